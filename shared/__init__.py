@@ -1,0 +1,1 @@
+"""What every Tasuki service is built from. Services import this package, never each other."""

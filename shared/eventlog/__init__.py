@@ -1,0 +1,1 @@
+"""The log of events: one port (`port.py`), adapters beside it."""

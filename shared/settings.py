@@ -1,0 +1,65 @@
+"""Every setting of Tasuki, read from the environment once at start. `docs/settings.md` lists them."""
+
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ServiceName = Literal["ingest", "handoff", "metrics"]
+SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics")
+
+
+class Settings(BaseSettings):
+    """`TASUKI_*` of the environment; a value that makes no sense stops the start."""
+
+    model_config = SettingsConfigDict(env_prefix="TASUKI_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address that the services listen on.")
+    console_port: int = Field(8000, description="Port of the console.")
+    ingest_port: int = Field(8001, description="Port of ingest.")
+    handoff_port: int = Field(8002, description="Port of handoff.")
+    metrics_port: int = Field(8003, description="Port of metrics.")
+    outreach_port: int = Field(8004, description="Port of outreach.")
+    database_url: str | None = Field(
+        None, description="PostgreSQL to use (postgresql://...); unset: a private one under the data folder."
+    )
+    data_dir: Path = Field(Path(".data"), description="Folder of the private PostgreSQL and the admin key.")
+    config_dir: Path = Field(Path("config"), description="Folder of the YAML configuration.")
+    admin_key: str | None = Field(None, min_length=16, description="The first API key; unset: generated at first start.")
+    timezone: str = Field("Asia/Tokyo", description="Business time zone in which periods are cut.")
+    fiscal_year_start: int = Field(4, ge=1, le=12, description="First month of the fiscal year.")
+    log_partitions: int = Field(12, ge=1, le=1024, description="Partitions of each topic when it is first made.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    pool_size: int = Field(10, ge=2, description="Database connections of one service process.")
+    statement_timeout_s: int = Field(30, ge=1, description="Seconds after which the server ends a statement.")
+    shutdown_grace_s: int = Field(8, ge=1, description="Seconds a service may take to finish what it has begun.")
+    consumer_member: str = Field("0", description="Name of this replica in its consumer groups; unique per service.")
+    consumer_batch_max: int = Field(2000, ge=1, description="Events that a consumer takes in one transaction at most.")
+    consumer_lease_s: float = Field(10.0, gt=0, description="Seconds after which a silent consumer's partitions go on.")
+    consumer_stall_s: float = Field(60.0, gt=0, description="Seconds of lag without progress until /livez fails.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        ZoneInfo(value)
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The business time zone."""
+        return ZoneInfo(self.timezone)
+
+    def port(self, service: ServiceName) -> int:
+        """The port that a service listens on."""
+        ports: dict[ServiceName, int] = {
+            "ingest": self.ingest_port,
+            "handoff": self.handoff_port,
+            "metrics": self.metrics_port,
+        }
+        return ports[service]
+
+    def url(self, service: ServiceName) -> str:
+        """Base address of a service."""
+        return f"http://{self.host}:{self.port(service)}"
