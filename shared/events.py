@@ -70,7 +70,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 # --- activities -----------------------------------------------------------------------------------------------------
 
 
-class Call(Data):
+class Call(Data, frozen=True, kw_only=True):
     """A telephone call with a lead."""
 
     rep: Name
@@ -80,7 +80,7 @@ class Call(Data):
     campaign: Name | None = None
 
 
-class Touch(Data):
+class Touch(Data, frozen=True, kw_only=True):
     """A contact over any channel but the telephone."""
 
     channel: Channel
@@ -99,7 +99,7 @@ class AcceptedBy(msgspec.Struct, frozen=True, omit_defaults=True):
     has_authority: bool | None = None
 
 
-class Appointment(Data):
+class Appointment(Data, frozen=True, kw_only=True):
     """An appointment as it was really set, and what became of it."""
 
     appointment_id: Name
@@ -114,7 +114,7 @@ class Appointment(Data):
     note: LongText | None = None
 
 
-class Opportunity(Data):
+class Opportunity(Data, frozen=True, kw_only=True):
     """A step in the life of a sales opportunity."""
 
     opportunity_id: Name
@@ -126,7 +126,7 @@ class Opportunity(Data):
     reason: LongText | None = None
 
 
-class Contract(Data):
+class Contract(Data, frozen=True, kw_only=True):
     """A step in the life of a contract; `arr` is its annual recurring revenue."""
 
     contract_id: Name
@@ -136,7 +136,7 @@ class Contract(Data):
     arr: Money | None = None
 
 
-class Spend(Data):
+class Spend(Data, frozen=True, kw_only=True):
     """Money spent on winning customers."""
 
     amount: Money
@@ -152,7 +152,7 @@ class Identity(msgspec.Struct, frozen=True, order=True):
     id: Name
 
 
-class Correction(Data):
+class Correction(Data, frozen=True, kw_only=True):
     """Says that an earlier (or still awaited) event never was, or was otherwise.
 
     `data` is the whole new data in the form of the activity's HTTP object; it may hold a new `occurred_at`.
@@ -180,7 +180,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     quote: LongText | None = None
 
 
-class LeadCreated(Data):
+class LeadCreated(Data, frozen=True, kw_only=True):
     """A lead became known. `via` tells whether fields or only an activity's reference made it known."""
 
     source: Name
@@ -189,26 +189,26 @@ class LeadCreated(Data):
     via: Literal["fields", "activity"] = "fields"
 
 
-class LeadFields(Data):
+class LeadFields(Data, frozen=True, kw_only=True):
     """Observations that came together in one submission. `campaign`: the campaign that this submission came from."""
 
     observations: list[Observation]
     campaign: Name | None = None
 
 
-class LeadMerged(Data):
+class LeadMerged(Data, frozen=True, kw_only=True):
     """The subject is the same as `into`, which survives."""
 
     into: Name
 
 
-class LeadUnmerged(Data):
+class LeadUnmerged(Data, frozen=True, kw_only=True):
     """The subject was merged into `from` by mistake and stands alone again."""
 
     from_: Name = msgspec.field(name="from")
 
 
-class LeadConsent(Data):
+class LeadConsent(Data, frozen=True, kw_only=True):
     """On what basis the lead may be contacted, or that it may not."""
 
     basis: Literal["consent", "notified", "relationship", "published"]
@@ -217,7 +217,7 @@ class LeadConsent(Data):
     channels: list[Text] = []
 
 
-class LeadErased(Data):
+class LeadErased(Data, frozen=True, kw_only=True):
     """The lead's personal data is gone; what was counted stays counted."""
 
     reason: LongText
@@ -233,7 +233,7 @@ class PolicyVersion(msgspec.Struct, frozen=True):
     version: int
 
 
-class StageChanged(Data):
+class StageChanged(Data, frozen=True, kw_only=True):
     """The lead entered a stage. `rule` names what of stages.yaml (or which event) brought it there."""
 
     from_: Name | None = msgspec.field(name="from", default=None)
@@ -242,7 +242,7 @@ class StageChanged(Data):
     rule: Text
 
 
-class HandoffCreated(Data):
+class HandoffCreated(Data, frozen=True, kw_only=True):
     """Inside sales handed the lead over."""
 
     handoff_id: Name
@@ -253,14 +253,14 @@ class HandoffCreated(Data):
     overridden: bool = False
 
 
-class HandoffAccepted(Data):
+class HandoffAccepted(Data, frozen=True, kw_only=True):
     """Sales took the lead."""
 
     handoff_id: Name
     sales_rep: Name
 
 
-class HandoffReturned(Data):
+class HandoffReturned(Data, frozen=True, kw_only=True):
     """Sales gave the lead back."""
 
     handoff_id: Name
@@ -269,7 +269,7 @@ class HandoffReturned(Data):
     comment: LongText | None = None
 
 
-class HandoffOverdue(Data):
+class HandoffOverdue(Data, frozen=True, kw_only=True):
     """Nobody decided in time."""
 
     handoff_id: Name
@@ -301,7 +301,9 @@ HANDOFF_TYPES: dict[str, type[Data]] = {
 }
 TYPES: dict[str, type[Data]] = ACTIVITY_TYPES | LEAD_TYPES | HANDOFF_TYPES
 TOPIC_OF: dict[str, str] = (
-    dict.fromkeys(ACTIVITY_TYPES, ACTIVITIES) | dict.fromkeys(LEAD_TYPES, LEADS) | dict.fromkeys(HANDOFF_TYPES, HANDOFFS)
+    dict.fromkeys(ACTIVITY_TYPES, ACTIVITIES)
+    | dict.fromkeys(LEAD_TYPES, LEADS)
+    | dict.fromkeys(HANDOFF_TYPES, HANDOFFS)
 )
 
 _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
