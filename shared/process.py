@@ -1,0 +1,47 @@
+"""Child processes that never outlive the process that started them."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+    """A `preexec_fn` for subprocess: the kernel sends `death_signal` to the child when its parent ends, even by SIGKILL.
+
+    The kernel watches the *thread* that started the child, so start it in one that lives as long as the child should (the main
+    thread). A change of user clears the wish: subprocess calls `preexec_fn` after it, which is what we need. Linux only; elsewhere
+    nothing is asked for.
+    """
+    parent = os.getpid()
+
+    def ask() -> None:
+        if _LIBC is None:
+            return
+        if _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+        if os.getppid() != parent:  # the parent ended before we could ask
+            os._exit(1)
+
+    return ask
+
+
+def processes_marked(mark: str) -> list[int]:
+    """Ids of the living processes, of any user, whose command line or title holds `mark`."""
+    if sys.platform == "linux":
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _holds(entry, mark)]
+    listing = subprocess.run(["ps", "-axww", "-o", "pid=,args="], check=True, capture_output=True, text=True).stdout  # noqa: S607
+    return [int(line.split(maxsplit=1)[0]) for line in listing.splitlines() if mark in line]
+
+
+def _holds(entry: Path, mark: str) -> bool:
+    try:
+        return mark.encode() in (entry / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
+        return False
