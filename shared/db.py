@@ -1,0 +1,251 @@
+"""The database: engine, transactions that are committed before they are left, and what counts as an outage.
+
+Inside a transaction never go on after a database error that you have caught: PostgreSQL has given the transaction up
+and answers its commit with a silent rollback. Use a savepoint (`conn.begin_nested()`) where an error is expected.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar, cast
+
+import asyncpg
+import structlog
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.settings import Settings
+
+T = TypeVar("T")
+
+POOL_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
+LOCK_TIMEOUT_S = 10
+
+_log = structlog.get_logger(__name__)
+
+# Classes of SQLSTATE: connection, insufficient resources (disk full, too many connections), system error.
+_OUTAGE_CLASSES = ("08", "53", "58", "57P0")
+_OUTAGE_STATES = frozenset(
+    {
+        "25006",  # read only: a standby, or a full disk's emergency setting
+        "25P03",  # idle in transaction for too long: this process was stopped or overloaded
+        "25P04",  # transaction timeout
+        "55P03",  # lock timeout
+        "57014",  # statement timeout
+    }
+)
+_RETRYABLE_STATES = frozenset(
+    {
+        "40001",  # serialization failure
+        "40P01",  # deadlock
+    }
+)
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot serve now; nothing of the transaction has been done, or (when its commit was cut) nobody
+    knows. The caller repeats later; what it repeats must be idempotent."""
+
+
+def connect(settings: Settings, name: str, *, pool_size: int | None = None) -> AsyncEngine:
+    """An engine for `settings.database_url`; nothing connects before it is used.
+
+    name: shows in pg_stat_activity. pool_size: connections at most, `settings.pool_size` by default; who finds none
+    free for 5 seconds gets DatabaseUnavailable.
+    """
+    if settings.database_url is None:
+        raise ValueError("no database: set TASUKI_DATABASE_URL, or start with `tasuki run`, which brings its own")
+    limit_ms = settings.statement_timeout_s * 1000
+    server_settings = {
+        "application_name": f"tasuki-{name}",
+        "statement_timeout": str(limit_ms),
+        "lock_timeout": str(min(LOCK_TIMEOUT_S * 1000, limit_ms)),
+        "idle_in_transaction_session_timeout": str(limit_ms),
+        "timezone": "UTC",
+        "jit": "off",
+    }
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=_creator(settings.database_url, server_settings, settings.statement_timeout_s + 5.0),
+        pool_size=pool_size or settings.pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_S,
+    )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def dsn(database_url: str) -> str:
+    """The URL as asyncpg takes it: any `postgresql://`, also with a SQLAlchemy driver, also `?host=/socket/dir`."""
+    scheme, separator, rest = database_url.partition("://")
+    return f"{scheme.partition('+')[0]}{separator}{rest}"
+
+
+def _creator(
+    database_url: str, server_settings: dict[str, str], command_timeout: float
+) -> Callable[[], Coroutine[Any, Any, Any]]:
+    async def create() -> Any:
+        try:
+            return await asyncpg.connect(
+                dsn(database_url),
+                timeout=CONNECT_TIMEOUT_S,
+                # later than the server's own limit: it only ends waiting for a server that has gone silent
+                command_timeout=command_timeout,
+                server_settings=server_settings,
+            )
+        except (OSError, TimeoutError) as error:
+            raise DatabaseUnavailable(f"cannot connect to PostgreSQL: {error}") from error
+
+    return create
+
+
+def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool replace a connection that was closed while it lay there (a restarted server)."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError("closed while idle")
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that is committed when the block has ended, before the next line runs; rolled back on an error.
+
+    Raises DatabaseUnavailable for an outage, whatever in the block ran into it. A cancelled caller leaves no
+    connection behind: taking and giving back run in tasks that its cancellation does not reach.
+    """
+    try:
+        conn = await _checkout(engine)
+        try:
+            yield conn
+        except BaseException:
+            await _undisturbed(_give_up(conn))
+            raise
+        await _undisturbed(_commit(conn))
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        if is_outage(error):
+            raise DatabaseUnavailable(f"PostgreSQL is not available: {error}") from error
+        raise
+
+
+async def driver(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
+    """The asyncpg connection under `conn`, for copy, unnest and pipelined statements, inside its begun transaction."""
+    raw = cast("asyncpg.Connection[asyncpg.Record]", (await conn.get_raw_connection()).driver_connection)
+    if not raw.is_in_transaction():
+        # SQLAlchemy sends BEGIN with its first statement; without one, each of the driver's would commit by itself.
+        await conn.exec_driver_sql("select 1")
+    return raw
+
+
+async def retried(work: Callable[[], Awaitable[T]], *, attempts: int = 5) -> T:
+    """Run `work`, which is one whole transaction, again when it met a deadlock or the like (see is_retryable)."""
+    for attempt in range(1, attempts):
+        try:
+            return await work()
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+            _log.info("transaction_repeated", attempt=attempt, error=type(error).__name__)
+            await asyncio.sleep(0.01 * 2**attempt)
+    return await work()
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the error says that the database (or this process's way to it) is unavailable, not that we erred."""
+    return any(_says_outage(e) for e in _causes(error))
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether the same transaction may well succeed when it is repeated at once: deadlock, serialization failure."""
+    return any(
+        # a prepared statement goes stale when a migration runs beside us
+        _state(e) in _RETRYABLE_STATES or isinstance(e, asyncpg.InvalidCachedStatementError)
+        for e in _causes(error)
+    )
+
+
+def _says_outage(error: BaseException) -> bool:
+    if isinstance(error, DatabaseUnavailable | PoolTimeout | ConnectionError | TimeoutError):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if isinstance(error, asyncpg.InterfaceError) and "closed" in str(error):
+        return True
+    state = _state(error)
+    return state in _OUTAGE_STATES or state.startswith(_OUTAGE_CLASSES)
+
+
+def _state(error: BaseException) -> str:
+    return str(getattr(error, "sqlstate", None) or "")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from: SQLAlchemy wraps the driver's errors."""
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__
+
+
+async def _checkout(engine: AsyncEngine) -> AsyncConnection:
+    async def take() -> AsyncConnection:
+        conn = engine.connect()
+        await conn.start()
+        return conn
+
+    def give_back(taken: "asyncio.Task[AsyncConnection]") -> None:
+        if not taken.cancelled() and taken.exception() is None:
+            _keep(asyncio.ensure_future(taken.result().close()))
+
+    task = asyncio.create_task(take())
+    _keep(task)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(give_back)
+        raise
+
+
+async def _commit(conn: AsyncConnection) -> None:
+    try:
+        await conn.commit()
+    finally:
+        await conn.close()
+
+
+async def _give_up(conn: AsyncConnection) -> None:
+    """Roll back. When even this fails the connection is of no more use, and the first error is the one to raise."""
+    try:
+        await conn.rollback()
+    except Exception as error:
+        _log.info("rollback_failed", error=str(error))
+        await conn.invalidate()
+    finally:
+        await conn.close()
+
+
+async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that goes on to its end even when the awaiting task is cancelled."""
+    task = asyncio.create_task(work)
+    _keep(task)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_tell_failure)
+        raise
+
+
+def _tell_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.warning("transaction_end_failed_after_cancel", error=str(error))
+
+
+_unfinished: set["asyncio.Future[Any]"] = set()  # the event loop itself holds tasks only weakly
+
+
+def _keep(task: "asyncio.Future[Any]") -> None:
+    _unfinished.add(task)
+    task.add_done_callback(_unfinished.discard)

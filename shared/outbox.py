@@ -1,0 +1,107 @@
+"""The outbox: what a transaction tells the log, written in that transaction. The relay brings it there."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db import driver
+from shared.eventlog.port import Message
+from shared.events import Event, to_message
+
+CREATE_V1 = """
+create table {schema}.outbox (
+    id bigint generated always as identity primary key,
+    topic text not null,
+    key text not null,
+    headers bytea not null,
+    value bytea not null,
+    created_at timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
+"""
+
+
+def outbox_table(metadata: MetaData, schema: str) -> Table:
+    """`<schema>.outbox`. `id` gives the order per key; gaps and late comers among the ids are normal."""
+    return Table(
+        "outbox",
+        metadata,
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        Column("topic", Text, nullable=False),
+        Column("key", Text, nullable=False),
+        Column("headers", LargeBinary, nullable=False),
+        Column("value", LargeBinary, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+        schema=schema,
+    )
+
+
+def wake_channel(schema: str) -> str:
+    """The channel on which PostgreSQL tells the relays of a schema that there is something to publish."""
+    return f"tasuki_outbox_{schema}"
+
+
+async def enqueue(conn: AsyncConnection, schema: str, events: Sequence[Event]) -> None:
+    """Add events to the outbox in the caller's transaction, in their order; its commit wakes the relay."""
+    await enqueue_messages(conn, schema, [to_message(event) for event in events])
+
+
+async def enqueue_messages(conn: AsyncConnection, schema: str, messages: Sequence[Message]) -> None:
+    """As enqueue, for messages that are no events of ours (copies of dead letters)."""
+    if not messages:
+        return
+    connection = await driver(conn)
+    await connection.execute(
+        f"""
+        with added as (
+            insert into {schema}.outbox (topic, key, headers, value)
+            select topic, key, headers, value
+            from unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[])
+                 with ordinality as m(topic, key, headers, value, n)
+            order by n
+        )
+        select pg_notify($5, '')
+        """,  # noqa: S608 - the schema is ours
+        [m.topic for m in messages],
+        [m.key for m in messages],
+        [pack_headers(m.headers) for m in messages],
+        [m.value for m in messages],
+        wake_channel(schema),
+    )
+
+
+async def pending(conn: AsyncConnection, schema: str) -> tuple[int, float]:
+    """Rows that wait for the relay, and the age of the oldest in seconds (0.0 when there is none)."""
+    connection = await driver(conn)
+    row = await connection.fetchrow(
+        f"""
+        select count(*), coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8
+        from {schema}.outbox
+        """  # noqa: S608 - the schema is ours
+    )
+    return row[0], row[1]
+
+
+_HEADERS = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...])
+_PACK = msgspec.msgpack.Encoder()
+
+
+def pack_headers(headers: Sequence[tuple[str, bytes]]) -> bytes:
+    """Headers as one bytea column (msgpack)."""
+    return _PACK.encode(headers)
+
+
+def unpack_headers(packed: bytes) -> tuple[tuple[str, bytes], ...]:
+    """The inverse of pack_headers."""
+    return _HEADERS.decode(packed)
