@@ -13,11 +13,11 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
-    """A `preexec_fn` for subprocess: the kernel sends `death_signal` to the child when its parent ends, even by SIGKILL.
+    """A `preexec_fn` for subprocess: the kernel sends the child `death_signal` when its parent ends, even by SIGKILL.
 
-    The kernel watches the *thread* that started the child, so start it in one that lives as long as the child should (the main
-    thread). A change of user clears the wish: subprocess calls `preexec_fn` after it, which is what we need. Linux only; elsewhere
-    nothing is asked for.
+    The kernel watches the *thread* that started the child: start it in one that lives as long as the child should, the
+    main thread. A change of user clears the wish; subprocess calls `preexec_fn` after it, which is what we need.
+    Linux only; elsewhere nothing is asked for.
     """
     parent = os.getpid()
 
@@ -34,8 +34,9 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
 
 def processes_marked(mark: str) -> list[int]:
     """Ids of the living processes, of any user, whose command line or title holds `mark`."""
-    if sys.platform == "linux":
-        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _holds(entry, mark)]
+    proc = Path("/proc")
+    if (proc / "self" / "cmdline").exists():
+        return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit() and _holds(entry, mark)]
     listing = subprocess.run(["ps", "-axww", "-o", "pid=,args="], check=True, capture_output=True, text=True).stdout  # noqa: S607
     return [int(line.split(maxsplit=1)[0]) for line in listing.splitlines() if mark in line]
 
@@ -45,3 +46,13 @@ def _holds(entry: Path, mark: str) -> bool:
         return mark.encode() in (entry / "cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
         return False
+
+
+def how_it_ended(status: int) -> str:
+    """An exit status of subprocess in words: `exit status 3`, `killed by SIGKILL`."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"exit status {status}, killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"exit status {status}, killed by signal {-status}"

@@ -31,14 +31,14 @@ class Install:
         """For initdb: byte order and the rules of Unicode where the version knows them (17), plain C before."""
         version = subprocess.run(
             [self.program("postgres"), "--version"], check=True, capture_output=True, text=True
-        ).stdout  # noqa: S603
+        ).stdout
         major = re.search(r"\) (\d+)", version)
         if major and int(major[1]) >= 17:
             return ["--locale-provider=builtin", "--locale=C.UTF-8", "--lc-collate=C", "--lc-ctype=C"]
         return ["--locale=C"]
 
     def make_readable(self) -> None:
-        """Lets every user read the wheel's programs, in case root installed them with a strict umask. Nothing secret is in them."""
+        """Lets every user read the wheel's programs (no secret is in them), in case root's umask was strict."""
         make_traversable(self.bin)
         for tree in self.trees:
             if _others_may(tree, 0o5) and _others_may(self.bin / "postgres", 0o5):
@@ -117,7 +117,7 @@ def server_user(home: Path) -> ServerUser:
 
 
 def make_traversable(folder: Path) -> None:
-    """Lets others pass through `folder` and its parents to a name that they know; it lets nobody list or read anything."""
+    """Lets others pass through `folder` and its parents to a name that they know; nobody may list or read more."""
     for path in (folder, *folder.parents):
         if not _others_may(path, 0o1):
             path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o1)
