@@ -5,12 +5,12 @@ and answers its commit with a silent rollback. Use a savepoint (`conn.begin_nest
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
 import asyncpg
-import structlog
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -24,7 +24,7 @@ POOL_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 10
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 # Classes of SQLSTATE: connection, insufficient resources (disk full, too many connections), system error.
 _OUTAGE_CLASSES = ("08", "53", "58", "57P0")
@@ -148,7 +148,7 @@ async def retried(work: Callable[[], Awaitable[T]], *, attempts: int = 5) -> T:
         except Exception as error:
             if not is_retryable(error):
                 raise
-            _log.info("transaction_repeated", attempt=attempt, error=type(error).__name__)
+            _log.info("transaction repeated (attempt %d): %s", attempt, type(error).__name__)
             await asyncio.sleep(0.01 * 2**attempt)
     return await work()
 
@@ -221,7 +221,7 @@ async def _give_up(conn: AsyncConnection) -> None:
     try:
         await conn.rollback()
     except Exception as error:
-        _log.info("rollback_failed", error=str(error))
+        _log.info("rollback failed: %s", error)
         await conn.invalidate()
     finally:
         await conn.close()
@@ -240,7 +240,7 @@ async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
 
 def _tell_failure(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.warning("transaction_end_failed_after_cancel", error=str(error))
+        _log.warning("a cancelled request's transaction could not be ended: %s", error)
 
 
 _unfinished: set["asyncio.Future[Any]"] = set()  # the event loop itself holds tasks only weakly
