@@ -52,10 +52,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class AcceptWithin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long sales may take to decide: hours of business days (`business`) or of the clock (`clock`)."""
+    """How long sales may take to decide: hours of business days (`business`) or of any day and hour (`any`)."""
 
     hours: Annotated[int, msgspec.Meta(gt=0, le=10_000)] | Annotated[float, msgspec.Meta(gt=0, le=10_000)]
-    calendar: Literal["business", "clock"] = "business"
+    calendar: Literal["business", "any"] = "business"
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
