@@ -149,6 +149,12 @@ def evaluate(condition: Condition, view: View) -> Evaluation:
     return Evaluation(truth, looked_at, undecided)
 
 
+def fields_in(condition: Condition) -> frozenset[str]:
+    """Every field that the condition looks at."""
+    own = {condition.field} if condition.field is not None else set()
+    return frozenset(own.union(*(fields_in(part) for _, part in condition.parts())))
+
+
 def kleene_all(truths: Iterable[Truth]) -> Truth:
     """False if any is False, else None if any is None, else True (also of nothing)."""
     seen = set(truths)
