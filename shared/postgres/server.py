@@ -19,6 +19,7 @@ from shared.postgres.install import PostgresError, ServerUser, find_install, mak
 from shared.process import die_with_parent, how_it_ended, processes_marked
 
 _SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 107 on Linux and 103 on macOS
+_LOCK_PATIENCE = 3.0  # seconds for a supervisor that is about to end
 _LOG_MAX = 16 * 1024 * 1024  # bytes; a longer log is set aside at the next start
 _SETTINGS = {
     "listen_addresses": "",
@@ -67,14 +68,15 @@ class PrivatePostgres:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = (self._folder / "lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise PostgresError(
-                f"{self._folder} is in use by another running Tasuki: stop that one, "
-                "or set TASUKI_DATA_DIR to another folder (and TASUKI_*_PORT to other ports)."
-            ) from None
+        deadline = time.monotonic() + _LOCK_PATIENCE
+        while not _locked(lock):
+            if time.monotonic() > deadline:
+                lock.close()
+                raise PostgresError(
+                    f"{self._folder} is in use by another running Tasuki: stop that one, "
+                    "or set TASUKI_DATA_DIR to another folder (and TASUKI_*_PORT to other ports)."
+                )
+            time.sleep(0.05)
         self._lock = lock
 
     def start(self, ready_within: float = 120.0) -> str:
@@ -214,3 +216,11 @@ class PrivatePostgres:
 
     def _log_tail(self) -> str:
         return "\n".join((self._folder / "postgres.log").read_text(errors="replace").splitlines()[-10:])
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

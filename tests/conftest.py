@@ -1,0 +1,93 @@
+"""Fixtures for all tests: real PostgreSQL, fresh databases, free ports, a whole running system."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from shared.migrate import migrate
+from shared.postgres import PrivatePostgres
+from tests.system import System
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL for the whole session, to make databases on: TASUKI_DATABASE_URL if set, else a private one."""
+    given = os.environ.get("TASUKI_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with PrivatePostgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """A fresh database without any schema."""
+    yield from _database(postgres_url)
+
+
+@pytest.fixture(scope="session")
+def _template(postgres_url: str) -> Iterator[str]:
+    for url in _database(postgres_url):
+        migrate(url)
+        yield urlsplit(url).path[1:]
+
+
+@pytest.fixture
+def database_url(postgres_url: str, _template: str) -> Iterator[str]:
+    """A fresh, migrated database for one test."""
+    yield from _database(postgres_url, _template)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres_url: str, _template: str) -> Iterator[str]:
+    """A fresh, migrated database for the tests of one module."""
+    yield from _database(postgres_url, _template)
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Gives a port that nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[System]:
+    """The whole of Tasuki, started as a user starts it, shared by the tests of one module."""
+    with System(tmp_path_factory.mktemp("system"), free_port) as running:
+        yield running
+
+
+def _database(server_url: str, template: str = "template1") -> Iterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    asyncio.run(_execute(server_url, f'create database "{name}" template "{template}"'))
+    yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+    asyncio.run(_execute(server_url, f'drop database "{name}" with (force)'))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """A data folder of one test's own."""
+    return tmp_path / "data"

@@ -1,0 +1,210 @@
+"""The private PostgreSQL: starts anywhere, survives everything, leaves nothing behind."""
+
+import asyncio
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared.postgres import PostgresError, PrivatePostgres
+from shared.postgres.install import find_install, make_traversable
+from shared.process import processes_marked
+
+ROOT = Path(__file__).resolve().parents[2]
+HOLDER = """
+    import sys, time
+    from pathlib import Path
+    from shared.postgres import PrivatePostgres
+    server = PrivatePostgres(Path(sys.argv[1]))
+    print(server.start(), flush=True)
+    time.sleep(600)
+"""
+
+
+def ask(url: str, query: str) -> Any:
+    async def run() -> Any:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def mark(data_dir: Path) -> str:
+    return PrivatePostgres(data_dir)._mark
+
+
+def until(condition: Callable[[], bool], within: float = 30) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def holder(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has started the server of `data_dir`, as a supervisor does."""
+    command = [sys.executable, "-c", textwrap.dedent(HOLDER), str(data_dir)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("postgresql://")
+        yield process
+        process.kill()
+
+
+def test_a_restart_keeps_the_data_and_the_address(data_dir: Path) -> None:
+    with PrivatePostgres(data_dir) as first:
+        ask(first, "create table kept as select 7 as n")
+        assert ask(first, "select current_database()") == "tasuki"
+    assert processes_marked(mark(data_dir)) == []
+    with PrivatePostgres(data_dir) as second:
+        assert second == first
+        assert ask(second, "select n from kept") == 7
+
+
+def test_durable_private_and_in_unicode(data_dir: Path) -> None:
+    with PrivatePostgres(data_dir) as url:
+        assert ask(url, "show fsync") == "on"
+        assert ask(url, "show data_checksums") == "on"
+        assert ask(url, "show listen_addresses") == ""
+        assert ask(url, "show server_encoding") == "UTF8"
+        assert ask(url, "select lower('Ａ')") == "ａ"
+        for name in ("postgres.password", "database.url", "postgres.log"):
+            assert stat.S_IMODE((data_dir / name).stat().st_mode) == 0o600
+        assert (data_dir / "database.url").read_text().strip() == url
+        password = (data_dir / "postgres.password").read_text().strip()
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            ask(url.replace(password, "wrong"), "select 1")
+
+
+async def test_sqlalchemy_takes_the_address(postgres_url: str) -> None:
+    engine = create_async_engine(postgres_url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("select 1"))).scalar() == 1
+    await engine.dispose()
+
+
+def test_a_second_supervisor_is_told_to_go_elsewhere(data_dir: Path) -> None:
+    with PrivatePostgres(data_dir) as url:
+        with pytest.raises(PostgresError, match="TASUKI_DATA_DIR"):
+            PrivatePostgres(data_dir).start()
+        assert ask(url, "select 1") == 1
+
+
+def test_a_killed_supervisor_leaves_no_server(data_dir: Path, holder: subprocess.Popen[str]) -> None:
+    assert processes_marked(mark(data_dir)) != []
+    holder.kill()
+    until(lambda: processes_marked(mark(data_dir)) == [])
+
+
+def test_the_next_supervisor_waits_for_a_killed_ones_server(data_dir: Path, holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    with PrivatePostgres(data_dir) as url:
+        assert ask(url, "select 1") == 1
+
+
+def test_a_killed_server_starts_again_with_what_was_committed(data_dir: Path) -> None:
+    server = PrivatePostgres(data_dir)
+    url = server.start()
+    ask(url, "create table kept as select 7 as n")
+    assert server._process is not None
+    server._process.kill()
+    until(lambda: server.ended() == -signal.SIGKILL)
+    try:
+        assert ask(server.start(), "select n from kept") == 7
+    finally:
+        server.stop()
+
+
+def test_a_pid_file_that_names_another_process_is_stale(data_dir: Path) -> None:
+    with PrivatePostgres(data_dir):
+        pass
+    with subprocess.Popen(["sleep", "600"]) as other:
+        (data_dir / "postgres/data/postmaster.pid").write_text(f"{other.pid}\n{data_dir}/postgres/data\n0\n5432\n\n\n")
+        with PrivatePostgres(data_dir) as url:
+            assert ask(url, "select 1") == 1
+            assert other.poll() is None
+        other.kill()
+
+
+def test_an_interrupted_first_start_is_begun_anew(data_dir: Path) -> None:
+    (data_dir / "postgres/unfinished/base").mkdir(parents=True)
+    with PrivatePostgres(data_dir) as url:
+        assert ask(url, "select 1") == 1
+
+
+def test_a_lost_password_is_made_anew(data_dir: Path) -> None:
+    with PrivatePostgres(data_dir):
+        pass
+    (data_dir / "postgres.password").unlink()
+    with PrivatePostgres(data_dir) as url:
+        assert ask(url, "select 1") == 1
+
+
+def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
+    with PrivatePostgres(tmp_path / ("long" * 30)) as url:
+        assert ask(url, "select 1") == 1
+
+
+def test_a_server_that_cannot_start_says_why(data_dir: Path) -> None:
+    with PrivatePostgres(data_dir):
+        pass
+    (data_dir / "postgres/data/PG_VERSION").write_text("9\n")
+    with pytest.raises(PostgresError, match="incompatible"):
+        PrivatePostgres(data_dir).start()
+    with pytest.raises(PostgresError, match="incompatible"):  # and has let go of the folder
+        PrivatePostgres(data_dir).start()
+
+
+def test_without_the_wheel_the_path_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = find_install().bin
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setenv("PATH", str(programs))
+    assert find_install().program("initdb") == str(programs / "initdb")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(PostgresError, match="TASUKI_DATABASE_URL"):
+        find_install()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for others")
+class TestAsRoot:
+    """Root's server runs as somebody else, who gets to see nothing but his own folder."""
+
+    def test_others_may_pass_but_not_look(self, tmp_path: Path) -> None:
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o700)
+        with PrivatePostgres(closed / "data") as url:
+            assert ask(url, "select 1") == 1
+            assert (closed / "data/postgres").stat().st_uid != 0
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o701
+        assert stat.S_IMODE((closed / "data/postgres").stat().st_mode) == 0o700
+
+    def test_an_ordinary_user_starts_it_himself_and_root_goes_on_as_him(self, tmp_path: Path) -> None:
+        data_dir = tmp_path / "ordinary"
+        data_dir.mkdir()
+        os.chown(data_dir, 65534, 65534)
+        make_traversable(tmp_path)
+        make_traversable(Path(sys.executable).resolve().parent)
+        once = textwrap.dedent(HOLDER).replace("time.sleep(600)", "server.stop()")
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        done = subprocess.run(
+            [*user, sys.executable, "-c", once, str(data_dir)], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert (data_dir / "postgres/data").stat().st_uid == 65534
+        with PrivatePostgres(data_dir) as url:
+            assert ask(url, "select 1") == 1
+            assert (data_dir / "postgres/data").stat().st_uid == 65534

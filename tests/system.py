@@ -1,0 +1,117 @@
+"""A running Tasuki for tests: `tasuki run` in a process of its own, driven from outside."""
+
+import http.client
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from shared.settings import SERVICES, ServiceName
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class System:
+    """`with System(folder, free_port) as system:` starts it and waits until all services are ready.
+
+    `system.url["ingest"]`, `system.key` and `system.client("ingest")` reach it; its output is in `system.output()`.
+    """
+
+    def __init__(
+        self, data_dir: Path, free_port: Callable[[], int], environment: Mapping[str, str | None] | None = None
+    ) -> None:
+        self.data_dir = data_dir
+        self.key = secrets.token_hex(16)
+        self.port: dict[ServiceName, int] = {service: free_port() for service in SERVICES}
+        self.url = {service: f"http://127.0.0.1:{port}" for service, port in self.port.items()}
+        self._output = data_dir.with_name(data_dir.name + ".out")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASUKI_")}
+        ports = {f"TASUKI_{service.upper()}_PORT": str(port) for service, port in self.port.items()}
+        wanted = inherited | ports | {"TASUKI_DATA_DIR": str(data_dir), "TASUKI_ADMIN_KEY": self.key}
+        wanted |= dict(environment or {})  # type: ignore[arg-type]  # None takes a variable away, below
+        self.environment = {name: value for name, value in wanted.items() if value is not None}
+
+    def __enter__(self) -> Self:
+        self.launch()
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            assert self.stop() == 0, self.output()
+
+    def launch(self) -> None:
+        """Starts `tasuki run` without waiting."""
+        with self._output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "shared.cli", "run"],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def wait_ready(self, within: float = 120) -> None:
+        """Waits until every service's /readyz says 200."""
+        self.wait_for(lambda: all(self.is_ready(service) for service in SERVICES), within)
+
+    def wait_for(self, condition: Callable[[], bool], within: float = 60) -> None:
+        """Waits until a condition holds; fails with what the system said when it ends or takes too long."""
+        deadline = time.monotonic() + within
+        while not condition():
+            assert self.process.poll() is None, f"tasuki run ended with {self.process.returncode}:\n{self.output()}"
+            assert time.monotonic() < deadline, f"not within {within} s:\n{self.output()}"
+            time.sleep(0.05)
+
+    def is_ready(self, service: ServiceName) -> bool:
+        """Whether a service's /readyz says 200 now."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port[service], timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def processes(self, word: str = "") -> list[int]:
+        """Living processes with this system's data folder in their environment and `word` in their command line."""
+        mark = f"TASUKI_DATA_DIR={self.data_dir}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    environment, command = (entry / "environ").read_bytes(), (entry / "cmdline").read_bytes()
+                except OSError:  # it ended meanwhile, or it is somebody else's
+                    continue
+                if mark in environment.split(b"\0") and word.encode() in command:
+                    found.append(int(entry.name))
+        return found
+
+    def output(self) -> str:
+        """All that the system has printed."""
+        return self._output.read_text(errors="replace")
+
+    def stop(self, within: float = 30) -> int:
+        """SIGTERM, as an operator's tool does; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(within)
+
+    def kill(self) -> None:
+        """SIGKILL to the supervisor alone."""
+        self.process.kill()
+        self.process.wait()
