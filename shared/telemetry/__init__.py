@@ -1,0 +1,84 @@
+"""What a process tells about itself: structured logs, trace ids and operational metrics."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, TextIO
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import Metric
+
+from shared.telemetry import logs
+from shared.telemetry.metrics import Metrics
+from shared.telemetry.trace import current_request_id, current_trace_id, current_traceparent
+
+Collector = Callable[[], Awaitable[Iterable[Metric]]]
+"""Gets figures at scrape time, usually from the database: metric families of `prometheus_client.metrics_core`."""
+
+SCRAPE_TIMEOUT_S = 5.0
+
+__all__ = [
+    "CONTENT_TYPE_LATEST",
+    "Collector",
+    "Metrics",
+    "Telemetry",
+    "current_request_id",
+    "current_trace_id",
+    "current_traceparent",
+]
+
+
+class Telemetry:
+    """Logger, registry and metrics of one process. `stream` is where log lines go (stdout if None)."""
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        level: str = "info",
+        registry: CollectorRegistry | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.service = service
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self.log = logs.logger(service, level, stream)
+        self.collectors: dict[str, Collector] = {}
+
+    def watch_process(self) -> None:
+        """Add the process's own figures (memory, CPU, open files, garbage collection)."""
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    async def render(self) -> bytes:
+        """All metrics in Prometheus' text format.
+
+        A family that a collector brings takes the place of the one in memory. A collector that fails leaves its
+        families out, is logged and counted: the rest of the scrape stays useful.
+        """
+        gathered = await asyncio.gather(*(self._gather(name) for name in self.collectors))
+        brought = {family.name: family for families in gathered for family in families}
+        return generate_latest(_Families([*_without(self.registry.collect(), brought), *brought.values()]))
+
+    async def _gather(self, name: str) -> list[Metric]:
+        try:
+            async with asyncio.timeout(SCRAPE_TIMEOUT_S):
+                return list(await self.collectors[name]())
+        except Exception as error:
+            self.metrics.scrape_failures.labels(name).inc()
+            self.log.warning("scrape_failed", collector=name, exc_info=error)
+            return []
+
+
+class _Families(CollectorRegistry):
+    """What `generate_latest` reads, for one scrape."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        super().__init__()
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._families)
+
+
+def _without(families: Iterable[Metric], names: dict[str, Any]) -> Iterator[Metric]:
+    return (family for family in families if family.name not in names)

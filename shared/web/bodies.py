@@ -1,0 +1,177 @@
+"""JSON that came from outside: strict parsing, then conversion to a type with JSON pointers for what is wrong.
+
+Stricter than RFC 8259 asks, because what is let in here goes to PostgreSQL and to every consumer: no duplicate keys
+(which one would count?), no NaN or infinity, no NUL or lone surrogate (PostgreSQL's text cannot hold them), integers of
+64 bits at most.
+"""
+
+import json
+import math
+import re
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from shared.web.problems import FieldError, invalid, not_json
+
+T = TypeVar("T")
+
+MAX_DEPTH = 64
+INT64 = 2**63
+
+_STRUCTURE = bytes.maketrans(b"{}", b"[]")
+_NOT_STRUCTURE = bytes(c for c in range(256) if c not in b'[]{}"\\')
+# An unterminated string matches to the end, else each of its escaped quotes would be tried anew: quadratic.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_ESCAPE_TO_CHECK = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_UNFIT_CHARACTER = re.compile("[\x00\ud800-\udfff]")
+_PATH = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
+_PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+_MAX_KEYS_SEARCHED = 100
+
+
+class _Unfit(Exception):
+    """JSON that is well formed but holds what we do not take."""
+
+
+def parse_json(raw: bytes) -> Any:
+    """The value of a JSON text. Raises Problem 400 (not JSON, too deep) or 422 (holds what we do not take)."""
+    if _is_too_deep(raw):
+        raise not_json(f"It is cut off or nested more than {MAX_DEPTH} levels deep.")
+    try:
+        value = _decode(raw.decode())
+    except UnicodeDecodeError as error:
+        raise not_json(f"It is not UTF-8 (byte {error.start}).") from error
+    except ValueError as error:
+        raise not_json(f"{error}.") from error
+    except _Unfit as error:
+        raise invalid([FieldError("", str(error))]) from error
+    if _ESCAPE_TO_CHECK.search(raw):
+        _check_characters(value)
+    return value
+
+
+def convert(value: Any, type_: type[T]) -> T:
+    """A parsed value as a type, strictly. Raises Problem 422 with a pointer to what is wrong."""
+    try:
+        return msgspec.convert(value, type_)
+    except msgspec.ValidationError as error:
+        raise invalid([explain(error, value, type_)]) from error
+
+
+def explain(error: msgspec.ValidationError, value: Any, type_: Any, *, strict: bool = True) -> FieldError:
+    """What is wrong and where. msgspec writes `[...]` for a key of a mapping; we look for the key that it means."""
+    text = str(error)
+    found = _PATH.search(text)
+    if not found:
+        return FieldError("", text)
+    detail = text[: found.start()]
+    parts = [name or index for name, index in _PATH_PART.findall(found["path"])]
+    if "..." in parts:
+        parts = _with_keys(parts, text, value, type_, strict)
+    return FieldError("".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts), detail)
+
+
+def _with_keys(parts: list[str], text: str, value: Any, type_: Any, strict: bool) -> list[str]:
+    """The path with each `...` replaced by the key that alone brings the same error; cut off where none is found."""
+    known: list[str] = []
+    for part in parts:
+        if part != "...":
+            known.append(part)
+            continue
+        mapping = _at(value, known)
+        if not isinstance(mapping, dict) or len(mapping) > _MAX_KEYS_SEARCHED:
+            return known
+        for key in mapping:
+            reduced = _replaced(value, known, {key: mapping[key]})
+            try:
+                msgspec.convert(reduced, type_, strict=strict)
+            except msgspec.ValidationError as error:
+                if str(error) == text:
+                    known.append(str(key))
+                    value = reduced
+                    break
+        else:
+            return known
+    return known
+
+
+def _at(value: Any, path: list[str]) -> Any:
+    for part in path:
+        value = value[int(part)] if isinstance(value, list) else value.get(part)
+    return value
+
+
+def _replaced(value: Any, path: list[str], new: Any) -> Any:
+    if not path:
+        return new
+    part, rest = path[0], path[1:]
+    if isinstance(value, list):
+        index = int(part)
+        return [*value[:index], _replaced(value[index], rest, new), *value[index + 1 :]]
+    return value | {part: _replaced(value[part], rest, new)}
+
+
+def _is_too_deep(raw: bytes) -> bool:
+    """Whether brackets are left after taking off MAX_DEPTH levels: too deep, or not closed. Linear in C.
+
+    Where strings hold no bracket or quote they vanish at once; only otherwise are they cut out by a regular expression.
+    """
+    if _peel(raw.translate(_STRUCTURE, _NOT_STRUCTURE).replace(b'""', b"")):
+        return bool(_peel(_STRING.sub(b"", raw).translate(_STRUCTURE, _NOT_STRUCTURE)))
+    return False
+
+
+def _peel(brackets: bytes) -> bytes:
+    for _ in range(MAX_DEPTH):
+        rest = brackets.replace(b"[]", b"")
+        if len(rest) == len(brackets):
+            break
+        brackets = rest
+    return brackets
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _Unfit("An object has the same key twice.")
+    return made
+
+
+def _integer(text: str) -> int:
+    number = int(text) if len(text) <= 20 else INT64
+    if not -INT64 <= number < INT64:
+        raise _Unfit(f"The number {text[:24]} does not fit in 64 bits.")
+    return number
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _Unfit(f"The number {text[:24]} is too large.")
+    return number
+
+
+def _constant(text: str) -> NoReturn:
+    raise _Unfit(f"{text} is not a number that JSON knows.")
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+).decode
+
+
+def _check_characters(value: Any) -> None:
+    """Raises Problem 422 when any string in the value holds NUL or a lone surrogate."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if _UNFIT_CHARACTER.search(item):
+                detail = r"A string holds \u0000 or half of a surrogate pair, which is no character."
+                raise invalid([FieldError("", detail)])
+        elif isinstance(item, dict):
+            waiting.extend(item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)

@@ -1,0 +1,185 @@
+"""One request, from its head to its answer: key, media type, body, query, Idempotency-Key, handler, errors."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from shared.db import DatabaseUnavailable
+from shared.eventlog.port import LogUnavailable
+from shared.telemetry import Telemetry
+from shared.web.auth import Access
+from shared.web.bodies import convert, parse_json
+from shared.web.endpoint import ANONYMOUS, Answer, Call, Caller, Endpoint, encode, problem_answer
+from shared.web.idempotency import Claim, Idempotency, claim_of, other_body
+from shared.web.problems import Problem, internal, method_not_allowed, missing_scope, not_found, unavailable
+from shared.web.query import parse_query
+from shared.web.requests import ClientGone, Head, Stream, check_media_type, read_body, read_head
+
+OBSERVED = "tasuki.observed"
+"""Key of the ASGI scope under which layers tell the outermost one what they found out (scopes are copied on the way)."""
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_OPERATION_MAX = 300
+_COMMON_HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What every dispatcher needs."""
+
+    access: Access
+    idempotency: Idempotency
+    telemetry: Telemetry
+
+
+class Dispatch:
+    """The ASGI application of one path: its endpoints by method."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], kit: Kit) -> None:
+        self._route = endpoints[0].path
+        self._endpoints = {endpoint.method: endpoint for endpoint in endpoints}
+        if "GET" in self._endpoints:
+            self._endpoints["HEAD"] = self._endpoints["GET"]
+        self._kit = kit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[OBSERVED]["route"] = self._route
+        try:
+            answer = await self._answer(scope, receive)
+        except ClientGone:
+            return
+        except Exception as error:
+            answer = answer_to(error, self._kit.telemetry)
+        await send_answer(answer, scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        endpoint = self._endpoints.get(scope["method"])
+        if endpoint is None:
+            raise method_not_allowed(scope["method"], list(self._endpoints))
+        head = read_head(scope)
+        caller = await self._admit(endpoint, head)
+        path: dict[str, str] = scope["path_params"]
+        if any("\0" in part for part in path.values()):
+            raise not_found()
+        query = parse_query(scope["query_string"], endpoint.query) if endpoint.query is not None else None
+        call: Call = Call(Request(scope, receive), path, None, query, b"", caller)
+        if scope["method"] in _WITH_BODY:
+            check_media_type(head, endpoint)
+            if endpoint.stream:
+                call.stream = Stream(receive)
+            else:
+                call.raw = await read_body(receive, head)
+            if endpoint.body is not None and not endpoint.raw_body and not endpoint.stream:
+                parsed = parse_json(call.raw)
+                call.body = parsed if endpoint.body is Any else convert(parsed, endpoint.body)
+        if endpoint.keyed and head.idempotency_key is not None:
+            return await self._once(endpoint, call, head.idempotency_key)
+        return await endpoint.handler(call)
+
+    async def _admit(self, endpoint: Endpoint, head: Head) -> Caller:
+        if endpoint.scope is None:
+            return ANONYMOUS
+        caller = await self._kit.access.caller(head.authorization)
+        if not caller.may(endpoint.scope):
+            raise missing_scope(endpoint.scope)
+        return caller
+
+    async def _once(self, endpoint: Endpoint, call: Call, key: str) -> Answer:
+        """Run the handler unless a request with this key has been answered already."""
+        store = self._kit.idempotency
+        claim = claim_of(call.caller.name, _operation(call.request), key, None if call.stream else call.raw)
+        stored = await store.begin(claim)
+        if stored is not None:
+            if isinstance(call.stream, Stream) and await call.stream.body_hash() != stored.body_hash:
+                raise other_body()
+            return stored.answer
+        call.idempotency_key = key
+        try:
+            answer = with_bytes(await endpoint.handler(call))
+        except Problem as problem:
+            answer = with_bytes(problem_answer(problem))
+        except BaseException:
+            await self._release(claim)
+            raise
+        await self._finish(claim, answer, call)
+        return answer
+
+    async def _finish(self, claim: Claim, answer: Answer, call: Call) -> None:
+        """Store the answer. The work is done: an outage now must not turn it into an error; the claim expires."""
+        try:
+            body_hash = await call.stream.body_hash() if isinstance(call.stream, Stream) else None
+            await self._kit.idempotency.finish(claim, answer, body_hash)
+        except DatabaseUnavailable:
+            self._kit.telemetry.log.warning("idempotent_answer_not_stored")
+
+    async def _release(self, claim: Claim) -> None:
+        try:
+            await self._kit.idempotency.release(claim)
+        except DatabaseUnavailable:
+            self._kit.telemetry.log.info("idempotency_claim_left_to_expire")
+
+
+def _operation(request: Request) -> str:
+    """Method, path and query, short enough for an index."""
+    scope = request.scope
+    operation = f"{scope['method']} {scope['path']}"
+    if scope["query_string"]:
+        operation += "?" + scope["query_string"].decode("latin-1")
+    if len(operation) > _OPERATION_MAX:
+        return "sha256:" + hashlib.sha256(operation.encode()).hexdigest()
+    return operation
+
+
+def answer_to(error: Exception, telemetry: Telemetry) -> Answer:
+    """What is answered to an error: the one place where exceptions become HTTP."""
+    if isinstance(error, Problem):
+        return problem_answer(error)
+    if isinstance(error, DatabaseUnavailable):
+        return problem_answer(unavailable("database"))
+    if isinstance(error, LogUnavailable):
+        return problem_answer(unavailable("log"))
+    telemetry.log.error("request_failed", exc_info=error)
+    return problem_answer(internal())
+
+
+def with_bytes(answer: Answer) -> Answer:
+    """The same answer with its body encoded."""
+    body = answer.body
+    if isinstance(body, bytes | AsyncIterator):
+        return answer
+    if isinstance(body, str):
+        answer.body = body.encode()
+    elif answer.status == 204:
+        answer.body = b""
+    else:
+        answer.body = encode(body)
+    return answer
+
+
+async def send_answer(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    """Write an answer to the client; a client that has gone makes no difference."""
+    try:
+        body = with_bytes(answer).body
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        scope["app"].state.telemetry.log.error("answer_not_encodable", exc_info=error)
+        answer = with_bytes(problem_answer(internal()))
+        body = answer.body
+    if not isinstance(body, bytes):
+        headers = {"cache-control": "no-store", **answer.headers}
+        await StreamingResponse(body, answer.status, headers, answer.media_type)(scope, receive, send)
+        return
+    raw_headers = [
+        (b"content-length", str(len(body)).encode()),
+        *_COMMON_HEADERS,
+        *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()),
+    ]
+    if body:
+        raw_headers.append((b"content-type", answer.media_type.encode("latin-1")))
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw_headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,76 @@
+"""The outermost layer of every request: its trace and id, its duration, and the last net for errors."""
+
+import re
+import time
+
+from prometheus_client import Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.telemetry import Telemetry
+from shared.telemetry.trace import continue_trace, enter
+from shared.web.dispatch import OBSERVED, answer_to, send_answer
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_CLIENT_GONE = 499
+"""The status that is counted for a request whose client did not wait for the answer."""
+
+
+class Observe:
+    """Pure ASGI middleware; log lines and metrics name the route, never the path or the query."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+        self._durations: dict[tuple[str, str, int], Histogram] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        request_id = _identify(scope)
+        status = _CLIENT_GONE
+        observed = scope[OBSERVED] = {"route": "unmatched"}
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception as error:
+            answer = answer_to(error, self._telemetry)
+            if status != _CLIENT_GONE:
+                raise  # the answer has begun: all that is left is to cut the connection
+            await send_answer(answer, scope, receive, send_observed)
+        finally:
+            self._record(observed["route"], scope["method"], status, time.perf_counter() - begun)
+
+    def _record(self, route: str, method: str, status: int, seconds: float) -> None:
+        method = method if method in _METHODS else "other"
+        label = (route, method, status)
+        duration = self._durations.get(label)
+        if duration is None:
+            metric = self._telemetry.metrics.http_request_duration
+            duration = self._durations[label] = metric.labels(self._telemetry.service, route, method, str(status))
+        duration.observe(seconds)
+        log = self._telemetry.log.warning if status >= 500 else self._telemetry.log.debug
+        log("request", route=route, method=method, status=status, ms=round(seconds * 1000, 2))
+
+
+def _identify(scope: Scope) -> str:
+    traceparent = request_id = None
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            traceparent = value.decode("latin-1")
+        elif name == b"x-request-id":
+            request_id = value.decode("latin-1")
+    ours = continue_trace(traceparent)
+    if not request_id or not _REQUEST_ID.fullmatch(request_id):
+        request_id = ours[36:52]
+    enter(ours, request_id)
+    return request_id

@@ -1,0 +1,109 @@
+"""What of a request's head matters to us, and its body: bounded, while it arrives."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from starlette.types import Receive, Scope
+
+from shared.web.endpoint import JSON, Endpoint
+from shared.web.problems import too_large, unsupported_media_type
+
+MAX_BODY = 1024 * 1024
+
+
+class ClientGone(Exception):
+    """The client went away before its request was whole: there is nobody to answer."""
+
+
+class Head(NamedTuple):
+    """The headers that decide how a request is taken, None where absent."""
+
+    authorization: str | None
+    content_type: str | None
+    content_encoding: str | None
+    content_length: int
+    idempotency_key: str | None
+
+
+_NAMES = frozenset({b"authorization", b"content-type", b"content-encoding", b"content-length", b"idempotency-key"})
+
+
+def read_head(scope: Scope) -> Head:
+    """The head of an ASGI request."""
+    found = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES}
+    length = found.get(b"content-length", "")
+    return Head(
+        found.get(b"authorization"),
+        found.get(b"content-type"),
+        found.get(b"content-encoding"),
+        int(length) if length.isdecimal() and len(length) <= 18 else 0,
+        found.get(b"idempotency-key"),
+    )
+
+
+def check_media_type(head: Head, endpoint: Endpoint) -> None:
+    """Raises Problem 415 for a body that the endpoint does not take, also for any compressed one (no bombs)."""
+    if head.content_encoding and head.content_encoding.strip().lower() != "identity":
+        raise unsupported_media_type("Send the body without Content-Encoding.")
+    if endpoint.raw_body or (endpoint.body is None and not endpoint.stream):
+        return
+    kind, _, parameters = (head.content_type or "").partition(";")
+    if kind.strip().lower() not in endpoint.media_types:
+        raise unsupported_media_type(f"Send `Content-Type: {endpoint.media_types[0]}`.")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if kind.strip().lower() == JSON and parameters.strip().lower().startswith("charset=") and charset != "utf-8":
+        raise unsupported_media_type("JSON is UTF-8 here.")
+
+
+async def read_body(receive: Receive, head: Head, limit: int = MAX_BODY) -> bytes:
+    """The whole body. Raises Problem 413 as soon as it is known to be too large, ClientGone.
+
+    What a client sends beyond the limit is thrown away by the server as it comes.
+    """
+    if head.content_length > limit:
+        raise too_large(limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise too_large(limit)
+        return body
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large(limit)
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+
+
+class Stream:
+    """A body of any size, chunk by chunk; knows the hash of what went through it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._hash = hashlib.sha256()
+        self._done = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while not self._done:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            self._done = not message.get("more_body")
+            chunk = message.get("body", b"")
+            self._hash.update(chunk)
+            yield chunk
+
+    async def body_hash(self) -> bytes:
+        """SHA-256 of the whole body; reads what has not been read yet."""
+        async for _ in self:
+            pass
+        return self._hash.digest()
