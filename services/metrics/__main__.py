@@ -1,0 +1,7 @@
+"""`python -m services.metrics`"""
+
+from shared.serve import main
+
+from services.metrics.app import build
+
+main("metrics", build)

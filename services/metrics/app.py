@@ -1,0 +1,53 @@
+"""Puts the metrics service together; the only file that knows all its parts."""
+
+from datetime import date
+
+from shared.serve import Runtime, Service
+
+from services.metrics import store
+from services.metrics.catalogue import compile_catalogue
+from services.metrics.contributions.rules import Rules
+from services.metrics.exporter import Exporter
+from services.metrics.fold import Fold
+from services.metrics.rebuild import rebuild
+from services.metrics.routes import Routes
+from shared.config.team import Team
+from shared.consume import Consumer
+from shared.db import driver, transaction
+from shared.events import ACTIVITIES, HANDOFFS, LEADS
+
+SCHEMA = "metrics"
+TOPICS = (LEADS, ACTIVITIES, HANDOFFS)
+
+
+async def build(runtime: Runtime) -> Service:
+    """The service, its numbers made by the rules of the present configuration."""
+    config, settings, engine = runtime.config, runtime.settings, runtime.engine
+    catalogue = compile_catalogue(config.kpis)
+    policy = config.policies["default"]
+    rules = Rules(settings.zone, config.fields, policy)
+    await rebuild(engine, rules, only_if_stale=True)
+    async with transaction(engine) as conn:
+        await store.set_membership(await driver(conn), membership(config.team))
+    consumer = Consumer(
+        engine=engine,
+        log=runtime.log,
+        schema=SCHEMA,
+        group=SCHEMA,
+        topics=TOPICS,
+        handler=Fold(engine, rules, config.team),
+        settings=settings,
+        clock=runtime.clock,
+        telemetry=runtime.telemetry,
+    )
+    exporter = Exporter(engine, catalogue, config.team, policy, settings, runtime.clock)
+    return Service(
+        endpoints=Routes(engine, catalogue, rules, consumer, settings).table(),
+        tasks={"consumer": consumer.run},
+        collectors={"kpis": exporter.collect},
+    )
+
+
+def membership(team: Team) -> list[tuple[str, str, date, date]]:
+    """(rep, team, first day, day after the last) of every member."""
+    return [(m.id, m.team, m.from_ or date.min, m.until or date.max) for m in team.members]

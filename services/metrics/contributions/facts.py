@@ -1,0 +1,79 @@
+"""Facts: the countable things behind the KPIs, each placed in one hour of one business day."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import NamedTuple
+
+
+class Dimensions(NamedTuple):
+    """All dimensions of a fact but its time; "" where the fact has none.
+
+    `name` is the kind of fact: activity, second_call, lead, handoff, stage_entry, opportunity, close, sales_cycle.
+    """
+
+    name: str
+    type: str = ""
+    direction: str = ""
+    outcome: str = ""
+    rep: str = ""
+    owner: str = ""
+    channel: str = ""
+    segment: str = ""
+    campaign: str = ""
+    industry: str = ""
+    source: str = ""
+    stage: str = ""
+    product: str = ""
+    currency: str = ""
+
+
+class Fact(NamedTuple):
+    """One cell: where a fact stands. `value` is the measured number of a distribution (microseconds), else 0."""
+
+    dimensions: Dimensions
+    day: date
+    hour: int
+    value: int = 0
+
+
+class Amount(NamedTuple):
+    """What stands in a cell: how many, and their sum (seconds, minor units of money, or 0)."""
+
+    n: int
+    total: int = 0
+
+
+class Contributions:
+    """A sum of facts that forgets cells that have come to nothing."""
+
+    def __init__(self) -> None:
+        self._cells: dict[Fact, tuple[int, int]] = {}
+
+    def add(self, fact: Fact, amount: Amount, sign: int = 1) -> None:
+        """Add (or with sign -1 take away) one amount."""
+        n, total = self._cells.get(fact, (0, 0))
+        n, total = n + sign * amount[0], total + sign * amount[1]
+        if n or total:
+            self._cells[fact] = (n, total)
+        else:
+            self._cells.pop(fact, None)
+
+    def add_all(self, facts: Iterable[tuple[Fact, Amount]], sign: int = 1) -> None:
+        """Add (or with sign -1 take away) many amounts."""
+        for fact, amount in facts:
+            self.add(fact, amount, sign)
+
+    def __iter__(self) -> Iterator[tuple[Fact, Amount]]:
+        return ((fact, Amount(*amount)) for fact, amount in self._cells.items())
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Contributions) and self._cells == other._cells
+
+    def __hash__(self) -> int:
+        raise TypeError("contributions change, so they have no hash")
+
+    def __repr__(self) -> str:
+        return f"Contributions({self._cells!r})"

@@ -1,0 +1,107 @@
+"""The KPIs and event counters on `/metrics`, read from the database, so that every replica answers alike."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from typing import get_args
+
+import msgspec
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.metrics import store
+from services.metrics.catalogue import Catalogue
+from services.metrics.counters import ACTIVITIES, ACTIVITY_LABELS, CORRECTION_LABELS, CORRECTIONS
+from services.metrics.gauges import OTHER, Members, Sample, kpi_samples
+from shared.clock import Clock
+from shared.config.team import Team
+from shared.db import driver, transaction
+from shared.events import Channel
+from shared.periods import current_periods
+from shared.policy import UNKNOWN, Policy
+from shared.settings import Settings
+
+
+class Exporter:
+    """Collects the families of the metrics service."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        catalogue: Catalogue,
+        team: Team,
+        policy: Policy,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._catalogue = catalogue
+        self._settings = settings
+        self._clock = clock
+        self._members: Members = {
+            "rep": frozenset(member.id for member in team.members),
+            "team": frozenset(t.id for t in team.teams),
+            "segment": frozenset({UNKNOWN, *(segment.id for segment in policy.segments)}),
+            "channel": frozenset({"call", *get_args(Channel)}),
+        }
+        self._lock = asyncio.Lock()
+        self._held: tuple[tuple[date, int], dict[Sample, float]] | None = None
+
+    async def collect(self) -> Iterable[Metric]:
+        """All families, of one moment."""
+        async with self._lock, transaction(self._engine) as conn:
+            raw = await driver(conn)
+            await raw.execute("set transaction isolation level repeatable read read only")
+            rows = await store.counters(raw)
+            samples = await self._samples(raw)
+        return [*self._counters(rows), self._values(samples), self._info()]
+
+    async def _samples(self, conn: store.Connection) -> dict[Sample, float]:
+        """The KPI values; made anew only when something was taken in, or a new day has begun."""
+        today = self._clock.now().astimezone(self._settings.zone).date()
+        moment = (today, await store.state_number(conn))
+        if self._held is None or self._held[0] != moment:
+            periods = current_periods(today, self._settings.fiscal_year_start)
+            self._held = (moment, await kpi_samples(conn, self._catalogue, periods, self._members))
+        return self._held[1]
+
+    def _counters(self, rows: Iterable[tuple[str, str, int]]) -> list[Metric]:
+        activities = CounterMetricFamily(
+            "tasuki_activities", "Distinct activities taken into the KPIs.", labels=ACTIVITY_LABELS
+        )
+        corrections = CounterMetricFamily(
+            "tasuki_corrections", "Distinct corrections of activities taken in.", labels=CORRECTION_LABELS
+        )
+        sums: dict[str, Counter[tuple[str, ...]]] = {ACTIVITIES: Counter(), CORRECTIONS: Counter()}
+        for name, packed, n in rows:
+            sums[name][self._bounded(name, msgspec.json.decode(packed, type=tuple[str, ...]))] += n
+        for labels, n in sums[ACTIVITIES].items():
+            activities.add_metric(labels, n)
+        for labels, n in sums[CORRECTIONS].items():
+            corrections.add_metric(labels, n)
+        return [activities, corrections]
+
+    def _bounded(self, name: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if name != ACTIVITIES:
+            return labels
+        return tuple(
+            value if not value or label not in self._members or value in self._members[label] else OTHER
+            for label, value in zip(ACTIVITY_LABELS, labels, strict=True)
+        )
+
+    def _values(self, samples: dict[Sample, float]) -> Metric:
+        family = GaugeMetricFamily("tasuki_kpi_value", "Value of a KPI in a current period.", labels=Sample._fields)
+        for sample, value in samples.items():
+            family.add_metric(sample, value)
+        return family
+
+    def _info(self) -> Metric:
+        family = GaugeMetricFamily(
+            "tasuki_kpi_info", "What a KPI is called.", labels=("kpi", "name_ja", "name_en", "unit", "class")
+        )
+        for kpi in self._catalogue:
+            d = kpi.definition
+            family.add_metric((d.id, d.name.ja, d.name.en, d.unit, d.class_), 1)
+        return family

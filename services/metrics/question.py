@@ -1,0 +1,51 @@
+"""A question to the numbers: a KPI, a grain, a range of days, what to cut by and what to keep. Checked here. Pure."""
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from services.metrics.catalogue import Kpi
+from shared.web.problems import FieldError, Problem
+
+Grain = Literal["day", "week", "month", "quarter", "fiscal_year", "all"]
+
+
+class Question(msgspec.Struct, frozen=True):
+    """`where`: dimension -> the values it may have. `from_day` and `to_day` are both inclusive; None: unbounded."""
+
+    kpi: Kpi
+    grain: Grain
+    from_day: date | None
+    to_day: date | None
+    by: tuple[str, ...] = ()
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+def ask(
+    kpi: Kpi, grain: Grain, from_day: date | None, to_day: date | None, by: str | None, where: str | None
+) -> Question:
+    """A question from the texts of a request: `by=rep,channel`, `where=segment:smb,rep:a|b`. Raises Problem 422."""
+    if from_day and to_day and from_day > to_day:
+        raise _invalid("/to", f"`to` ({to_day}) lies before `from` ({from_day})")
+    cuts = tuple(dict.fromkeys(part for part in (by or "").split(",") if part))
+    for cut in cuts:
+        _check(kpi, cut, "/by")
+    kept: dict[str, tuple[str, ...]] = {}
+    for part in (part for part in (where or "").split(",") if part):
+        dimension, separator, values = part.partition(":")
+        if not separator:
+            raise _invalid("/where", f"write `where=<dimension>:<value>`, not {part[:100]!r}")
+        _check(kpi, dimension, "/where")
+        kept[dimension] = (*kept.get(dimension, ()), *values.split("|"))
+    return Question(kpi, grain, from_day, to_day, cuts, tuple(kept.items()))
+
+
+def _check(kpi: Kpi, dimension: str, pointer: str) -> None:
+    if dimension not in kpi.dimensions:
+        known = ", ".join(kpi.dimensions)
+        raise _invalid(pointer, f"{kpi.id} has no dimension {dimension[:100]!r}; it has {known}")
+
+
+def _invalid(pointer: str, detail: str) -> Problem:
+    return Problem(422, "invalid-query", "The query does not fit the KPI", detail, errors=[FieldError(pointer, detail)])
