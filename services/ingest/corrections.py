@@ -1,0 +1,177 @@
+"""Corrections: each goes the way of what it corrects; one that comes first waits for it.
+
+A correction takes lead and key of the event it corrects. When that is not known yet, and the sender named no lead, it
+is kept in `waiting_corrections` and told to the log in the transaction that stores the corrected event.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from services.ingest import identities
+from services.ingest.activities import replacement_errors
+from services.ingest.identities import Key, Known
+from services.ingest.items import Activity, Outcome, Whom
+from services.ingest.leads import Found, add_terms, resolve
+from services.ingest.tables import Connection
+from shared.events import Correction, Event, decode_data, encode_data
+from shared.web.problems import FieldError
+
+_LOCK = 0x1EAD_C000_0000
+
+
+class Recorded(NamedTuple):
+    """`placed`: corrections whose key is known, by identity; others may wait for them in turn."""
+
+    outcomes: list[Outcome]
+    events: list[Event]
+    placed: dict[Key, Known]
+
+
+async def lock(db: Connection, *, exclusive: bool) -> None:
+    """Take before anything is read: a correction that decides to wait must not miss what another replica is storing."""
+    await db.execute(
+        "select pg_advisory_xact_lock($1)" if exclusive else "select pg_advisory_xact_lock_shared($1)", _LOCK
+    )
+
+
+async def record(db: Connection, items: Sequence[Activity], recorded_at: datetime) -> Recorded:
+    """Store new corrections; those without a key yet begin to wait."""
+    known = await identities.look_up(db, {_target(item) for item in items})
+    found = await _leads_of(db, items, known, recorded_at)
+    outcomes: dict[int, Outcome] = {}
+    placed: dict[Key, Known] = {}
+    for at, item in enumerate(items):
+        target = known.get(_target(item))
+        if errors := _misfits(item, target, found.get(at), recorded_at):
+            outcomes[at] = Outcome("rejected", item.id, errors=tuple(errors))
+        elif (lead := found.get(at)) and (target is None or target.key is None):
+            outcomes[at] = Outcome("accepted", item.id, lead.lead_id)
+            placed[item.source, item.id] = Known(item.digest, item.name, lead.lead_id, lead.lead_id)
+    left = [at for at in range(len(items)) if at not in outcomes]
+    while left:  # a correction of a correction that stands beside it may have to wait for the next round
+        round_ = [at for at in left if (t := (placed | known).get(_target(items[at]))) and t.key is not None]
+        for at in round_:
+            item, target = items[at], (placed | known)[_target(items[at])]
+            outcomes[at] = Outcome("accepted", item.id, target.lead_id)
+            placed[item.source, item.id] = Known(item.digest, item.name, target.lead_id, target.key)
+        left = [at for at in left if at not in outcomes]
+        if not round_:
+            break
+    waiting = [items[at] for at in left]
+    outcomes |= {at: Outcome("accepted", items[at].id) for at in left}
+    new = placed | {(i.source, i.id): Known(i.digest, i.name, None, None) for i in waiting}
+    if new:
+        await identities.remember(db, new, recorded_at)
+    if waiting:
+        await _keep(db, waiting)
+    events = [
+        event_of(item, where.lead_id, where.key or "", recorded_at)
+        for item in items
+        if (where := placed.get((item.source, item.id)))
+    ]
+    return Recorded([outcomes[at] for at in range(len(items))], events, placed)
+
+
+async def release(db: Connection, arrived: dict[Key, Known], recorded_at: datetime) -> list[Event]:
+    """Events of the corrections that waited for what has arrived, and of those that waited for these."""
+    released: list[Event] = []
+    while arrived:
+        rows = await db.fetch(
+            """
+            with freed as (
+                delete from ingest.waiting_corrections w
+                using unnest($1::text[], $2::text[], $3::text[], $4::text[]) as a(source, id, lead_id, key)
+                where w.corrects_source = a.source and w.corrects_id = a.id
+                returning w.*, a.lead_id, a.key
+            ), placed as (
+                update ingest.events e set lead_id = f.lead_id, key = f.key from freed f
+                where (e.source, e.id) = (f.source, f.id) returning e.digest, e.name, e.source, e.id
+            )
+            select f.*, p.digest, p.name from freed f join placed p using (source, id)
+            """,
+            [source for source, _ in arrived],
+            [id_ for _, id_ in arrived],
+            [known.lead_id for known in arrived.values()],
+            [known.key for known in arrived.values()],
+        )
+        released += [
+            Event(
+                id=row["id"],
+                source=row["source"],
+                name=row["name"],
+                time=row["time"],
+                subject=row["lead_id"] or "",
+                key=row["key"],
+                recorded_at=recorded_at,
+                data=decode_data(row["name"], row["data"]),
+                traceparent=row["traceparent"],
+            )
+            for row in rows
+        ]
+        arrived = {(r["source"], r["id"]): Known(r["digest"], r["name"], r["lead_id"], r["key"]) for r in rows}
+    return released
+
+
+def event_of(item: Activity, lead_id: str | None, key: str, recorded_at: datetime) -> Event:
+    """The event that tells of an activity or a correction."""
+    return Event(
+        id=item.id,
+        source=item.source,
+        name=item.name,
+        time=item.time,
+        subject=lead_id or "",
+        key=key,
+        recorded_at=recorded_at,
+        data=item.data,
+        traceparent=item.traceparent,
+    )
+
+
+def _target(item: Activity) -> Key:
+    assert isinstance(item.data, Correction)  # noqa: S101 - the type's name was checked when it was read
+    return (item.data.corrects.source, item.data.corrects.id)
+
+
+async def _leads_of(
+    db: Connection, items: Sequence[Activity], known: dict[Key, Known], recorded_at: datetime
+) -> dict[int, Found]:
+    """The leads that senders named. A correction makes a lead only when what it corrects cannot tell the right one."""
+    asked: dict[int, Whom] = {}
+    for at, item in enumerate(items):
+        if item.whom is not None:
+            target = known.get(_target(item))
+            asked[at] = msgspec.structs.replace(item.whom, create=target is None or target.key is None)
+    found = dict(zip(asked, await resolve(db, list(asked.values()), recorded_at), strict=True)) if asked else {}
+    terms = [(f.lead_id, term) for at, f in found.items() if f.lead_id and not f.erased for term in asked[at].terms]
+    await add_terms(db, terms)
+    return found
+
+
+def _misfits(item: Activity, target: Known | None, lead: Found | None, now: datetime) -> list[FieldError]:
+    if target is None:
+        return []
+    if lead is not None and target.key is not None and lead.lead_id != target.key:
+        return [FieldError("/lead_id", "what is corrected belongs to another lead; leave the lead out")]
+    if isinstance(item.data, Correction) and item.data.data is not None:
+        data = {name: msgspec.json.decode(raw) for name, raw in item.data.data.items()}
+        return replacement_errors(target.name, data, now)
+    return []
+
+
+async def _keep(db: Connection, waiting: Sequence[Activity]) -> None:
+    await db.execute(
+        """
+        insert into ingest.waiting_corrections (source, id, corrects_source, corrects_id, time, data, traceparent)
+        select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::text[])
+        """,
+        [item.source for item in waiting],
+        [item.id for item in waiting],
+        [_target(item)[0] for item in waiting],
+        [_target(item)[1] for item in waiting],
+        [item.time for item in waiting],
+        [encode_data(item.data) for item in waiting],
+        [item.traceparent for item in waiting],
+    )

@@ -1,0 +1,77 @@
+"""What may be posted to ingest: the outer form of each request. What the fields may hold, the field registry says."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from shared.events import FieldStatus, LongText, Name, Text, Timestamp
+
+MAX_ACTIVITIES = 1_000
+MAX_FIELDS = 500
+
+Fields = Annotated[dict[str, Any], msgspec.Meta(max_length=MAX_FIELDS)]
+
+
+class LeadForm(msgspec.Struct, frozen=True):
+    """A typed form submission. `observed_at`: now, unless given."""
+
+    fields: Fields
+    external_id: Name | None = None
+    observed_at: Timestamp | None = None
+    campaign: Name | None = None
+
+
+class HearingAnswer(msgspec.Struct, frozen=True):
+    """What the lead said about one field; a confirmation (BANT) needs `status`, every other field `value`."""
+
+    status: FieldStatus | None = None
+    value: Any = None
+    quote: LongText | None = None
+
+
+class HearingForm(msgspec.Struct, frozen=True):
+    """What a rep heard from a lead."""
+
+    rep: Name
+    heard_at: Timestamp
+    channel: Text
+    answers: Annotated[dict[str, HearingAnswer], msgspec.Meta(min_length=1, max_length=MAX_FIELDS)]
+
+
+class ToolResultForm(msgspec.Struct, frozen=True):
+    """What a tool found out about a lead."""
+
+    tool: Name
+    observed_at: Timestamp
+    fields: Annotated[dict[str, Any], msgspec.Meta(min_length=1, max_length=MAX_FIELDS)]
+
+
+class LeadReference(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whom an activity is about, for a sender that does not know our lead id."""
+
+    external_id: Name | None = None
+    email: Text | None = None
+    phone: Text | None = None
+    domain: Text | None = None
+    website: Text | None = None
+
+
+class ActivityEnvelope(msgspec.Struct, frozen=True):
+    """What every activity has beside the data of its type."""
+
+    type: Name
+    occurred_at: Timestamp
+    id: Name | None = None
+    source: Name | None = None
+    lead_id: str | None = None
+    lead: LeadReference | None = None
+
+
+class LeadSearch(msgspec.Struct, frozen=True):
+    """The query of the search; what is given must all hold."""
+
+    email: Text | None = None
+    domain: Text | None = None
+    stage: Text | None = None
+    rep: Text | None = None
+    q: Text | None = None

@@ -1,0 +1,203 @@
+"""Who is the lead of each item, decided in the transaction; leads that are not known yet are made."""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+import uuid_utils
+
+from services.ingest.items import Term, Whom
+from services.ingest.tables import Connection
+from shared.identity import IdentityKey
+
+_STRIPES = 1024
+"""Identity keys share this many locks: PostgreSQL's table of locks is small and a group may hold thousands of keys."""
+_STRIPE_BASE = 0x1EAD_0000_0000
+
+
+class Found(msgspec.Struct):
+    """The lead of one item: none when it is unknown and may not be made; `created` for the item that made it."""
+
+    lead_id: str | None
+    created: bool = False
+    erased: bool = False
+
+
+async def resolve(db: Connection, asked: Sequence[Whom], recorded_at: datetime) -> list[Found]:
+    """The lead of each of `asked`, in order: survivors of merges, new leads where needed and allowed.
+
+    The first key that names a lead decides; further keys that nobody has become that lead's. Keys that name another
+    lead stay there: two leads for one person are for a human to merge.
+    """
+    by_id = await _by_id(db, {w.lead_id for w in asked if w.lead_id is not None})
+    holders = await _holders(db, {key for w in asked for key in w.keys})
+    missing = {key for w in asked for key in w.keys if key not in holders}
+    if missing:
+        await _lock(db, missing)
+        holders |= await _holders(db, missing)
+    found, new_leads, new_keys = _decide(asked, by_id, holders)
+    if new_leads:
+        made = await _insert_leads(db, new_leads, recorded_at)
+        for item in found:
+            item.created = item.created and item.lead_id in made  # another replica may have been first
+    if new_keys:
+        await _insert_keys(db, new_keys)
+    return found
+
+
+def _decide(
+    asked: Sequence[Whom], by_id: dict[str, Found], holders: dict[IdentityKey, str]
+) -> tuple[list[Found], list[str], dict[IdentityKey, str]]:
+    found: list[Found] = []
+    new_leads: list[str] = []
+    new_keys: dict[IdentityKey, str] = {}
+    for whom in asked:
+        if whom.lead_id is not None:
+            item = by_id.get(whom.lead_id)
+            lead_id = item.lead_id if item else None
+            erased = item.erased if item else False
+        else:
+            lead_id = next((holders[key] for key in whom.keys if key in holders), None)
+            erased = False
+        created = lead_id is None and whom.create
+        if created:
+            lead_id = whom.lead_id or str(uuid_utils.uuid7())
+            new_leads.append(lead_id)
+            by_id[lead_id] = Found(lead_id)
+        if lead_id is not None and not erased:
+            fresh = {key: lead_id for key in whom.keys if key not in holders}
+            holders |= fresh
+            new_keys |= fresh
+        found.append(Found(lead_id, created, erased))
+    return found, new_leads, new_keys
+
+
+async def _by_id(db: Connection, lead_ids: set[str]) -> dict[str, Found]:
+    if not lead_ids:
+        return {}
+    rows = await db.fetch(
+        """
+        select l.lead_id, coalesce(l.merged_into, l.lead_id) as survivor,
+               coalesce(s.erased_at, l.erased_at) is not null as erased
+        from ingest.leads l left join ingest.leads s on s.lead_id = l.merged_into
+        where l.lead_id = any($1::text[])
+        """,
+        list(lead_ids),
+    )
+    return {row["lead_id"]: Found(row["survivor"], erased=row["erased"]) for row in rows}
+
+
+async def _holders(db: Connection, keys: set[IdentityKey]) -> dict[IdentityKey, str]:
+    if not keys:
+        return {}
+    rows = await db.fetch(
+        """
+        select k.kind, k.value, coalesce(l.merged_into, l.lead_id) as lead_id
+        from unnest($1::text[], $2::text[]) as asked(kind, value)
+        join ingest.lead_keys k using (kind, value) join ingest.leads l using (lead_id)
+        """,
+        *_columns(keys),
+    )
+    return {IdentityKey(row["kind"], row["value"]): row["lead_id"] for row in rows}
+
+
+async def _lock(db: Connection, keys: Iterable[IdentityKey]) -> None:
+    """One at a time may give these keys to a lead. In ascending order, so that no two groups wait for each other."""
+    stripes = sorted({_STRIPE_BASE + zlib.crc32("\0".join(key).encode()) % _STRIPES for key in keys})
+    await db.execute(
+        "select pg_advisory_xact_lock(stripe) from (select unnest($1::bigint[]) as stripe order by 1) as s", stripes
+    )
+
+
+async def _insert_leads(db: Connection, lead_ids: Sequence[str], recorded_at: datetime) -> set[str]:
+    rows = await db.fetch(
+        """
+        insert into ingest.leads (lead_id, recorded_at) select id, $2 from unnest($1::text[]) as new(id) order by id
+        on conflict do nothing returning lead_id
+        """,
+        lead_ids,
+        recorded_at,
+    )
+    return {row["lead_id"] for row in rows}
+
+
+async def _insert_keys(db: Connection, keys: dict[IdentityKey, str]) -> None:
+    await db.execute(
+        """
+        insert into ingest.lead_keys (kind, value, lead_id)
+        select kind, value, lead_id from unnest($1::text[], $2::text[], $3::text[]) as new(kind, value, lead_id)
+        order by 1, 2 on conflict do nothing
+        """,
+        *_columns(keys),
+        list(keys.values()),
+    )
+
+
+async def add_terms(db: Connection, terms: Iterable[tuple[str, Term]]) -> None:
+    """Have leads be found by these terms; a phone and a domain of a lead, whenever each came, make an identity key."""
+    rows = sorted({(lead_id, term.kind, term.value) for lead_id, term in terms})
+    if not rows:
+        return
+    await db.execute(
+        """
+        insert into ingest.lead_terms (lead_id, kind, value) select * from unnest($1::text[], $2::text[], $3::text[])
+        on conflict do nothing
+        """,
+        *([row[n] for row in rows] for n in range(3)),
+    )
+    joined = sorted({lead_id for lead_id, kind, _ in rows if kind in ("phone", "domain")})
+    if joined:
+        await db.execute(
+            """
+            insert into ingest.lead_keys (kind, value, lead_id)
+            select distinct on (2) 'phone_domain', p.value || ' ' || d.value, p.lead_id
+            from ingest.lead_terms p join ingest.lead_terms d using (lead_id)
+            where p.lead_id = any($1::text[]) and p.kind = 'phone' and d.kind = 'domain'
+            order by 2, 3
+            on conflict do nothing
+            """,
+            joined,
+        )
+
+
+Touch = tuple[str, datetime | None, datetime | None, str | None]
+"""Lead, its first activity, its latest rep and since when."""
+
+
+async def touch_leads(db: Connection, told: Sequence[Touch]) -> None:
+    """Keep each lead's first activity and its latest rep, whatever the order in which they are told."""
+    latest: dict[str, Touch] = {}
+    for lead_id, first_at, rep_at, rep in told:
+        _, first, at, who = latest.get(lead_id, (lead_id, None, None, None))
+        first = min((t for t in (first, first_at) if t is not None), default=None)
+        if rep_at is not None and rep is not None and (at is None or who is None or (rep_at, rep) > (at, who)):
+            at, who = rep_at, rep
+        latest[lead_id] = (lead_id, first, at, who)
+    if not latest:
+        return
+    await db.execute(
+        """
+        with told as (
+            select * from unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[])
+                as t(lead_id, first_at, rep_at, rep)
+        ), locked as (
+            select lead_id, t.first_at, t.rep_at, t.rep from told t join ingest.leads l using (lead_id)
+            where t.first_at < coalesce(l.first_activity_at, 'infinity')
+               or (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, ''))
+            order by lead_id for no key update of l
+        )
+        update ingest.leads l set
+            first_activity_at = least(l.first_activity_at, t.first_at),
+            rep_at = greatest(l.rep_at, t.rep_at),
+            rep = case when (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, ''))
+                       then t.rep else l.rep end
+        from locked t where l.lead_id = t.lead_id
+        """,
+        *([row[n] for row in latest.values()] for n in range(4)),
+    )
+
+
+def _columns(keys: Iterable[IdentityKey]) -> tuple[list[str], list[str]]:
+    ordered = list(keys)
+    return [key.kind for key in ordered], [key.value for key in ordered]

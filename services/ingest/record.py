@@ -1,0 +1,37 @@
+"""The transaction of ingest: whatever waits at the same moment is stored, and told to the log, in one commit."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.ingest.group import GroupCommit
+from services.ingest.items import Activity, Outcome, Submission
+from services.ingest.record_activities import record_activities
+from services.ingest.record_submissions import record_submissions
+from shared.clock import Clock
+from shared.db import retried, transaction
+
+Item = TypeVar("Item")
+Record = Callable[[AsyncConnection, Sequence[Item], datetime], Awaitable[list[Outcome]]]
+
+
+class Recorder:
+    """The two queues of ingest: `activities` and `submissions`. `submit` answers when the items are durable."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self.activities: GroupCommit[Activity, Outcome] = GroupCommit(self._in_transaction(record_activities))
+        self.submissions: GroupCommit[Submission, Outcome] = GroupCommit(self._in_transaction(record_submissions))
+
+    def _in_transaction(self, record: Record[Item]) -> Callable[[Sequence[Item]], Awaitable[list[Outcome]]]:
+        async def commit(items: Sequence[Item]) -> list[Outcome]:
+            async def once() -> list[Outcome]:
+                async with transaction(self._engine) as conn:
+                    return await record(conn, items, self._clock.now())
+
+            return await retried(once)
+
+        return commit

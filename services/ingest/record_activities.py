@@ -1,0 +1,104 @@
+"""Activities in one transaction: identities, leads, what the leads' rows keep of them, and the outbox."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ingest import corrections, identities
+from services.ingest.identities import Known
+from services.ingest.items import PRODUCER, Activity, Outcome, made_id
+from services.ingest.leads import Found, Touch, add_terms, resolve, touch_leads
+from services.ingest.tables import Connection
+from shared.db import driver
+from shared.events import Event, LeadCreated
+from shared.outbox import enqueue
+
+
+async def record_activities(conn: AsyncConnection, items: Sequence[Activity], recorded_at: datetime) -> list[Outcome]:
+    """Store what is new of these activities and tell the log; one outcome for each, in order."""
+    db = await driver(conn)
+    await corrections.lock(db, exclusive=any(item.name == "correction" for item in items))
+    known = await identities.look_up(db, {(item.source, item.id) for item in items})
+    fresh, outcomes, repeats = identities.sort_out(items, known)
+    plain = [at for at in fresh if items[at].name != "correction"]
+    corrective = [at for at in fresh if items[at].name == "correction"]
+
+    events: list[Event] = []
+    placed: dict[identities.Key, Known] = {}
+    if plain:
+        found = await _leads_of([items[at] for at in plain], db, recorded_at)
+        taken: list[tuple[Activity, Found]] = []
+        for at, lead in zip(plain, found, strict=True):
+            if lead.erased:
+                outcomes[at] = Outcome("erased_lead", items[at].id, lead.lead_id)
+                continue
+            taken.append((items[at], lead))
+            outcomes[at] = Outcome("accepted", items[at].id, lead.lead_id, lead.created)
+        events += _created(taken, recorded_at)
+        events += [
+            corrections.event_of(item, lead.lead_id, item.key or lead.lead_id or "", recorded_at)
+            for item, lead in taken
+        ]
+        placed = {
+            (item.source, item.id): Known(item.digest, item.name, lead.lead_id, item.key or lead.lead_id)
+            for item, lead in taken
+        }
+        if placed:
+            await identities.remember(db, placed, recorded_at)
+            await touch_leads(db, [_touch(item, lead) for item, lead in taken if lead.lead_id])
+    if corrective:
+        done = await corrections.record(db, [items[at] for at in corrective], recorded_at)
+        outcomes |= dict(zip(corrective, done.outcomes, strict=True))
+        events += done.events
+        placed |= done.placed
+    if placed:
+        events += await corrections.release(db, placed, recorded_at)
+    await enqueue(conn, "ingest", events)
+    for at, first in repeats.items():
+        outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])
+    return [outcomes[at] for at in range(len(items))]
+
+
+async def _leads_of(items: Sequence[Activity], db: Connection, recorded_at: datetime) -> list[Found]:
+    asked = [item.whom for item in items if item.whom is not None]
+    answers = iter(await resolve(db, asked, recorded_at) if asked else [])
+    found = [Found(None) if item.whom is None else next(answers) for item in items]
+    terms = [
+        (lead.lead_id, term)
+        for item, lead in zip(items, found, strict=True)
+        if item.whom is not None and lead.lead_id is not None and not lead.erased
+        for term in item.whom.terms
+    ]
+    await add_terms(db, terms)
+    return found
+
+
+def _created(taken: Sequence[tuple[Activity, Found]], recorded_at: datetime) -> list[Event]:
+    """A lead that becomes known here was first heard of at the earliest of these activities."""
+    made = {lead.lead_id: item for item, lead in taken if lead.created and lead.lead_id is not None}
+    first = {lead_id: item.time for lead_id, item in made.items()}
+    for item, lead in taken if made else ():
+        if lead.lead_id in first:
+            first[lead.lead_id] = min(first[lead.lead_id], item.time)
+    return [
+        Event(
+            id=made_id("lead-created", lead_id),
+            source=PRODUCER,
+            name="lead-created",
+            time=first[lead_id],
+            subject=lead_id,
+            key=lead_id,
+            recorded_at=recorded_at,
+            data=LeadCreated(
+                source=item.source, external_ids=item.whom.external_ids if item.whom else [], via="activity"
+            ),
+            traceparent=item.traceparent,
+        )
+        for lead_id, item in made.items()
+    ]
+
+
+def _touch(item: Activity, lead: Found) -> Touch:
+    rep = getattr(item.data, "rep", None)
+    return (lead.lead_id or "", item.time, item.time if rep else None, rep)

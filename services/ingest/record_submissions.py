@@ -1,0 +1,115 @@
+"""Forms, hearings and tool results in one transaction: identities, leads, observations, and the outbox."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ingest import identities
+from services.ingest.identities import Known
+from services.ingest.items import PRODUCER, Outcome, Status, Submission, made_id
+from services.ingest.leads import Found, add_terms, resolve, touch_leads
+from services.ingest.tables import Connection
+from shared.db import driver
+from shared.events import Event, LeadCreated, LeadFields
+from shared.outbox import enqueue
+
+Taken = Sequence[tuple[Submission, str]]
+"""Submissions that are stored now, each with its lead."""
+
+
+async def record_submissions(
+    conn: AsyncConnection, items: Sequence[Submission], recorded_at: datetime
+) -> list[Outcome]:
+    """Store what is new of these submissions and tell the log; one outcome for each, in order."""
+    db = await driver(conn)
+    known = await identities.look_up(db, {(item.source, item.id) for item in items})
+    fresh, outcomes, repeats = identities.sort_out(items, known)
+    found = await resolve(db, [items[at].whom for at in fresh], recorded_at) if fresh else []
+    for at, lead in zip(fresh, found, strict=True):
+        status: Status = "unknown_lead" if lead.lead_id is None else "erased_lead" if lead.erased else "accepted"
+        outcomes[at] = Outcome(status, items[at].event_id, lead.lead_id, lead.created)
+    taken = [
+        (items[at], lead.lead_id)
+        for at, lead in zip(fresh, found, strict=True)
+        if lead.lead_id is not None and not lead.erased
+    ]
+    if taken:
+        await _store(db, taken, recorded_at)
+        created = [(items[at], lead) for at, lead in zip(fresh, found, strict=True) if lead.created]
+        await enqueue(conn, "ingest", [*_created(created, taken, recorded_at), *_fields(taken, recorded_at)])
+    for at, first in repeats.items():
+        outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])
+    return [outcomes[at] for at in range(len(items))]
+
+
+async def _store(db: Connection, taken: Taken, recorded_at: datetime) -> None:
+    new = {(item.source, item.id): Known(item.digest, "lead-fields", lead_id, lead_id) for item, lead_id in taken}
+    await identities.remember(db, new, recorded_at)
+    await db.execute(
+        """
+        insert into ingest.submissions (source, id, lead_id, observed_at, campaign, unmapped, recorded_at)
+        select *, $7::timestamptz
+        from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[])
+        """,
+        [item.source for item, _ in taken],
+        [item.id for item, _ in taken],
+        [lead_id for _, lead_id in taken],
+        [item.observed_at for item, _ in taken],
+        [item.campaign for item, _ in taken],
+        [msgspec.json.encode(item.unmapped).decode() for item, _ in taken],
+        recorded_at,
+    )
+    said = [(observation, lead_id) for item, lead_id in taken for observation in item.observations]
+    await db.execute(
+        """
+        insert into ingest.observations (observation_id, lead_id, observed_at, observation)
+        select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::jsonb[])
+        """,
+        [observation.observation_id for observation, _ in said],
+        [lead_id for _, lead_id in said],
+        [observation.observed_at for observation, _ in said],
+        [msgspec.json.encode(observation).decode() for observation, _ in said],
+    )
+    await add_terms(db, [(lead_id, term) for item, lead_id in taken for term in item.whom.terms])
+    await touch_leads(db, [(lead_id, None, item.observed_at, item.rep) for item, lead_id in taken if item.rep])
+
+
+def _created(made: Sequence[tuple[Submission, Found]], taken: Taken, recorded_at: datetime) -> list[Event]:
+    """A lead that becomes known here was first heard of at the earliest of these submissions."""
+    first: dict[str, datetime] = {}
+    for item, lead_id in taken:
+        first[lead_id] = min(first.get(lead_id, item.observed_at), item.observed_at)
+    return [
+        Event(
+            id=made_id("lead-created", lead.lead_id),
+            source=PRODUCER,
+            name="lead-created",
+            time=first[lead.lead_id],
+            subject=lead.lead_id,
+            key=lead.lead_id,
+            recorded_at=recorded_at,
+            data=LeadCreated(source=item.source, external_ids=item.whom.external_ids, campaign=item.campaign),
+            traceparent=item.traceparent,
+        )
+        for item, lead in made
+        if lead.lead_id is not None
+    ]
+
+
+def _fields(taken: Taken, recorded_at: datetime) -> list[Event]:
+    return [
+        Event(
+            id=item.event_id,
+            source=PRODUCER,
+            name="lead-fields",
+            time=item.observed_at,
+            subject=lead_id,
+            key=lead_id,
+            recorded_at=recorded_at,
+            data=LeadFields(observations=list(item.observations), campaign=item.campaign),
+            traceparent=item.traceparent,
+        )
+        for item, lead_id in taken
+    ]

@@ -1,0 +1,144 @@
+"""The tables of schema `ingest`. The SQL of this service is in `store.py`, `leads.py` and `record.py`."""
+
+from typing import TypeAlias
+
+import asyncpg
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+
+from shared.consume import consumer_tables
+from shared.outbox import outbox_table
+
+SCHEMA = "ingest"
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+"""The driver's connection, inside a transaction (`shared.db.driver`): for set-based SQL."""
+
+metadata = MetaData(schema=SCHEMA)
+
+TIME = TIMESTAMP(timezone=True)
+
+# `first_activity_at`, `rep` and `stage` are the greatest (or least) of what was told in a total order, so the order of
+# arrival does not matter. `merged_into` always names the last survivor, never another merged lead.
+leads = Table(
+    "leads",
+    metadata,
+    Column("lead_id", Text, primary_key=True),
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
+    Column("recorded_at", TIME, nullable=False),
+    Column("first_activity_at", TIME),
+    Column("rep", Text),
+    Column("rep_at", TIME),
+    Column("stage", Text, nullable=False, server_default="Awareness"),
+    Column("stage_cycle", Integer, nullable=False, server_default="0"),
+    Column("stage_at", TIME),
+    Column("stage_event", Text),
+    Column("merged_into", Text),
+    Column("erased_at", TIME),
+    UniqueConstraint("seq", name="leads_seq_key"),
+    Index("leads_stage", "stage", "seq"),
+    Index("leads_rep", "rep", "seq"),
+)
+
+# What says that two leads are the same (kind: external_id, email, phone_domain; and phone or domain for a lead that
+# nothing else is known of). A key belongs to one lead.
+lead_keys = Table(
+    "lead_keys",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), nullable=False),
+    Index("lead_keys_lead", "lead_id"),
+)
+
+# What a lead can be found by; many leads may share a term (kind: email, phone, domain, text).
+lead_terms = Table(
+    "lead_terms",
+    metadata,
+    Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Index("lead_terms_value", "kind", "value"),
+)
+
+# One form, hearing or tool result. `unmapped`: [{name, value, reason?}], what came along and is no field of ours.
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), nullable=False),
+    Column("observed_at", TIME, nullable=False),
+    Column("recorded_at", TIME, nullable=False),
+    Column("campaign", Text),
+    Column("unmapped", JSONB, nullable=False),
+    Index("submissions_lead", "lead_id"),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("observation_id", UUID(as_uuid=False), primary_key=True),
+    Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), nullable=False),
+    Column("observation", JSONB, nullable=False),
+    Column("observed_at", TIME, nullable=False),
+    Index("observations_lead", "lead_id"),
+)
+
+# Every identity ever taken in. `digest`: of what the sender sent, so that a repetition is told from a contradiction.
+# `key` is empty while a correction waits for what it corrects.
+events = Table(
+    "events",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("lead_id", Text),
+    Column("key", Text),
+    Column("recorded_at", TIME, nullable=False),
+)
+
+waiting_corrections = Table(
+    "waiting_corrections",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("corrects_source", Text, nullable=False),
+    Column("corrects_id", Text, nullable=False),
+    Column("time", TIME, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("traceparent", Text),
+    Index("waiting_corrections_corrects", "corrects_source", "corrects_id"),
+)
+
+# Webhook bodies that could not be used. `headers`: the content type alone; others may hold secrets.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("received_at", TIME, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("body", LargeBinary, nullable=False),
+    Column("errors", JSONB, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("resolved_at", TIME),
+    Column("results", JSONB),
+)
+
+outbox = outbox_table(metadata, SCHEMA)
+consumer = consumer_tables(metadata, SCHEMA)
