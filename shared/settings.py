@@ -27,14 +27,18 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path(".data"), description="Folder of the private PostgreSQL and the admin key.")
     config_dir: Path = Field(Path("config"), description="Folder of the YAML configuration.")
-    admin_key: str | None = Field(None, min_length=16, description="The first API key; unset: generated at first start.")
+    admin_key: str | None = Field(
+        None, min_length=16, description="The first API key; unset: generated at first start."
+    )
     timezone: str = Field("Asia/Tokyo", description="Business time zone in which periods are cut.")
     fiscal_year_start: int = Field(4, ge=1, le=12, description="First month of the fiscal year.")
     log_partitions: int = Field(12, ge=1, le=1024, description="Partitions of each topic when it is first made.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     pool_size: int = Field(10, ge=2, description="Database connections of one service process.")
     statement_timeout_s: int = Field(30, ge=1, description="Seconds after which the server ends a statement.")
-    shutdown_grace_s: int = Field(8, ge=1, description="Seconds a service may take to finish what it has begun.")
+    shutdown_grace_s: int = Field(
+        6, ge=1, description="Seconds a service may take to finish what it has begun; `tasuki run` grants at most 6."
+    )
     consumer_member: str = Field("0", description="Name of this replica in its consumer groups; unique per service.")
     consumer_batch_max: int = Field(2000, ge=1, description="Events that a consumer takes in one transaction at most.")
     consumer_lease_s: float = Field(10.0, gt=0, description="Seconds after which a silent consumer's partitions go on.")

@@ -12,7 +12,7 @@ Layout of the data folder:
     lock                held while a supervisor uses this folder
 """
 
-from shared.postgres.install import PostgresError
+from shared.postgres.install import Interrupted, PostgresError
 from shared.postgres.server import PrivatePostgres
 
-__all__ = ["PostgresError", "PrivatePostgres"]
+__all__ = ["Interrupted", "PostgresError", "PrivatePostgres"]

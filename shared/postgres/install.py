@@ -16,6 +16,10 @@ class PostgresError(Exception):
     """The private PostgreSQL cannot be run; the message says what to do."""
 
 
+class Interrupted(PostgresError):
+    """A start was given up because `interrupt()` asked for it."""
+
+
 @dataclass(frozen=True)
 class Install:
     """A folder with `initdb` and `postgres`; `trees` are the folders of the wheel that hold what they need."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from shared.files import write_private
 from shared.postgres.cluster import Cluster, environment
-from shared.postgres.install import PostgresError, ServerUser, find_install, make_traversable, server_user
+from shared.postgres.install import Interrupted, PostgresError, ServerUser, find_install, make_traversable, server_user
 from shared.process import die_with_parent, how_it_ended, processes_marked
 
 _SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 107 on Linux and 103 on macOS
@@ -200,7 +200,7 @@ class PrivatePostgres:
 
     def _give_up_when_interrupted(self) -> None:
         if self._interrupted:
-            raise PostgresError("Stopped before PostgreSQL was ready.")
+            raise Interrupted("Stopped before PostgreSQL was ready.")
 
     def _choose_socket_folder(self, owner: ServerUser) -> Path:
         short = [Path(base) / self._mark for base in (tempfile.gettempdir(), "/tmp")]  # noqa: S108 (owner is checked)

@@ -1,0 +1,68 @@
+"""The command `tasuki`: a thin table; each command's work is elsewhere, imported only when it is asked for."""
+
+import sys
+from importlib.metadata import version as installed_version
+from typing import NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from shared.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Leads, handoffs and KPIs that can be trusted.")
+
+
+@app.command()
+def run() -> None:
+    """Run everything: the private PostgreSQL (unless TASUKI_DATABASE_URL is set), ingest, handoff, metrics."""
+    from shared.supervisor import StartError, Supervisor
+
+    try:
+        Supervisor(_settings()).run()
+    except StartError as error:
+        _fail(str(error))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schemas up to date (`tasuki run` does so by itself)."""
+    from shared.migrate import migrate as migrate_database
+    from shared.postgres import PostgresError, PrivatePostgres
+
+    settings = _settings()
+    if settings.database_url is not None:
+        migrate_database(settings.database_url)
+        return
+    try:
+        with PrivatePostgres(settings.data_dir) as url:
+            migrate_database(url)
+    except PostgresError as error:
+        _fail(str(error))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(installed_version("tasuki"))
+
+
+def main() -> None:
+    """Entry point of the command `tasuki`."""
+    app()
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        mistakes = [f"TASUKI_{str(e['loc'][0]).upper()}={e['input']}: {e['msg']}" for e in error.errors()]
+        _fail("a setting makes no sense: " + "; ".join(mistakes))
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"tasuki: {message}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""What must be right before any service starts: the configuration, the schemas, the admin key.
+
+A process of its own (`python -m shared.prepare`), so that the supervisor stays small and can end it at any moment.
+"""
+
+import asyncio
+import sys
+
+from shared.config import ConfigError, load_config
+from shared.db import connect, is_outage
+from shared.migrate import migrate
+from shared.settings import Settings
+from shared.web.auth import ensure_admin_key
+
+
+def main() -> int:
+    """Checks and prepares; a mistake in the configuration is told on stderr, exit status 1."""
+    settings = Settings()
+    if settings.database_url is None or settings.admin_key is None:
+        raise ValueError("TASUKI_DATABASE_URL and TASUKI_ADMIN_KEY must be set here")
+    try:
+        load_config(settings.config_dir)
+    except ConfigError as error:
+        print(f"tasuki: {error}", file=sys.stderr)
+        return 1
+    try:
+        migrate(settings.database_url)
+        asyncio.run(_admin_key(settings, settings.admin_key))
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        print(f"tasuki: the database of TASUKI_DATABASE_URL does not answer: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _admin_key(settings: Settings, key: str) -> None:
+    engine = connect(settings, "prepare", pool_size=1)
+    try:
+        await ensure_admin_key(engine, key)
+    finally:
+        await engine.dispose()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""All of Tasuki under one process: starts everything in order, keeps it running, and stops it in order.
+
+Nothing outlives the supervisor, even when that is killed: the kernel then ends its children. It works in the main
+thread alone, because that promise holds for the thread that starts a child.
+"""
+
+import os
+import secrets
+import signal
+import time
+from types import FrameType
+
+from shared.files import write_private
+from shared.keeper import Keeper, ServiceProcess, say, start_python
+from shared.ports import PortError, require_free_ports
+from shared.postgres import PostgresError, PrivatePostgres
+from shared.process import how_it_ended
+from shared.settings import SERVICES, Settings
+
+_TICK = 0.1  # seconds between two looks at the children
+_STOP_WITHIN = 8.8  # seconds for everything; what is left then ends at once
+_FOR_POSTGRES = 2.0  # seconds of those that the services leave to PostgreSQL
+_SAME_SIGNAL = 1.0  # seconds: make passes its group's signal on, so that one order may come twice
+
+
+class StartError(Exception):
+    """Tasuki cannot start; the message says what to do."""
+
+
+class Supervisor:
+    """`Supervisor(settings).run()` returns when a signal has asked it to stop and everything has ended."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._postgres = None if settings.database_url else PrivatePostgres(settings.data_dir)
+        self._services: list[ServiceProcess] = []
+        self._asked_at: float | None = None
+        self._at_once = False
+
+    def run(self) -> None:
+        """Starts everything and keeps it running until SIGINT, SIGTERM or SIGHUP. StartError when it cannot start."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup wants it ignored
+                signal.signal(number, self._on_signal)
+        began = time.monotonic()
+        try:
+            self._start()
+            self._keep(began)
+        except (PostgresError, PortError) as error:
+            if self._asked_at is None:
+                raise StartError(str(error)) from error
+        finally:
+            self._stop()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+            if self._postgres is not None:
+                self._postgres.interrupt()
+        elif now - self._asked_at > _SAME_SIGNAL:
+            self._at_once = True
+            if self._postgres is not None:
+                self._postgres.kill()
+
+    def _start(self) -> None:
+        settings = self._settings
+        if self._postgres is not None:
+            self._postgres.take_folder()
+        require_free_ports(settings)
+        url = settings.database_url
+        if self._postgres is not None:
+            url = self._postgres.start()
+            say(f"PostgreSQL is running (private, in {settings.data_dir / 'postgres'})")
+        environment = {**os.environ, "TASUKI_DATABASE_URL": str(url)}
+        self._prepare({**environment, "TASUKI_ADMIN_KEY": settings.admin_key or self._own_admin_key()})
+        if self._asked_at is None:
+            self._services = [ServiceProcess(service, environment) for service in SERVICES]
+
+    def _prepare(self, environment: dict[str, str]) -> None:
+        """Checks the configuration and migrates the database, see shared/prepare.py."""
+        process = start_python("shared.prepare", environment)
+        while (status := process.poll()) is None:
+            if self._asked_at is not None:
+                process.kill()
+            time.sleep(0.02)
+        if status != 0 and self._asked_at is None:
+            raise StartError(f"The database could not be prepared ({how_it_ended(status)}); the reason stands above.")
+
+    def _own_admin_key(self) -> str:
+        path = self._settings.data_dir / "admin.key"
+        if not path.exists():
+            key = secrets.token_urlsafe(32)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_private(path, key + "\n")
+            say(f"the admin key, shown only this once: {key}")
+        return path.read_text().strip()
+
+    def _keep(self, began: float) -> None:
+        kept = [Keeper(child.service, child) for child in self._services]
+        if self._postgres is not None:
+            kept.insert(0, Keeper("PostgreSQL", self._postgres))
+        announced = False
+        while self._asked_at is None:
+            for keeper in kept:
+                keeper.look()
+            if not announced and self._all_ready():
+                self._announce(time.monotonic() - began)
+                announced = True
+            time.sleep(_TICK)
+
+    def _all_ready(self) -> bool:
+        settings = self._settings
+        return all(child.is_ready(settings.host, settings.port(child.service)) for child in self._services)
+
+    def _announce(self, took: float) -> None:
+        say(f"ready after {took:.1f} s; Ctrl-C stops everything")
+        for service in SERVICES:
+            say(f"  {service:<8} {self._settings.url(service)}  (its API: {self._settings.url(service)}/docs)")
+        key = "from TASUKI_ADMIN_KEY" if self._settings.admin_key else f"in {self._settings.data_dir / 'admin.key'}"
+        say(f"  admin key {key}")
+
+    def _stop(self) -> None:
+        """Services first, so that they can finish their transactions; then PostgreSQL."""
+        deadline = time.monotonic() + _STOP_WITHIN
+        for child in self._services:
+            child.send(signal.SIGTERM)
+        while any(child.ended() is None for child in self._services):
+            if self._at_once or time.monotonic() > deadline - _FOR_POSTGRES:
+                for child in self._services:
+                    child.send(signal.SIGKILL)
+            time.sleep(0.02)
+        if self._postgres is not None:
+            self._postgres.stop(fast_within=0 if self._at_once else deadline - time.monotonic())
+        if self._asked_at is not None:
+            say("stopped")
