@@ -49,5 +49,5 @@ async def build(runtime: Runtime) -> Service:
 
 
 def membership(team: Team) -> list[tuple[str, str, date, date]]:
-    """(rep, team, first day, day after the last) of every member."""
-    return [(m.id, m.team, m.from_ or date.min, m.until or date.max) for m in team.members]
+    """(rep, team, first day, last day) of every member."""
+    return [(m.id, m.team, m.from_, m.to) for m in team.members]

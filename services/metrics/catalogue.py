@@ -5,13 +5,14 @@ fact), `duration` (mean, median, p90 and n of a measured time), `ratio` (one KPI
 is YAML alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 import msgspec
 
 from services.metrics.contributions.facts import Dimensions
-from shared.config.yaml import ConfigError, Document
+from shared.config.document import Document
+from shared.config.errors import ConfigError
 from shared.words import Words
 
 Kind = Literal["count", "sum", "mean", "duration", "ratio"]
@@ -93,7 +94,7 @@ class Catalogue:
     def __init__(self, kpis: Iterable[Kpi]) -> None:
         self._kpis = {kpi.id: kpi for kpi in kpis}
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Kpi]:
         return iter(self._kpis.values())
 
     def get(self, kpi_id: str) -> Kpi | None:

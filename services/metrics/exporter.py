@@ -41,8 +41,8 @@ class Exporter:
         self._settings = settings
         self._clock = clock
         self._members: Members = {
-            "rep": frozenset(member.id for member in team.members),
-            "team": frozenset(t.id for t in team.teams),
+            "rep": frozenset(team.member_ids),
+            "team": frozenset(team.teams),
             "segment": frozenset({UNKNOWN, *(segment.id for segment in policy.segments)}),
             "channel": frozenset({"call", *get_args(Channel)}),
         }

@@ -48,7 +48,7 @@ class Sql:
 FROM = """
 from metrics.cells c
 join metrics.dimensions d on d.id = c.dimensions
-left join metrics.membership m on m.rep = d.rep and c.day >= m.from_day and c.day < m.to_day
+left join metrics.membership m on m.rep = d.rep and c.day >= m.from_day and c.day <= m.to_day
 """
 
 DERIVED = {

@@ -338,7 +338,7 @@ async def state_number(conn: asyncpg.Connection) -> int:
 
 
 async def set_membership(conn: asyncpg.Connection, rows: Sequence[tuple[str, str, date, date]]) -> None:
-    """Replace the (rep, team, first day, day after the last) rows that queries cut teams by."""
+    """Replace the (rep, team, first day, last day) rows that queries cut teams by."""
     await conn.execute("lock table metrics.membership in share row exclusive mode")
     await conn.execute("delete from metrics.membership")
     await conn.executemany("insert into metrics.membership (rep, team, from_day, to_day) values ($1, $2, $3, $4)", rows)
