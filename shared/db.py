@@ -116,7 +116,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     connection behind: taking and giving back run in tasks that its cancellation does not reach.
     """
     try:
-        conn = await _checkout(engine)
+        conn = await checkout(engine)
         try:
             yield conn
         except BaseException:
@@ -128,6 +128,27 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     except Exception as error:
         if is_outage(error):
             raise DatabaseUnavailable(f"PostgreSQL is not available: {error}") from error
+        raise
+
+
+async def checkout(engine: AsyncEngine) -> AsyncConnection:
+    """A connection of the pool that the caller closes; for what is no transaction (listening). Cancellation-safe."""
+
+    async def take() -> AsyncConnection:
+        conn = engine.connect()
+        await conn.start()
+        return conn
+
+    def give_back(taken: "asyncio.Task[AsyncConnection]") -> None:
+        if not taken.cancelled() and taken.exception() is None:
+            _keep(asyncio.ensure_future(taken.result().close()))
+
+    task = asyncio.create_task(take())
+    _keep(task)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(give_back)
         raise
 
 
@@ -188,25 +209,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while current is not None:
         yield current
         current = current.__cause__
-
-
-async def _checkout(engine: AsyncEngine) -> AsyncConnection:
-    async def take() -> AsyncConnection:
-        conn = engine.connect()
-        await conn.start()
-        return conn
-
-    def give_back(taken: "asyncio.Task[AsyncConnection]") -> None:
-        if not taken.cancelled() and taken.exception() is None:
-            _keep(asyncio.ensure_future(taken.result().close()))
-
-    task = asyncio.create_task(take())
-    _keep(task)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(give_back)
-        raise
 
 
 async def _commit(conn: AsyncConnection) -> None:

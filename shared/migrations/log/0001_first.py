@@ -35,6 +35,7 @@ def upgrade() -> None:
             consumer_group text not null,
             member text not null,
             session uuid not null,
+            backend text,
             seen_at timestamptz not null,
             primary key (consumer_group, member)
         ) with (fillfactor = 50);

@@ -1,0 +1,159 @@
+"""The log in PostgreSQL: tables of the schema `log`, for a machine without Kafka.
+
+An append locks the rows of its partitions until it is committed and takes its offsets from them: that makes offsets
+dense and in commit order, and appends to one partition follow one another. `NOTIFY` wakes the readers.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.db import DatabaseUnavailable, connect, driver, is_retryable, transaction
+from shared.eventlog.embedded_group import Membership
+from shared.eventlog.embedded_reader import EmbeddedReader, record
+from shared.eventlog.port import LogError, LogUnavailable, Message, PositionKeeper, Positions, Record, TopicPartition
+from shared.events import TOPICS
+from shared.notify import Notices
+from shared.outbox import pack_headers
+from shared.partition import partition_of
+from shared.settings import Settings
+
+CHANNEL = "tasuki_log"
+POOL_SIZE = 4
+
+_APPEND = """
+with counted as (
+    select * from unnest($1::int[], $2::int[]) as c(id, added)
+), locked as materialized (
+    select id, next_offset from log.partitions where id = any($1::int[]) order by id for update
+), moved as (
+    update log.partitions p set next_offset = l.next_offset + c.added
+    from locked l join counted c using (id) where p.id = l.id
+), written as (
+    insert into log.records (partition_id, "offset", key, headers, value, appended_at)
+    select l.id, l.next_offset + m.nth, m.key, m.headers, m.value, clock_timestamp()
+    from unnest($3::int[], $4::int[], $5::text[], $6::bytea[], $7::bytea[]) as m(id, nth, key, headers, value)
+    join locked l using (id)
+)
+select pg_notify($8, '')
+"""
+
+
+class EmbeddedLog:
+    """The port `EventLog` on PostgreSQL. It has an engine of its own: who holds a connection of the service's pool may
+    use the log without a danger of both waiting for each other."""
+
+    def __init__(self, engine: AsyncEngine, partitions: int, ids: dict[TopicPartition, int], lease_s: float) -> None:
+        self._engine = engine
+        self._partitions = partitions
+        self._ids = ids
+        self._lease_s = lease_s
+        self._notices = Notices(engine)
+
+    @classmethod
+    async def open(cls, settings: Settings, topics: Sequence[str] = TOPICS) -> Self:
+        """Connect, and make the topics that are not there yet. Raises LogUnavailable.
+
+        The number of partitions is settled when the first topic is made; `settings.log_partitions` counts only then.
+        """
+        engine = connect(settings, "log", pool_size=POOL_SIZE)
+        try:
+            async with _log_errors(), transaction(engine) as conn:
+                connection = await driver(conn)
+                await connection.execute("lock table log.partitions in share row exclusive mode")
+                known = await connection.fetchval("select max(partition) + 1 from log.partitions")
+                partitions: int = known or settings.log_partitions
+                await connection.execute(
+                    """
+                    insert into log.partitions (topic, partition)
+                    select topic, partition from unnest($1::text[]) topic, generate_series(0, $2::int - 1) partition
+                    on conflict do nothing
+                    """,
+                    list(topics),
+                    partitions,
+                )
+                rows = await connection.fetch("select topic, partition, id from log.partitions")
+        except BaseException:
+            await engine.dispose()
+            raise
+        ids = {TopicPartition(row["topic"], row["partition"]): row["id"] for row in rows}
+        return cls(engine, partitions, ids, settings.consumer_lease_s)
+
+    @property
+    def partitions(self) -> int:
+        return self._partitions
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        nth: Counter[int] = Counter()
+        columns: dict[str, list[Any]] = defaultdict(list)
+        for message in messages:
+            partition = self._id(TopicPartition(message.topic, partition_of(message.key, self._partitions)))
+            columns["id"].append(partition)
+            columns["nth"].append(nth[partition])
+            columns["key"].append(message.key)
+            columns["headers"].append(pack_headers(message.headers))
+            columns["value"].append(message.value)
+            nth[partition] += 1
+        async with _log_errors(), transaction(self._engine) as conn:
+            connection = await driver(conn)
+            await connection.execute(_APPEND, list(nth), list(nth.values()), *columns.values(), CHANNEL)
+
+    async def join(self, group: str, member: str, topics: Sequence[str], keeper: PositionKeeper) -> EmbeddedReader:
+        ids = {at: id_ for at, id_ in self._ids.items() if at.topic in topics}
+        membership = Membership(self._engine, self._notices, group, member, self._partitions, self._lease_s)
+        reader = EmbeddedReader(self._engine, self._notices.waker(CHANNEL), ids, membership, keeper)
+        async with _log_errors():
+            await membership.join()
+        return reader
+
+    async def ends(self, topics: Sequence[str]) -> Positions:
+        async with _log_errors(), transaction(self._engine) as conn:
+            rows = await (await driver(conn)).fetch(
+                "select topic, partition, next_offset from log.partitions where topic = any($1::text[])", list(topics)
+            )
+        return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+    async def read(self, at: TopicPartition, offset: int, max_records: int) -> Sequence[Record]:
+        async with _log_errors(), transaction(self._engine) as conn:
+            rows = await (await driver(conn)).fetch(
+                """
+                select "offset", key, headers, value, appended_at from log.records
+                where partition_id = $1 and "offset" >= $2 order by "offset" limit $3
+                """,
+                self._id(at),
+                offset,
+                max_records,
+            )
+        return [record(at, row) for row in rows]
+
+    async def ping(self) -> None:
+        async with _log_errors(), transaction(self._engine) as conn:
+            await (await driver(conn)).fetchval("select 1 from log.partitions limit 1")
+
+    async def close(self) -> None:
+        await self._notices.close()
+        await self._engine.dispose()
+
+    def _id(self, at: TopicPartition) -> int:
+        try:
+            return self._ids[at]
+        except KeyError:
+            raise LogError(f"the log has no partition {at.partition} of topic {at.topic}") from None
+
+
+@asynccontextmanager
+async def _log_errors() -> AsyncIterator[None]:
+    """What of the database's errors a user of the log may meet with a repetition: LogUnavailable."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise LogUnavailable(str(error)) from error
+    except Exception as error:
+        if is_retryable(error):
+            raise LogUnavailable(str(error)) from error
+        raise

@@ -1,0 +1,167 @@
+"""Reading the embedded log as a member of a group."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.db import DatabaseUnavailable, driver, transaction
+from shared.eventlog.embedded_group import Membership
+from shared.eventlog.port import LogUnavailable, PositionKeeper, PositionLost, Record, TopicPartition
+from shared.notify import Waker
+from shared.outbox import unpack_headers
+
+FETCH_BYTES = 16 * 1024 * 1024
+
+_ENDS = "select id, next_offset from log.partitions where id = any($1::int[])"
+
+# lateral + limit: an index scan per partition, whatever the planner thinks of the table's statistics.
+# The first record of a partition always comes, however large it is.
+_READ = """
+select id, "offset", key, headers, value, appended_at from (
+    select want.id, r.*,
+        sum(octet_length(value)) over (partition by want.id order by "offset") - octet_length(value) as bytes_before
+    from unnest($1::int[], $2::bigint[], $3::int[]) as want(id, first, most)
+    cross join lateral (
+        select "offset", key, headers, value, appended_at from log.records
+        where partition_id = want.id and "offset" >= want.first order by "offset" limit want.most
+    ) as r
+) as measured
+where bytes_before is null or bytes_before < $4
+order by id, "offset"
+"""
+
+
+def record(at: TopicPartition, row: Any) -> Record:
+    """A row of log.records as a record of the port."""
+    headers = unpack_headers(row["headers"])
+    return Record(at.topic, at.partition, row["offset"], row["key"], headers, row["value"], row["appended_at"])
+
+
+class EmbeddedReader:
+    """The port `Reader` on PostgreSQL."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        waker: Waker,
+        ids: Mapping[TopicPartition, int],
+        membership: Membership,
+        keeper: PositionKeeper,
+    ) -> None:
+        self._engine = engine
+        self._waker = waker
+        self._ids = ids
+        self._at = {id_: at for at, id_ in ids.items()}
+        self._membership = membership
+        self._keeper = keeper
+        self._next: dict[TopicPartition, int] = {}
+        membership.changed = waker.wake
+
+    @property
+    def shards(self) -> frozenset[int]:
+        return self._membership.owned
+
+    async def fetch(self, max_records: int, wait_s: float) -> Sequence[Record]:
+        deadline = asyncio.get_running_loop().time() + wait_s
+        while True:
+            await self._follow_membership()
+            if records := await self._read(max_records):
+                return records
+            try:
+                woken = await self._waker.wait(max(0.0, deadline - asyncio.get_running_loop().time()))
+            except DatabaseUnavailable as error:
+                raise LogUnavailable(str(error)) from error
+            if not woken:
+                return ()
+
+    async def rewind(self, shards: Collection[int]) -> None:
+        for at in [at for at in self._next if at.partition in shards]:
+            del self._next[at]
+
+    async def lag(self) -> Mapping[TopicPartition, int]:
+        ends = await self._ends(self._next)
+        return {at: ends[at] - position for at, position in self._next.items()}
+
+    async def close(self) -> None:
+        self._waker.close()
+        try:
+            await self._membership.leave()
+        except DatabaseUnavailable as error:
+            raise LogUnavailable(str(error)) from error
+
+    async def _follow_membership(self) -> None:
+        """Give up surplus shards (no batch is in flight now), and ask where to go on in shards that we got."""
+        membership = self._membership
+        if membership.surplus:
+            try:
+                await membership.give_up(membership.surplus)
+            except DatabaseUnavailable as error:
+                raise LogUnavailable(str(error)) from error
+        owned, taken = membership.owned, frozenset(membership.taken)
+        self._next = {at: n for at, n in self._next.items() if at.partition in owned - taken}
+        missing = {at for at in self._ids if at.partition in owned} - self._next.keys()
+        if missing:
+            stored = await self._keeper.positions({at.partition for at in missing})
+            self._next.update({at: stored.get(at, 0) for at in missing})
+        membership.taken -= taken
+
+    async def _read(self, max_records: int) -> Sequence[Record]:
+        if not self._next:
+            return ()
+        ends = await self._ends(self._next)
+        backlog = {at: ends[at] - position for at, position in self._next.items()}
+        for at, size in backlog.items():
+            if size < 0:
+                raise PositionLost(f"{at.topic}/{at.partition}: position {self._next[at]} is beyond the end {ends[at]}")
+        wanted = divide(max_records, backlog)
+        if not wanted:
+            return ()
+        try:
+            async with transaction(self._engine) as conn:
+                rows = await (await driver(conn)).fetch(
+                    _READ,
+                    [self._ids[at] for at in wanted],
+                    [self._next[at] for at in wanted],
+                    list(wanted.values()),
+                    FETCH_BYTES // len(wanted),
+                )
+        except DatabaseUnavailable as error:
+            raise LogUnavailable(str(error)) from error
+        records = [record(self._at[row["id"]], row) for row in rows]
+        self._advance(wanted, records)
+        return records
+
+    def _advance(self, wanted: Collection[TopicPartition], records: Sequence[Record]) -> None:
+        reached = {at: self._next[at] for at in wanted}
+        for r in records:
+            if r.offset != reached[r.at]:
+                raise PositionLost(f"{r.topic}/{r.partition}: offset {reached[r.at]} is gone, the next is {r.offset}")
+            reached[r.at] += 1
+        for at, position in reached.items():
+            if position == self._next[at]:
+                raise PositionLost(f"{at.topic}/{at.partition}: offset {position} and all after it are gone")
+        self._next.update(reached)
+
+    async def _ends(self, at: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        try:
+            async with transaction(self._engine) as conn:
+                rows = await (await driver(conn)).fetch(_ENDS, [self._ids[a] for a in at])
+        except DatabaseUnavailable as error:
+            raise LogUnavailable(str(error)) from error
+        return {self._at[row["id"]]: row["next_offset"] for row in rows}
+
+
+def divide(total: int, backlog: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    """How many of `total` records to take from each partition: an equal share each, and what some do not need goes to
+    the others. Partitions with little come first, so that none waits for one with much."""
+    waiting = sorted((size, at) for at, size in backlog.items() if size > 0)
+    shares: dict[TopicPartition, int] = {}
+    for i, (size, at) in enumerate(waiting):
+        share = min(size, max(1, total // (len(waiting) - i)), total)
+        if share == 0:
+            break
+        shares[at] = share
+        total -= share
+    return shares
