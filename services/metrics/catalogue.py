@@ -75,17 +75,28 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 class Kpi(msgspec.Struct, frozen=True):
-    """A KPI ready to be asked for. A ratio has its two parts, every other kind its measure."""
+    """A KPI ready to be asked for. `money`: its rows are per currency."""
 
     definition: Definition
-    measure: Measure | None
-    parts: tuple["Kpi", "Kpi"] | None
     dimensions: tuple[str, ...]
     money: bool
 
     @property
     def id(self) -> str:
         return self.definition.id
+
+
+class Simple(Kpi, frozen=True):
+    """A KPI made of facts."""
+
+    measure: Measure
+
+
+class Ratio(Kpi, frozen=True):
+    """One KPI per another."""
+
+    numerator: Simple
+    denominator: Simple
 
 
 class Catalogue:
@@ -132,21 +143,24 @@ class _Compiler:
         self._done[kpi_id] = kpi
         return kpi
 
-    def _ratio(self, definition: Definition, n: int, path: tuple[str, ...]) -> Kpi:
-        parts = []
-        for role in ("numerator", "denominator"):
-            part = getattr(definition, role)
-            if part not in self._definitions:
-                raise self._error(n, f"`{role}` must name a KPI of this file, not {part!r}", role)
-            parts.append(self._kpi(part, (*path, definition.id)))
-        if any(part.definition.kind not in ("count", "sum") for part in parts):
-            raise self._error(n, "the parts of a ratio must be counts or sums", "numerator")
+    def _ratio(self, definition: Definition, n: int, path: tuple[str, ...]) -> Ratio:
+        above = self._part(definition, n, "numerator", path)
+        below = self._part(definition, n, "denominator", path)
         if definition.facts:
             raise self._error(n, "a ratio has no `facts` of its own; its parts have", "facts")
-        shared = tuple(d for d in parts[0].dimensions if d in parts[1].dimensions)
-        return Kpi(definition, None, (parts[0], parts[1]), shared, any(p.money for p in parts))
+        shared = tuple(d for d in above.dimensions if d in below.dimensions)
+        return Ratio(definition, shared, above.money or below.money, above, below)
 
-    def _simple(self, definition: Definition, n: int) -> Kpi:
+    def _part(self, definition: Definition, n: int, role: str, path: tuple[str, ...]) -> Simple:
+        name = getattr(definition, role)
+        if name not in self._definitions:
+            raise self._error(n, f"`{role}` must name a KPI of this file, not {name!r}", role)
+        part = self._kpi(name, (*path, definition.id))
+        if not isinstance(part, Simple) or part.definition.kind not in ("count", "sum"):
+            raise self._error(n, f"`{role}` must be a count or a sum", role)
+        return part
+
+    def _simple(self, definition: Definition, n: int) -> Simple:
         tests = dict(definition.facts)
         fact = tests.pop("name", None)
         if not isinstance(fact, str) or fact not in FACT_DIMENSIONS:
@@ -158,7 +172,7 @@ class _Compiler:
             raise self._error(n, "a duration needs facts that measure a time: sales_cycle", "facts")
         money = definition.unit == "money"
         measure = Measure(fact, tuple(tests.items()), money)
-        return Kpi(definition, measure, None, (*FACT_DIMENSIONS[fact], *TIME_DIMENSIONS), money)
+        return Simple(definition, (*FACT_DIMENSIONS[fact], *TIME_DIMENSIONS), money, measure)
 
     def _error(self, n: int, reason: str, key: str) -> ConfigError:
         return self._document.error(("kpis", n, key), reason)

@@ -4,12 +4,13 @@ One statement for each part of a KPI makes all its periods and dimensions at onc
 """
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 import asyncpg
 
-from services.metrics.catalogue import Catalogue, Kpi, Measure
-from services.metrics.query import FROM, MICROSECONDS, Sql, Sum, column, divided, select, simple_value
+from services.metrics.catalogue import Catalogue, Kpi, Ratio, Simple
+from services.metrics.query import FROM, MICROSECONDS, Sql, Sum, column, divided, ratio_value, select, simple_value
 from shared.periods import Period
 
 TOTAL = "total"
@@ -30,8 +31,11 @@ class Sample(NamedTuple):
 Members = Mapping[str, frozenset[str]]
 """The known members of each dimension; whatever else turns up is counted as `other`, so that labels stay bounded."""
 
-Cells = dict[tuple[str, str, str, str], Sum]
-"""(period, dimension, member, currency) -> sum; for a duration `total` is in microseconds."""
+CellKey = tuple[str, str, str, str]
+"""(period, dimension, member, currency)."""
+
+Cells = dict[CellKey, Sum]
+"""For a duration `total` is in microseconds."""
 
 
 async def kpi_samples(
@@ -40,35 +44,33 @@ async def kpi_samples(
     """Every sample that has a value. `periods`: label -> days."""
     sums: dict[str, Cells] = {}
     for kpi in catalogue:
-        if kpi.measure:
-            sums[kpi.id] = await _sums(conn, kpi, kpi.measure, periods, members)
+        if isinstance(kpi, Simple):
+            sums[kpi.id] = await _sums(conn, kpi, periods, members)
     return dict(pair for kpi in catalogue for pair in _samples(kpi, sums))
 
 
 def _samples(kpi: Kpi, sums: Mapping[str, Cells]) -> Iterator[tuple[Sample, float]]:
-    if kpi.parts:
-        above, below = sums[kpi.parts[0].id], sums[kpi.parts[1].id]
-        for key in below:
-            if key[1] == TOTAL or key[1] in kpi.dimensions:
-                values = [
-                    simple_value(part, key, cells.get(key, Sum(0, 0)))["value"]
-                    for part, cells in zip(kpi.parts, (above, below), strict=True)
-                ]
-                if (value := divided(*values)) is not None:
-                    yield Sample(kpi.id, *key), value
-        return
-    for key, found in sums[kpi.id].items():
-        if kpi.definition.kind == "duration":
-            value = divided(found.total, found.n * MICROSECONDS[kpi.definition.unit])
-        else:
-            value = simple_value(kpi, key, found)["value"]
+    for key, value in _values(kpi, sums):
         if value is not None:
             yield Sample(kpi.id, *key), float(value)
 
 
-async def _sums(
-    conn: asyncpg.Connection, kpi: Kpi, measure: Measure, periods: Mapping[str, Period], members: Members
-) -> Cells:
+def _values(kpi: Kpi, sums: Mapping[str, Cells]) -> Iterator[tuple[CellKey, int | float | Decimal | None]]:
+    match kpi:
+        case Ratio():
+            above, below = sums[kpi.numerator.id], sums[kpi.denominator.id]
+            for key, found in below.items():
+                if key[1] == TOTAL or key[1] in kpi.dimensions:
+                    yield key, ratio_value(kpi, key, above.get(key), found)["value"]
+        case Simple() if kpi.definition.kind == "duration":
+            for key, found in sums[kpi.id].items():
+                yield key, divided(found.total, found.n * MICROSECONDS[kpi.definition.unit])
+        case Simple():
+            for key, found in sums[kpi.id].items():
+                yield key, simple_value(kpi, key, found)["value"]
+
+
+async def _sums(conn: asyncpg.Connection, kpi: Simple, periods: Mapping[str, Period], members: Members) -> Cells:
     dimensions = [d for d in GAUGE_DIMENSIONS if d in kpi.dimensions]
     currency = "d.currency" if kpi.money else "''"
     total = "sum(c.n * c.value::numeric)" if kpi.definition.kind == "duration" else "sum(c.total)"
@@ -78,7 +80,7 @@ async def _sums(
         sql.parameter([p.first for p in periods.values()]),
         sql.parameter([p.last for p in periods.values()]),
     )
-    select(sql, measure)
+    select(sql, kpi.measure)
     columns = [f"{column(d)} as by_{d}" for d in dimensions]
     sets = ["(period, currency)", *(f"(period, currency, by_{d})" for d in dimensions)]
     rows = await conn.fetch(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from services.metrics.catalogue import Exclusion, Kpi, Measure
+from services.metrics.catalogue import Exclusion, Kpi, Measure, Ratio, Simple
 from services.metrics.distribution import Distribution
 from services.metrics.question import Question
 from shared.money import major_units
@@ -94,15 +94,16 @@ def select(sql: Sql, measure: Measure) -> None:
 
 async def answer(conn: asyncpg.Connection, question: Question, fiscal_year_start: int) -> list[Row]:
     """The rows of the contract, in order of period, `by` and currency."""
-    kpi = question.kpi
-    if kpi.parts:
-        numerator, denominator = [await _sums(conn, part, question, fiscal_year_start) for part in kpi.parts]
-        found = {k: _ratio(kpi, k, numerator.get(k), denominator.get(k)) for k in numerator.keys() | denominator.keys()}
-    elif kpi.definition.kind == "duration":
-        found = await _durations(conn, kpi, question, fiscal_year_start)
-    else:
-        sums = await _sums(conn, kpi, question, fiscal_year_start)
-        found = {k: simple_value(kpi, k, v) for k, v in sums.items()}
+    match question.kpi:
+        case Ratio() as kpi:
+            above = await _sums(conn, kpi.numerator, question, fiscal_year_start)
+            below = await _sums(conn, kpi.denominator, question, fiscal_year_start)
+            found = {k: ratio_value(kpi, k, above.get(k), below.get(k)) for k in above.keys() | below.keys()}
+        case Simple() as kpi if kpi.definition.kind == "duration":
+            found = await _durations(conn, kpi, question, fiscal_year_start)
+        case Simple() as kpi:
+            sums = await _sums(conn, kpi, question, fiscal_year_start)
+            found = {k: simple_value(kpi, k, v) for k, v in sums.items()}
     return [_named(question, key, found[key]) for key in sorted(found)]
 
 
@@ -114,7 +115,7 @@ def _named(question: Question, key: Key, values: Row) -> Row:
     return row | values
 
 
-def simple_value(kpi: Kpi, key: Key, found: Sum) -> Row:
+def simple_value(kpi: Simple, key: Key, found: Sum) -> Row:
     """Value of a count, sum or mean."""
     match kpi.definition.kind:
         case "count":
@@ -126,12 +127,10 @@ def simple_value(kpi: Kpi, key: Key, found: Sum) -> Row:
             return {"value": divided(total, found.n), "numerator": total, "denominator": found.n}
 
 
-def _ratio(kpi: Kpi, key: Key, numerator: Sum | None, denominator: Sum | None) -> Row:
-    assert kpi.parts  # noqa: S101 (answer() asks only for ratios)
-    above, below = [
-        simple_value(part, key, found)["value"] if found else 0
-        for part, found in zip(kpi.parts, (numerator, denominator), strict=True)
-    ]
+def ratio_value(kpi: Ratio, key: Key, numerator: Sum | None, denominator: Sum | None) -> Row:
+    """Value of a ratio; a part that has no facts is 0."""
+    above = simple_value(kpi.numerator, key, numerator)["value"] if numerator else 0
+    below = simple_value(kpi.denominator, key, denominator)["value"] if denominator else 0
     return {"value": divided(above, below), "numerator": above, "denominator": below}
 
 
@@ -164,8 +163,7 @@ def _selection(question: Question, measure: Measure) -> Sql:
     return sql
 
 
-async def _sums(conn: asyncpg.Connection, kpi: Kpi, question: Question, fiscal_year_start: int) -> dict[Key, Sum]:
-    assert kpi.measure  # noqa: S101 (the parts of a ratio are counts or sums: the catalogue checks it)
+async def _sums(conn: asyncpg.Connection, kpi: Simple, question: Question, fiscal_year_start: int) -> dict[Key, Sum]:
     cuts = _cuts(question, kpi.money, fiscal_year_start)
     sql = _selection(question, kpi.measure)
     rows = await conn.fetch(
@@ -179,8 +177,9 @@ async def _sums(conn: asyncpg.Connection, kpi: Kpi, question: Question, fiscal_y
     return {tuple(row[: len(cuts)]): Sum(row[len(cuts)], int(row[len(cuts) + 1])) for row in rows}
 
 
-async def _durations(conn: asyncpg.Connection, kpi: Kpi, question: Question, fiscal_year_start: int) -> dict[Key, Row]:
-    assert kpi.measure  # noqa: S101 (a duration has a measure: the catalogue checks it)
+async def _durations(
+    conn: asyncpg.Connection, kpi: Simple, question: Question, fiscal_year_start: int
+) -> dict[Key, Row]:
     cuts = [*_cuts(question, False, fiscal_year_start), "c.value"]
     sql = _selection(question, kpi.measure)
     rows = await conn.fetch(
