@@ -39,6 +39,8 @@ class Telemetry:
         stream: TextIO | None = None,
     ) -> None:
         self.service = service
+        self._level = level
+        self._stream = stream
         self.registry = registry if registry is not None else CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.log = logs.logger(service, level, stream)
@@ -48,6 +50,10 @@ class Telemetry:
         """Add the process's own figures (memory, CPU, open files, garbage collection)."""
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+
+    def take_over_logging(self) -> None:
+        """Send all that the process logs, libraries included, to the same place in the same form."""
+        logs.take_over(self.service, self._level, self._stream)
 
     async def render(self) -> bytes:
         """All metrics in Prometheus' text format.

@@ -8,7 +8,6 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -33,22 +32,28 @@ def logger(service: str, level: str = "info", stream: TextIO | None = None) -> F
     """The logger of a service; `level` is the least that is written. Lines go to `stream`, stdout if None."""
     made: FilteringBoundLogger = structlog.wrap_logger(
         structlog.WriteLogger(stream or sys.stdout),
-        processors=[*_processors(), structlog.processors.JSONRenderer(ensure_ascii=False)],
+        processors=_processors(service),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         context_class=dict,
-        service=service,
     )
     return made
 
 
-def adopt_standard_logging(log: FilteringBoundLogger, level: str = "info") -> None:
-    """Send what libraries log through the standard library's `logging` to the same place in the same form."""
+def take_over(service: str, level: str = "info", stream: TextIO | None = None) -> None:
+    """Bring all that is logged in this process into the same form: by `structlog.get_logger` and by `logging`.
+
+    Libraries speak from `warning` on only; their chatter tells an operator nothing.
+    """
+    structlog.configure(
+        processors=_processors(service),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(stream or sys.stdout),
+        context_class=dict,
+    )
+    logging.captureWarnings(True)
     root = logging.getLogger()
-    root.handlers[:] = [_Forward(log)]
+    root.handlers[:] = [_Forward(logger(service, level, stream))]
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
 
 
 class _Forward(logging.Handler):
@@ -65,13 +70,19 @@ class _Forward(logging.Handler):
             self.handleError(record)
 
 
-def _processors() -> list[Processor]:
+def _processors(service: str) -> list[Processor]:
+    def add_service(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
     return [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        _add_context,
         _render_exception,
         _scrub,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        add_service,
+        _add_context,
+        structlog.processors.JSONRenderer(ensure_ascii=False),
     ]
 
 
@@ -107,7 +118,7 @@ def describe(error: BaseException) -> str:
     return "\ncaused by\n".join(parts)
 
 
-def _scrub(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+def _scrub(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return {name: _clean(value) for name, value in event.items() if name not in _UNLOGGED}
 
 

@@ -22,7 +22,7 @@ from shared.web.query import parse_query
 from shared.web.requests import ClientGone, Head, Stream, check_media_type, read_body, read_head
 
 OBSERVED = "tasuki.observed"
-"""Key of the ASGI scope under which layers tell the outermost one what they found out (scopes are copied on the way)."""
+"""Key of the ASGI scope under which inner layers tell the outermost one what they found: the scope itself is copied."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _OPERATION_MAX = 300

@@ -1,0 +1,231 @@
+"""One service as one process: `main` reads like a table of contents.
+
+What ends it: SIGTERM or SIGINT (it drains, exit 0), a mistake in settings or configuration (exit 2, the reason on
+stderr), a background task that ends although nobody asked it to (exit 1: the supervisor starts the process anew, and
+nothing is lost, because all that counts is in the database). Draining takes `settings.shutdown_grace_s` at most:
+requests first, then the background tasks, which may still be needed by a request, then log and database.
+"""
+
+import asyncio
+import gc
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import uvicorn
+import uvloop
+from pydantic import ValidationError
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.clock import Clock, SystemClock
+from shared.config import Config, ConfigError, load_config
+from shared.db import DatabaseUnavailable, connect, transaction
+from shared.eventlog.embedded import EmbeddedLog
+from shared.eventlog.port import EventLog, LogUnavailable
+from shared.settings import ServiceName, Settings
+from shared.telemetry import Collector, Telemetry
+from shared.web.app import create_app
+from shared.web.auth import Access
+from shared.web.endpoint import Endpoint
+from shared.web.health import Check
+from shared.web.idempotency import Idempotency
+
+Task = Callable[[asyncio.Event], Awaitable[None]]
+"""Works until the event is set, then comes to an end by itself."""
+
+CONNECTIONS_MAX = 4096
+KEEP_ALIVE_S = 30
+_OWN_SHARE = 0.5  # seconds of the grace that closing the log and the pool may take
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a service is built with."""
+
+    settings: Settings
+    clock: Clock
+    engine: AsyncEngine
+    log: EventLog
+    telemetry: Telemetry
+    config: Config
+    access: Access
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a service is: its endpoints, what it does beside answering, and how its state is asked for.
+
+    checks: for `/readyz`, beside database and log. alive: for `/livez`, only what a restart would mend (a stalled
+    consumer). collectors: figures for `/metrics` that come from the database.
+    """
+
+    endpoints: list[Endpoint]
+    tasks: dict[str, Task] = field(default_factory=dict)
+    checks: dict[str, Check] = field(default_factory=dict)
+    alive: dict[str, Check] = field(default_factory=dict)
+    collectors: dict[str, Collector] = field(default_factory=dict)
+
+
+Build = Callable[[Runtime], Awaitable[Service]]
+
+
+def main(service: ServiceName, build: Build) -> None:
+    """Run the service until it is told to stop; does not return."""
+    settings, config = _load(service)
+    telemetry = Telemetry(service, level=settings.log_level)
+    telemetry.watch_process()
+    telemetry.take_over_logging()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(runner.run(_run(service, build, settings, config, telemetry)))
+
+
+def _load(service: str) -> tuple[Settings, Config]:
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [f"TASUKI_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        _refuse(service, lines)
+    try:
+        return settings, load_config(settings.config_dir)
+    except ConfigError as error:
+        _refuse(service, [str(error)])
+
+
+def _refuse(service: str, lines: list[str]) -> NoReturn:
+    for line in lines:
+        print(line, file=sys.stderr)
+    print(f"tasuki: {service} does not start; mend what is said above.", file=sys.stderr)
+    sys.exit(2)
+
+
+async def _run(service: ServiceName, build: Build, settings: Settings, config: Config, telemetry: Telemetry) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        async with AsyncExitStack() as stack:
+            listening = stack.enter_context(_listen(settings.host, settings.port(service)))
+            engine = connect(settings, service)
+            stack.push_async_callback(engine.dispose)
+            log = await EmbeddedLog.open(settings)
+            stack.push_async_callback(log.close)
+            runtime = Runtime(settings, SystemClock(), engine, log, telemetry, config, Access(engine))
+            built = await build(runtime)
+            return await _Process(service, runtime, built, stop).run(listening)
+    except Exception:
+        telemetry.log.exception("start_failed")
+        return 1
+
+
+@contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=2048) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+class _Process:
+    """A built service while it runs."""
+
+    def __init__(self, service: ServiceName, runtime: Runtime, built: Service, stop: asyncio.Event) -> None:
+        self._runtime = runtime
+        self._log = runtime.telemetry.log
+        self._stop = stop
+        self._finish_tasks = asyncio.Event()
+        self._grace = max(1.0, runtime.settings.shutdown_grace_s - _OWN_SHARE)
+        runtime.telemetry.collectors |= built.collectors
+        self._tasks = built.tasks | {"idempotency": self._prune}
+        app = create_app(
+            title=f"Tasuki {service}",
+            endpoints=built.endpoints,
+            access=runtime.access,
+            telemetry=runtime.telemetry,
+            checks={"database": self._database, "log": self._event_log} | built.checks,
+            alive=built.alive,
+        )
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                ws="none",
+                http="httptools",
+                limit_concurrency=CONNECTIONS_MAX,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=max(1, int(self._grace / 2)),
+            )
+        )
+
+    async def run(self, listening: socket.socket) -> int:
+        """Serve until `stop` or until something ends unexpectedly; returns the exit status."""
+        server = asyncio.create_task(self._server.serve([listening]), name="http")
+        tasks = {asyncio.create_task(_start(work, self._finish_tasks), name=n) for n, work in self._tasks.items()}
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        gc.collect()
+        gc.freeze()  # what is there now stays: the collector need not look at it again and again
+        self._log.info("started", port=listening.getsockname()[1], tasks=sorted(self._tasks))
+        await asyncio.wait({server, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        failed = self._tell_ended({server, *tasks})
+        stopping.cancel()
+        deadline = asyncio.get_running_loop().time() + self._grace
+        self._server.should_exit = True
+        await asyncio.wait({server})
+        self._finish_tasks.set()
+        await self._drain(tasks, deadline)
+        self._log.info("stopped", failed=failed)
+        return 1 if failed else 0
+
+    def _tell_ended(self, tasks: set[asyncio.Task[None]]) -> bool:
+        """Log what has ended although nobody asked it to."""
+        ended = [] if self._stop.is_set() else [task for task in tasks if task.done()]
+        for task in ended:
+            error = None if task.cancelled() else task.exception()
+            self._log.error("task_ended", task=task.get_name(), exc_info=error)
+        return bool(ended)
+
+    async def _drain(self, tasks: set[asyncio.Task[None]], deadline: float) -> None:
+        _, late = await asyncio.wait(tasks, timeout=max(0.1, deadline - asyncio.get_running_loop().time()))
+        for task in late:
+            self._log.warning("task_cancelled_at_end_of_grace", task=task.get_name())
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                self._log.error("task_failed", exc_info=result)
+
+    async def _prune(self, stop: asyncio.Event) -> None:
+        await Idempotency(self._runtime.engine).run_pruning(stop, self._log)
+
+    async def _database(self) -> str | None:
+        try:
+            async with transaction(self._runtime.engine) as conn:
+                await conn.execute(text("select 1"))
+        except DatabaseUnavailable:
+            return "PostgreSQL cannot be reached"
+        return None
+
+    async def _event_log(self) -> str | None:
+        try:
+            await self._runtime.log.ping()
+        except LogUnavailable:
+            return "the log cannot be reached"
+        return None
+
+
+async def _start(work: Task, stop: asyncio.Event) -> None:
+    await work(stop)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: when to stop is decided here."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
