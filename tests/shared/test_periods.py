@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -74,7 +75,7 @@ def test_periods_follow_one_another_without_gap(grain: Grain) -> None:
     periods = list(periods_between(date(2025, 12, 30), date(2027, 1, 2), grain))
     assert periods[0].first <= date(2025, 12, 30) <= periods[0].last
     assert periods[-1].first <= date(2027, 1, 2) <= periods[-1].last
-    assert all((b.first - a.last).days == 1 for a, b in zip(periods, periods[1:], strict=False))
+    assert all((b.first - a.last).days == 1 for a, b in pairwise(periods))
 
 
 def test_the_end_of_the_calendar_ends_the_walk() -> None:

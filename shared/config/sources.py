@@ -1,0 +1,123 @@
+"""sources.yaml: who may send us webhooks, how each proves that it is who it says, and what its names mean."""
+
+from collections.abc import Collection, Mapping
+from typing import Annotated, Literal, get_args
+
+import msgspec
+
+from shared.config.document import Document
+from shared.config.errors import ConfigError
+from shared.fields import FieldRegistry
+
+Provider = Literal[
+    "json",
+    "html_form",
+    "standard_webhooks",
+    "typeform",
+    "hubspot",
+    "meta",
+    "google_ads",
+    "linkedin",
+    "marketo",
+    "tally",
+    "webflow",
+    "calendly",
+    "jotform",
+    "gravity_forms",
+    "google_forms",
+    "salesforce_web_to_lead",
+    "aircall",
+    "twilio",
+    "zoom_phone",
+    "dialpad",
+    "ringcentral",
+    "miitel",
+    "sendgrid",
+    "mailgun",
+]
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)
+
+WITHOUT_SIGNATURE: frozenset[Provider] = frozenset(
+    {"json", "html_form", "marketo", "jotform", "gravity_forms", "google_forms", "salesforce_web_to_lead"}
+)
+"""Providers that cannot sign: a secret is possible (a header or part of the address), not demanded."""
+
+EXTERNAL_ID = "external_id"
+"""What a source's `fields` may map to besides fields: the id by which the sender knows the lead."""
+
+EnvironmentName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
+SourceId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One sender. `fields` maps its names to ours, `reps` its users to our members."""
+
+    id: SourceId
+    provider: Provider
+    secret_env: EnvironmentName | None = None
+    previous_secret_env: EnvironmentName | None = None
+    unsigned: bool = False
+    public_url: Annotated[str, msgspec.Meta(pattern=r"^https?://")] | None = None
+    fields: dict[str, str] = {}
+    reps: dict[str, str] = {}
+    campaign: str | None = None
+
+    def secrets(self, environment: Mapping[str, str]) -> tuple[str, ...]:
+        """The secrets that are good now, the current one first. Raises LookupError when a named variable is not set."""
+        names = [name for name in (self.secret_env, self.previous_secret_env) if name is not None]
+        missing = [name for name in names if not environment.get(name)]
+        if missing:
+            raise LookupError(f"source {self.id} needs the environment variable {missing[0]}: set it to the secret")
+        return tuple(environment[name] for name in names)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    sources: list[Source]
+
+
+def read_sources(document: Document, registry: FieldRegistry, campaigns: Collection[str] | None) -> dict[str, Source]:
+    """The sources by id. `campaigns`: ids of campaigns.yaml, None when there is no such file. Raises ConfigError."""
+    sources: dict[str, Source] = {}
+    for index, source in enumerate(document.convert(_File).sources):
+        at = ("sources", index)
+        if source.id in sources:
+            raise document.error((*at, "id"), f"the source `{source.id}` stands here twice; keep one")
+        _check_secret(document, at, source)
+        for theirs, ours in source.fields.items():
+            if ours not in registry and ours != EXTERNAL_ID:
+                reason = f"`{theirs}` is mapped to `{ours}`, which is no field; add it to fields.yaml or correct it"
+                raise document.error((*at, "fields", theirs), reason)
+        if source.campaign is not None and campaigns is not None and source.campaign not in campaigns:
+            reason = f"there is no campaign `{source.campaign}`; add it to campaigns.yaml or correct it"
+            raise document.error((*at, "campaign"), reason)
+        sources[source.id] = source
+    return sources
+
+
+def _check_secret(document: Document, at: tuple[str | int, ...], source: Source) -> None:
+    if source.secret_env is None and source.previous_secret_env is not None:
+        raise document.error(
+            (*at, "previous_secret_env"), "`previous_secret_env` needs `secret_env`, the current secret"
+        )
+    if source.secret_env is not None and source.unsigned:
+        raise document.error((*at, "unsigned"), "a source with `secret_env` is signed; remove `unsigned` or the secret")
+    if source.secret_env is None and not source.unsigned and source.provider not in WITHOUT_SIGNATURE:
+        reason = (
+            f"{source.provider} signs what it sends: name the variable that holds the secret in `secret_env`, "
+            "or write `unsigned: true` to take what anybody sends"
+        )
+        raise document.error(at, reason)
+
+
+def require_secrets(document: Document, sources: Mapping[str, Source], environment: Mapping[str, str]) -> None:
+    """Raises ConfigError when a source names a variable that is not set: such a source would refuse everything."""
+    for index, source in enumerate(sources.values()):
+        try:
+            source.secrets(environment)
+        except LookupError as error:
+            raise _unset(document, index, source, str(error.args[0])) from error
+
+
+def _unset(document: Document, index: int, source: Source, reason: str) -> ConfigError:
+    name = "secret_env" if source.secret_env in reason.split() else "previous_secret_env"
+    return document.error(("sources", index, name), reason)
