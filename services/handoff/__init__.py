@@ -1,0 +1,1 @@
+"""The handoff service: decides when a lead is ready for sales, hands it over, and keeps its stages."""

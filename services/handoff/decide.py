@@ -1,0 +1,93 @@
+"""Decides whether a lead may be handed to sales, from what is known of it now. `shared.policy` holds the logic."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.handoff import policies
+from services.handoff.facts import observations_of
+from services.handoff.problems import unknown_lead
+from shared.db import driver
+from shared.events import Observation, PolicyVersion
+from shared.fields import FieldRegistry, believed
+from shared.policy import CriterionResult, Missing, Verdict, decide
+from shared.view import LeadView
+
+
+class AsOf(msgspec.Struct, frozen=True):
+    """How much of the log an answer rests on: the lead's events, and the next offsets of its shard's partitions."""
+
+    events: int
+    last_event_at: datetime
+    positions: dict[str, int]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether a lead may be handed over, why, and what is still to be asked."""
+
+    lead_id: str
+    stage: str
+    cycle: int
+    policy: PolicyVersion
+    segment: str
+    decision: Verdict
+    criteria: list[CriterionResult]
+    missing: list[Missing]
+    as_of: AsOf
+
+
+class Considered(NamedTuple):
+    """A decision with what it was made from."""
+
+    readiness: Readiness
+    policy: policies.Version
+    values: dict[str, Observation]
+
+
+class Lead(NamedTuple):
+    """A lead's row."""
+
+    lead_id: str
+    stage: str
+    cycle: int
+    as_of: AsOf
+
+
+async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False) -> Lead:
+    """The lead, its row locked until the transaction ends if asked. Raises Problem 404."""
+    row = await (await driver(conn)).fetchrow(
+        f"""
+        select l.lead_id, l.stage, l.cycle, l.events, l.last_event_at,
+               (select json_object_agg(p.topic || '/' || p.partition, p.next_offset order by p.topic)
+                from handoff.positions p where p.partition = l.shard) as positions
+        from handoff.leads l where l.lead_id = $1 and l.stage is not null {"for update of l" if lock else ""}
+        """,  # noqa: S608
+        lead_id,
+    )
+    if row is None:
+        raise unknown_lead(lead_id)
+    positions = msgspec.json.decode(row["positions"] or "{}", type=dict[str, int])
+    as_of = AsOf(row["events"], row["last_event_at"], positions)
+    return Lead(row["lead_id"], row["stage"], row["cycle"], as_of)
+
+
+async def consider(conn: AsyncConnection, registry: FieldRegistry, lead: Lead) -> Considered:
+    """What the policy in force says about the lead."""
+    policy = await policies.deciding(conn)
+    observations = await observations_of(conn, [lead.lead_id])
+    values = believed(registry, observations.get(lead.lead_id, ()))
+    decision = decide(policy.policy, LeadView(registry, values))
+    readiness = Readiness(
+        lead_id=lead.lead_id,
+        stage=lead.stage,
+        cycle=lead.cycle,
+        policy=policy.ref,
+        segment=decision.segment,
+        decision=decision.decision,
+        criteria=decision.criteria,
+        missing=decision.missing,
+        as_of=lead.as_of,
+    )
+    return Considered(readiness, policy, values)

@@ -1,0 +1,40 @@
+"""What handoff tells the log: events with an identity that follows from what happened, so a repetition is no news."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.handoff.tables import SCHEMA
+from shared.events import Data, Event
+from shared.outbox import enqueue
+from shared.telemetry import current_traceparent
+
+SOURCE = "tasuki.handoff"
+_NAMES = uuid5(NAMESPACE_URL, "urn:tasuki:handoff")
+
+
+def identity_of(what: str) -> str:
+    """A UUID that is the same for the same words, for ever."""
+    return str(uuid5(_NAMES, what))
+
+
+def happened(name: str, lead_id: str, what: str, data: Data, at: datetime, now: datetime) -> Event:
+    """An event of ours about a lead; `what` tells it from everything else that ever happens."""
+    return Event(
+        id=identity_of(what),
+        source=SOURCE,
+        name=name,
+        time=at,
+        subject=lead_id,
+        key=lead_id,
+        recorded_at=now,
+        data=data,
+        traceparent=current_traceparent(),
+    )
+
+
+async def emit(conn: AsyncConnection, events: Sequence[Event]) -> None:
+    """Tell the log, if and when the transaction commits."""
+    await enqueue(conn, SCHEMA, events)

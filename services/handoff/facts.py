@@ -1,0 +1,278 @@
+"""What is known of leads: observations and activities, stored so that neither order nor repetition can matter."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.handoff.corrections import Fact, effective
+from shared.consume import Received
+from shared.db import driver
+from shared.events import Correction, Event, FieldValue, Identity, LeadFields, Observation, decode_data, encode_data
+
+HISTORY = ("call", "touch", "appointment", "opportunity", "contract")
+"""The activities that belong to a lead's history."""
+
+
+async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]:
+    """Store new events. Returns the leads that they change, in order; their rows are locked until the transaction ends.
+
+    An activity may come before the lead it belongs to; the lead is known once `lead-created` has come.
+    """
+    of_leads = [r for r in received if r.event.subject]
+    touched = set(await _touch(conn, of_leads))
+    await _add_observations(conn, [r.event for r in of_leads])
+    activities = [r.event for r in of_leads if r.event.name in HISTORY]
+    corrections = [r.event for r in received if r.event.name == "correction"]
+    await _add_activities(conn, activities)
+    await _add_corrections(conn, corrections)
+    changed = await _recount(conn, [Identity(*e.identity) for e in activities], corrections)
+    return sorted(touched | await lock(conn, changed - touched))
+
+
+async def lock(conn: AsyncConnection, lead_ids: Iterable[str]) -> set[str]:
+    """Lock the rows of these leads, in one order for all, so that nobody waits in a ring. Returns those that exist."""
+    wanted = sorted(lead_ids)
+    if not wanted:
+        return set()
+    rows = await (await driver(conn)).fetch(
+        "select lead_id from handoff.leads where lead_id = any($1::text[]) order by lead_id for update", wanted
+    )
+    return {row["lead_id"] for row in rows}
+
+
+async def known(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[str]:
+    """Those of these leads that ingest has told of, in order."""
+    rows = await (await driver(conn)).fetch(
+        "select lead_id from handoff.leads where lead_id = any($1::text[]) and known_at is not null order by lead_id",
+        lead_ids,
+    )
+    return [row["lead_id"] for row in rows]
+
+
+async def observations_of(conn: AsyncConnection, lead_ids: Sequence[str]) -> dict[str, list[Observation]]:
+    """Everything ever said about the fields of these leads, in order of time."""
+    rows = await (await driver(conn)).fetch(
+        "select * from handoff.observations where lead_id = any($1::text[]) order by observed_at, observation_id",
+        lead_ids,
+    )
+    found: dict[str, list[Observation]] = defaultdict(list)
+    for row in rows:
+        found[row["lead_id"]].append(_observation(row))
+    return found
+
+
+async def history_of(conn: AsyncConnection, lead_id: str, limit: int) -> list[Fact]:
+    """The lead's activities as they count now, newest first."""
+    rows = await (await driver(conn)).fetch(
+        """
+        select source, id, name, at, held from handoff.activities where lead_id = $1 and counts
+        order by at desc, source desc, id desc limit $2
+        """,
+        lead_id,
+        limit,
+    )
+    return [Fact(r["source"], r["id"], r["name"], r["at"], decode_data(r["name"], r["held"].encode())) for r in rows]
+
+
+class _Touch(NamedTuple):
+    shard: int
+    known_at: datetime | None
+    events: int
+    last_event_at: datetime
+
+
+async def _touch(conn: AsyncConnection, received: Sequence[Received]) -> list[str]:
+    by_lead: dict[str, _Touch] = {}
+    for record, event in received:
+        seen = by_lead.get(event.subject) or _Touch(record.partition, None, 0, event.time)
+        known_at = event.time if event.name == "lead-created" else seen.known_at
+        by_lead[event.subject] = _Touch(seen.shard, known_at, seen.events + 1, max(seen.last_event_at, event.time))
+    if not by_lead:
+        return []
+    ids = sorted(by_lead)
+    # The order of insertion is the order of locking.
+    await (await driver(conn)).execute(
+        """
+        insert into handoff.leads as l (lead_id, shard, known_at, events, last_event_at)
+        select * from unnest($1::text[], $2::int[], $3::timestamptz[], $4::bigint[], $5::timestamptz[]) as t(lead_id)
+        order by lead_id
+        on conflict (lead_id) do update set
+            known_at = coalesce(l.known_at, excluded.known_at),
+            events = l.events + excluded.events,
+            last_event_at = greatest(l.last_event_at, excluded.last_event_at)
+        """,
+        ids,
+        *zip(*(by_lead[i] for i in ids), strict=True),
+    )
+    return ids
+
+
+async def _add_observations(conn: AsyncConnection, events: Sequence[Event]) -> None:
+    rows = [
+        (
+            event.subject,
+            o.observation_id,
+            o.field,
+            o.method,
+            o.source,
+            o.observed_at,
+            event.recorded_at,
+            None if o.value is None else msgspec.json.encode(o.value).decode(),
+            o.status,
+            o.by,
+            o.quote,
+        )
+        for event in events
+        if isinstance(event.data, LeadFields)
+        for o in event.data.observations
+    ]
+    await _insert(
+        conn,
+        "observations"
+        " (lead_id, observation_id, field, method, source, observed_at, recorded_at, value, status, by, quote)",
+        "text text text text text timestamptz timestamptz json text text text",
+        rows,
+    )
+
+
+async def _add_activities(conn: AsyncConnection, events: Sequence[Event]) -> None:
+    rows = []
+    for e in events:
+        data = encode_data(e.data).decode()
+        rows.append((e.source, e.id, e.subject, e.name, e.time, e.recorded_at, data, True, e.time, data))
+    await _insert(
+        conn,
+        "activities (source, id, lead_id, name, time, recorded_at, data, counts, at, held)",
+        "text text text text timestamptz timestamptz json bool timestamptz jsonb",
+        rows,
+    )
+
+
+async def _add_corrections(conn: AsyncConnection, events: Sequence[Event]) -> None:
+    rows = [
+        (e.source, e.id, e.subject, e.time, e.data.corrects.source, e.data.corrects.id, encode_data(e.data).decode())
+        for e in events
+        if isinstance(e.data, Correction)
+    ]
+    await _insert(
+        conn,
+        "corrections (source, id, lead_id, time, corrects_source, corrects_id, data)",
+        "text text text timestamptz text text json",
+        rows,
+    )
+
+
+async def _insert(conn: AsyncConnection, into: str, types: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert rows that are not there yet, in one statement."""
+    if not rows:
+        return
+    arrays = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(types.split(), 1))
+    await (await driver(conn)).execute(
+        f"insert into handoff.{into} select * from unnest({arrays}) on conflict do nothing",  # noqa: S608 - ours
+        *zip(*rows, strict=True),
+    )
+
+
+async def _recount(conn: AsyncConnection, arrived: Sequence[Identity], corrections: Sequence[Event]) -> set[str]:
+    """Apply the corrections of what has arrived, whichever of the two came first. Returns the leads changed."""
+    concerned = set(arrived) | await _targets(conn, corrections)
+    known = await _corrections_of(conn, concerned)
+    corrected = [identity for identity in concerned if identity in known]
+    if not corrected:
+        return set()
+    connection = await driver(conn)
+    rows = await connection.fetch(
+        """
+        select a.source, a.id, a.name, a.time, a.data from handoff.activities a
+        join unnest($1::text[], $2::text[]) as t(source, id) using (source, id)
+        """,
+        *_columns(corrected),
+    )
+    results = []
+    for row in rows:
+        sent = Fact(row["source"], row["id"], row["name"], row["time"], decode_data(row["name"], row["data"].encode()))
+        now = effective(sent, known)
+        held = now or sent
+        results.append((sent.source, sent.id, now is not None, held.time, encode_data(held.data).decode()))
+    if not results:
+        return set()
+    changed = await connection.fetch(
+        """
+        update handoff.activities a set counts = t.counts, at = t.at, held = t.held
+        from unnest($1::text[], $2::text[], $3::bool[], $4::timestamptz[], $5::jsonb[])
+             as t(source, id, counts, at, held)
+        where a.source = t.source and a.id = t.id
+        returning a.lead_id
+        """,
+        *zip(*results, strict=True),
+    )
+    return {row["lead_id"] for row in changed}
+
+
+async def _targets(conn: AsyncConnection, corrections: Sequence[Event]) -> set[Identity]:
+    """What these corrections are about; for a correction of a correction also what that one is about, and so on."""
+    found: set[Identity] = set()
+    frontier = {e.data.corrects for e in corrections if isinstance(e.data, Correction)}
+    while frontier := frontier - found:
+        found |= frontier
+        rows = await (await driver(conn)).fetch(
+            """
+            select corrects_source, corrects_id from handoff.corrections
+            join unnest($1::text[], $2::text[]) as t(source, id) using (source, id)
+            """,
+            *_columns(frontier),
+        )
+        frontier = {Identity(row["corrects_source"], row["corrects_id"]) for row in rows}
+    return found
+
+
+async def _corrections_of(conn: AsyncConnection, identities: set[Identity]) -> dict[Identity, list[Fact]]:
+    """All corrections of these events, with the corrections of those."""
+    found: dict[Identity, list[Fact]] = defaultdict(list)
+    asked: set[Identity] = set()
+    while identities := identities - asked:
+        asked |= identities
+        rows = await (await driver(conn)).fetch(
+            """
+            select c.source, c.id, c.time, c.data from handoff.corrections c
+            join unnest($1::text[], $2::text[]) as t(source, id)
+                 on (c.corrects_source, c.corrects_id) = (t.source, t.id)
+            """,
+            *_columns(identities),
+        )
+        made = [
+            Fact(r["source"], r["id"], "correction", r["time"], decode_data("correction", r["data"].encode()))
+            for r in rows
+        ]
+        for fact in made:
+            if isinstance(fact.data, Correction):
+                found[fact.data.corrects].append(fact)
+        identities = {fact.identity for fact in made}
+    return found
+
+
+def _columns(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:
+    listed = list(identities)
+    return [i.source for i in listed], [i.id for i in listed]
+
+
+_VALUE: msgspec.json.Decoder[FieldValue] = msgspec.json.Decoder(FieldValue)
+
+
+def _observation(row: Any) -> Observation:
+    value = None if row["value"] is None else _VALUE.decode(row["value"])
+    return Observation(
+        observation_id=row["observation_id"],
+        field=row["field"],
+        method=row["method"],
+        source=row["source"],
+        observed_at=row["observed_at"],
+        value=value,
+        status=row["status"],
+        by=row["by"],
+        quote=row["quote"],
+    )

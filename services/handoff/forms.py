@@ -1,0 +1,70 @@
+"""What clients send: bodies and queries."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from shared.events import AcceptedBy, HowSet, LongText, Name, ReturnReason, Text, Timestamp
+from shared.web import Paging
+
+Status = Literal["pending", "accepted", "returned"]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
+
+
+class AppointmentForm(msgspec.Struct, frozen=True, kw_only=True):
+    """The appointment as it was really set. What nobody told stays null: it is never filled in."""
+
+    appointment_id: Name | None = None
+    scheduled_for: Timestamp | None = None
+    accepted_by: AcceptedBy | None = None
+    contact_state: Text | None = None
+    how_set: HowSet | None = None
+    pressured: bool | None = None
+    problem_clear: bool | None = None
+    note: LongText | None = None
+
+
+class Override(msgspec.Struct, frozen=True):
+    """Why a lead is handed over although it is not ready."""
+
+    reason: Reason
+
+
+class HandoffForm(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /v1/handoffs`: the inside-sales rep hands a lead over and says why now."""
+
+    lead_id: Name
+    rep: Name
+    reason: Reason
+    appointment: AppointmentForm | None = None
+    override: Override | None = None
+
+
+class AcceptForm(msgspec.Struct, frozen=True):
+    """`POST /v1/handoffs/{id}/accept`"""
+
+    sales_rep: Name
+
+
+class ReturnForm(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /v1/handoffs/{id}/return`"""
+
+    sales_rep: Name
+    reason: ReturnReason
+    comment: LongText | None = None
+
+
+class RecycleForm(msgspec.Struct, frozen=True):
+    """`POST /v1/leads/{id}/recycle`"""
+
+    reason: Reason
+
+
+class InboxQuery(Paging, kw_only=True):
+    """`GET /v1/handoffs`"""
+
+    status: Status | None = None
+    owner: str | None = None
+    segment: str | None = None
+    rep: str | None = None
+    lead_id: str | None = None

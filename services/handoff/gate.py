@@ -1,0 +1,199 @@
+"""Takes leads through the gate of `stages.py`: reads their facts, writes the entries, tells the log."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.handoff.emit import emit, happened
+from services.handoff.facts import observations_of
+from services.handoff.stages import BECAME_KNOWN, RECYCLED, Entry, Facts, Ladder, Moment, Place, advance
+from shared.conditions import Condition
+from shared.db import driver
+from shared.events import Event, StageChanged
+from shared.fields import FieldRegistry
+
+
+async def through_gate(
+    conn: AsyncConnection, ladder: Ladder, registry: FieldRegistry, lead_ids: Sequence[str], now: datetime
+) -> None:
+    """Enter every stage that the facts of these leads bring. The caller holds the leads' rows."""
+    rows = await (await driver(conn)).fetch(
+        """
+        select lead_id, known_at, stage, cycle, cycle_since, stage_at from handoff.leads
+        where lead_id = any($1::text[]) and known_at is not null and stage is distinct from $2
+        order by lead_id
+        """,
+        lead_ids,
+        ladder.last,
+    )
+    if not rows:
+        return
+    observations = await observations_of(conn, [row["lead_id"] for row in rows])
+    moments = await _moments(conn, ladder, {row["lead_id"]: row["cycle_since"] for row in rows})
+    entries: list[tuple[str, Entry]] = []
+    for row in rows:
+        lead_id = row["lead_id"]
+        if row["stage"] is None:
+            first = Entry(ladder.first, None, row["cycle"], row["known_at"], BECAME_KNOWN)
+            entries.append((lead_id, first))
+            place = Place(first.stage, first.cycle, None, first.at)
+        else:
+            place = Place(row["stage"], row["cycle"], row["cycle_since"], row["stage_at"])
+        facts = Facts(observations.get(lead_id, ()), moments.get(lead_id, {}))
+        entries += [(lead_id, entry) for entry in advance(ladder, registry, place, facts)]
+    await _enter(conn, entries, now)
+
+
+class Recycling(NamedTuple):
+    """Why a lead begins anew and who wants it so. `request`: the identity of the keyed request that said so."""
+
+    reason: str
+    by: str
+    request: str | None
+
+
+async def recycle(conn: AsyncConnection, ladder: Ladder, lead_id: str, wish: Recycling, now: datetime) -> None:
+    """Begin the lead's next cycle at the first stage, once per request. The caller holds the lead's row."""
+    connection = await driver(conn)
+    lead = await connection.fetchrow("select stage, cycle from handoff.leads where lead_id = $1", lead_id)
+    done = await connection.fetchval(
+        "select exists (select from handoff.stage_entries where lead_id = $1 and request = $2)", lead_id, wish.request
+    )
+    if lead is None or done:
+        return
+    entry = Entry(ladder.first, lead["stage"], lead["cycle"] + 1, now, RECYCLED, wish.by, wish.reason)
+    await _enter(conn, [(lead_id, entry)], now, wish.request)
+    await connection.execute("update handoff.leads set cycle_since = $2 where lead_id = $1", lead_id, now)
+
+
+async def _enter(
+    conn: AsyncConnection, entries: Sequence[tuple[str, Entry]], now: datetime, request: str | None = None
+) -> None:
+    """Record entries, in order. One that is on record already (a stage is entered once a cycle) is passed over."""
+    if not entries:
+        return
+    connection = await driver(conn)
+    columns = zip(
+        *((i, e.cycle, e.stage, e.from_stage, e.at, now, e.rule, e.by, e.reason) for i, e in entries), strict=True
+    )
+    recorded = await connection.fetch(
+        """
+        insert into handoff.stage_entries
+            (lead_id, cycle, stage, from_stage, at, recorded_at, rule, by, reason, request)
+        select lead_id, cycle, stage, from_stage, at, recorded_at, rule, by, reason, $10
+        from unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
+                    $8::text[], $9::text[])
+             with ordinality as t(lead_id, cycle, stage, from_stage, at, recorded_at, rule, by, reason, n)
+        order by n
+        on conflict do nothing returning lead_id, cycle, stage
+        """,
+        *columns,
+        request,
+    )
+    new = {tuple(row) for row in recorded}
+    made = [(lead_id, entry) for lead_id, entry in entries if (lead_id, entry.cycle, entry.stage) in new]
+    latest = dict(made)
+    await connection.execute(
+        """
+        update handoff.leads l set stage = t.stage, cycle = t.cycle, stage_at = t.at
+        from unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[]) as t(lead_id, stage, cycle, at)
+        where l.lead_id = t.lead_id
+        """,
+        list(latest),
+        [entry.stage for entry in latest.values()],
+        [entry.cycle for entry in latest.values()],
+        [entry.at for entry in latest.values()],
+    )
+    await emit(conn, [_changed(lead_id, entry, now) for lead_id, entry in made])
+
+
+def _changed(lead_id: str, entry: Entry, now: datetime) -> Event:
+    data = StageChanged(from_=entry.from_stage, to=entry.stage, cycle=entry.cycle, rule=entry.rule)
+    return happened("stage-changed", lead_id, f"stage:{lead_id}:{entry.cycle}:{entry.stage}", data, entry.at, now)
+
+
+async def _moments(
+    conn: AsyncConnection, ladder: Ladder, since: Mapping[str, datetime | None]
+) -> dict[str, dict[Condition, list[Moment]]]:
+    """The events of each lead's cycle that the ladder's conditions count, of each as many as the condition asks for."""
+    found: dict[str, dict[Condition, list[Moment]]] = defaultdict(lambda: defaultdict(list))
+    connection = await driver(conn)
+    for condition in ladder.event_conditions:
+        rows = await connection.fetch(
+            _HANDOFF_MOMENTS if condition.event == "handoff" else _ACTIVITY_MOMENTS,
+            list(since),
+            list(since.values()),
+            condition.count or 1,
+            condition.status,
+            *(
+                ()
+                if condition.event == "handoff"
+                else (condition.event, condition.direction, condition.outcome, condition.channel)
+            ),
+        )
+        for row in rows:
+            found[row["lead_id"]][condition].append(Moment(row["at"], row["who"]))
+    return found
+
+
+_ACTIVITY_MOMENTS = """
+    select l.lead_id, e.at, e.who
+    from unnest($1::text[], $2::timestamptz[]) as l(lead_id, since)
+    cross join lateral (
+        select a.at, a.held ->> 'rep' as who from handoff.activities a
+        where a.lead_id = l.lead_id and a.counts and a.name = $5 and (l.since is null or a.at >= l.since)
+          and ($4::text is null or a.held ->> 'status' = $4)
+          and ($6::text is null or a.held ->> 'direction' = $6)
+          and ($7::text is null or a.held ->> 'outcome' = $7)
+          and ($8::text is null or a.held ->> 'channel' = $8)
+        order by a.at, a.source, a.id limit $3
+    ) e
+    order by l.lead_id, e.at
+"""
+
+_HANDOFF_MOMENTS = """
+    select l.lead_id, e.at, e.who
+    from unnest($1::text[], $2::timestamptz[]) as l(lead_id, since)
+    cross join lateral (
+        select h.at, h.who from (
+            select created_at as at, rep as who, 'created' as status from handoff.handoffs where lead_id = l.lead_id
+            union all
+            select decided_at, sales_rep, status from handoff.handoffs
+            where lead_id = l.lead_id and decided_at is not null
+        ) h
+        where ($4::text is null or h.status = $4) and (l.since is null or h.at >= l.since)
+        order by h.at, h.status limit $3
+    ) e
+    order by l.lead_id, e.at
+"""
+
+
+class StageEntry(msgspec.Struct, frozen=True, rename={"from_stage": "from"}):
+    """A stage that a lead entered: when, by what rule, through whom; the reason of a recycle."""
+
+    stage: str
+    from_stage: str | None
+    cycle: int
+    entered_at: datetime
+    rule: str
+    by: str | None
+    reason: str | None
+    number: int
+
+
+async def history(conn: AsyncConnection, lead_id: str, after: int, limit: int) -> list[StageEntry]:
+    """The lead's entries in the order in which they were made, after a number."""
+    rows = await (await driver(conn)).fetch(
+        """
+        select stage, from_stage, cycle, at, rule, by, reason, number from handoff.stage_entries
+        where lead_id = $1 and number > $2 order by number limit $3
+        """,
+        lead_id,
+        after,
+        limit,
+    )
+    return [StageEntry(*row.values()) for row in rows]

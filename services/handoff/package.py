@@ -1,0 +1,137 @@
+"""The package: what sales sees of a handoff. Pure. Nothing is prettified: what nobody knows is null or `unknown`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.handoff.corrections import Fact
+from services.handoff.decide import Readiness
+from services.handoff.forms import AppointmentForm, Status
+from services.handoff.store import Handoff, Overridden
+from shared.events import Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
+
+BANT = ("needs", "budget", "authority", "timeframe")
+HISTORY_MAX = 500
+_CONTENT = (None, "sent", "opened", "clicked")
+
+Activity = dict[str, Any]
+"""An activity as it counts now: `type`, `occurred_at`, `source`, `id`, and the data of its type."""
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """A handoff as the inbox lists it."""
+
+    handoff_id: str
+    lead_id: str
+    company_name: FieldValue | None
+    status: Status
+    rep: str
+    owner: str
+    due_at: datetime
+    reason: str
+    segment: str
+    policy: PolicyVersion
+    overridden: bool
+    automatic: bool
+    cycle: int
+    created_at: datetime
+    decided_at: datetime | None
+    sales_rep: str | None
+
+
+class Heard(msgspec.Struct):
+    """What was heard of one of needs, budget, authority, timeframe, in the customer's words where there are any."""
+
+    status: FieldStatus = "unknown"
+    value: FieldValue | None = None
+    quote: str | None = None
+    by: str | None = None
+    observed_at: datetime | None = None
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What came of it: the decision of sales, and the lead's opportunities as they stand, the last moved first."""
+
+    status: Status
+    decided_at: datetime | None
+    sales_rep: str | None
+    reason: str | None
+    comment: str | None
+    opportunities: list[dict[str, Any]]
+
+
+class Package(Summary, kw_only=True):
+    """Everything of a handoff. `readiness`, `bant` and `fields` are as of then, `history` and `outcome` as of now."""
+
+    created_by: str
+    override: Overridden | None
+    readiness: Readiness
+    bant: dict[str, Heard]
+    fields: dict[str, Observation]
+    appointment: AppointmentForm | None
+    history: list[Activity]
+    content_sent: list[Activity]
+    outcome: Outcome
+
+
+def summary(handoff: Handoff) -> Summary:
+    """The line of the inbox."""
+    return Summary(**_line(handoff))
+
+
+def package(handoff: Handoff, history: Sequence[Fact]) -> Package:
+    """The whole package. `history`: the lead's activities as they count now, newest first."""
+    return Package(
+        **_line(handoff),
+        created_by=handoff.created_by,
+        override=handoff.override,
+        readiness=handoff.readiness,
+        bant={field: _heard(handoff.inputs.get(field)) for field in BANT},
+        fields=handoff.inputs,
+        appointment=handoff.appointment,
+        history=[_activity(fact) for fact in history],
+        content_sent=[_activity(fact) for fact in history if _is_content(fact.data)],
+        outcome=Outcome(
+            status=handoff.status,
+            decided_at=handoff.decided_at,
+            sales_rep=handoff.sales_rep,
+            reason=handoff.return_reason,
+            comment=handoff.comment,
+            opportunities=_opportunities(history),
+        ),
+    )
+
+
+def _line(handoff: Handoff) -> dict[str, Any]:
+    same = {f.name for f in msgspec.structs.fields(Summary)} & {f.name for f in msgspec.structs.fields(Handoff)}
+    company = handoff.inputs.get("company_name")
+    return {name: getattr(handoff, name) for name in same} | {
+        "company_name": company.value if company else None,
+        "overridden": handoff.override is not None,
+    }
+
+
+def _heard(said: Observation | None) -> Heard:
+    return Heard(said.status or "unknown", said.value, said.quote, said.by, said.observed_at) if said else Heard()
+
+
+def _activity(fact: Fact) -> Activity:
+    data: dict[str, Any] = msgspec.to_builtins(fact.data, builtin_types=(datetime,))
+    return {"type": fact.name, "occurred_at": fact.time, "source": fact.source, "id": fact.id} | data
+
+
+def _is_content(data: Data) -> bool:
+    return isinstance(data, Touch) and data.direction == "outbound" and data.outcome in _CONTENT
+
+
+def _opportunities(history: Sequence[Fact]) -> list[dict[str, Any]]:
+    """Each with the latest known of its attributes."""
+    found: dict[str, dict[str, Any]] = {}
+    for fact in history:  # newest first: what is set already is later
+        if isinstance(fact.data, Opportunity):
+            known = found.setdefault(fact.data.opportunity_id, {"status_at": fact.time})
+            for name, value in msgspec.to_builtins(fact.data).items():
+                known.setdefault(name, value)
+    return list(found.values())

@@ -1,0 +1,242 @@
+"""The endpoints of handoff."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.handoff import forms, gate, handover, policies, store
+from services.handoff.decide import Readiness, known_lead
+from services.handoff.emit import identity_of
+from services.handoff.facts import history_of
+from services.handoff.handover import By, Rules
+from services.handoff.package import HISTORY_MAX, Package, Summary, package, summary
+from services.handoff.problems import unknown_handoff
+from services.handoff.store import Decided
+from services.handoff.words import Definitions
+from shared.clock import Clock
+from shared.db import retried, transaction
+from shared.policy import Policy, check_policy
+from shared.web import Answer, Call, Endpoint, FieldError, Paging, convert, invalid, not_found, page, read_cursor
+from shared.web.problems import missing_scope
+
+T = TypeVar("T")
+
+
+class Inbox(msgspec.Struct):
+    """A page of handoffs, oldest due first."""
+
+    items: list[Summary]
+    next_cursor: str | None
+
+
+class Stages(msgspec.Struct):
+    """Where a lead stands and a page of how it came there."""
+
+    lead_id: str
+    stage: str
+    cycle: int
+    items: list[gate.StageEntry]
+    next_cursor: str | None
+
+
+class Policies(msgspec.Struct):
+    """The newest version of each policy."""
+
+    items: list[dict[str, Any]]
+    next_cursor: str | None
+
+
+class Routes:
+    """The handlers, each in one transaction that is committed before the answer."""
+
+    def __init__(self, engine: AsyncEngine, rules: Rules, definitions: Definitions, clock: Clock) -> None:
+        self._engine = engine
+        self._rules = rules
+        self._definitions = definitions
+        self._clock = clock
+
+    def table(self) -> list[Endpoint]:
+        def get(path: str, handler: Any, scope: str, summary: str, answer: Any, query: Any = None) -> Endpoint:
+            return Endpoint(
+                method="GET",
+                path=path,
+                handler=handler,
+                scope=scope,
+                summary=summary,
+                query=query,
+                answers={200: answer},
+            )
+
+        def post(path: str, handler: Any, scope: str, summary: str, body: Any, answers: dict[int, Any]) -> Endpoint:
+            return Endpoint(
+                method="POST", path=path, handler=handler, scope=scope, summary=summary, body=body, answers=answers
+            )
+
+        read, write, decide = "leads:read", "handoffs:write", "handoffs:decide"
+        lead, handoff, policy = "/v1/leads/{id}", "/v1/handoffs/{id}", "/v1/policies/{id}"
+        return [
+            get(f"{lead}/readiness", self.readiness, read, "Whether a lead is ready for sales, and why", Readiness),
+            get(f"{lead}/stages", self.stages, read, "The stages that a lead went through", Stages, Paging),
+            post(f"{lead}/recycle", self.recycle, write, "Begin a lead's next cycle", forms.RecycleForm, {200: Stages}),
+            post(
+                "/v1/handoffs",
+                self.hand_over,
+                write,
+                "Hand a lead to sales",
+                forms.HandoffForm,
+                {201: Package, 409: Any},
+            ),
+            get("/v1/handoffs", self.inbox, read, "The inbox, oldest due first", Inbox, forms.InboxQuery),
+            get(handoff, self.handoff, read, "The package of a handoff", Package),
+            post(f"{handoff}/accept", self.accept, decide, "Take the lead", forms.AcceptForm, {200: Package, 409: Any}),
+            post(
+                f"{handoff}/return",
+                self.give_back,
+                decide,
+                "Return the lead",
+                forms.ReturnForm,
+                {200: Package, 409: Any},
+            ),
+            get("/v1/policies", self.policies, read, "The policies, each in its newest version", Policies, Paging),
+            get(f"{policy}/versions/{{n}}", self.policy_version, read, "A version of a policy", dict[str, Any]),
+            Endpoint(
+                method="PUT",
+                path=policy,
+                handler=self.put_policy,
+                scope="admin",
+                summary="Make a new version of a policy; older ones never change",
+                body=dict[str, Any],
+                answers={200: dict[str, Any]},
+            ),
+            get("/v1/definitions", self.definitions, read, "Customer, appointment and stages in words", Definitions),
+        ]
+
+    async def readiness(self, call: Call) -> Answer:
+        return Answer(await self._do(lambda conn: handover.readiness(conn, self._rules, call.path["id"])))
+
+    async def hand_over(self, call: Call[forms.HandoffForm]) -> Answer:
+        form = call.body
+        if form.override is not None and not call.caller.may("handoffs:override"):
+            raise missing_scope("handoffs:override")
+        request = _request(call, "handoff", form.lead_id)
+        by, now = By(call.caller.name, request), self._clock.now()
+
+        async def work(conn: AsyncConnection) -> Package:
+            made = await handover.hand_over(conn, self._rules, form, by, now)
+            return await _package(conn, made.handoff_id)
+
+        made = await self._do(work)
+        return Answer(made, 201, {"Location": f"/v1/handoffs/{made.handoff_id}"})
+
+    async def inbox(self, call: Call[None, forms.InboxQuery]) -> Answer:
+        query = call.query
+        after = read_cursor(query.cursor, tuple[datetime, str])
+        found = await self._do(lambda conn: store.inbox(conn, query, after))
+        return Answer(page([summary(h) for h in found], query.limit, lambda line: (line.due_at, line.handoff_id)))
+
+    async def handoff(self, call: Call) -> Answer:
+        return Answer(await self._do(lambda conn: _package(conn, call.path["id"])))
+
+    async def accept(self, call: Call[forms.AcceptForm]) -> Answer:
+        return await self._decide(call, Decided(status="accepted", sales_rep=call.body.sales_rep, at=self._clock.now()))
+
+    async def give_back(self, call: Call[forms.ReturnForm]) -> Answer:
+        form = call.body
+        return await self._decide(
+            call,
+            Decided(
+                status="returned",
+                sales_rep=form.sales_rep,
+                at=self._clock.now(),
+                reason=form.reason,
+                comment=form.comment,
+            ),
+        )
+
+    async def _decide(self, call: Call, decided: Decided) -> Answer:
+        handoff_id = call.path["id"]
+        decided = msgspec.structs.replace(decided, request=_request(call, decided.status, handoff_id))
+
+        async def work(conn: AsyncConnection) -> Package:
+            await handover.decide(conn, self._rules, handoff_id, decided)
+            return await _package(conn, handoff_id)
+
+        return Answer(await self._do(work))
+
+    async def recycle(self, call: Call[forms.RecycleForm]) -> Answer:
+        lead_id, now = call.path["id"], self._clock.now()
+        wish = gate.Recycling(call.body.reason, call.caller.name, _request(call, "recycle", lead_id))
+
+        async def work(conn: AsyncConnection) -> dict[str, Any]:
+            await handover.recycle(conn, self._rules, lead_id, wish, now)
+            return await _stages(conn, lead_id, Paging(limit=200))
+
+        return Answer(await self._do(work))
+
+    async def stages(self, call: Call[None, Paging]) -> Answer:
+        return Answer(await self._do(lambda conn: _stages(conn, call.path["id"], call.query)))
+
+    async def policies(self, call: Call[None, Paging]) -> Answer:
+        after = read_cursor(call.query.cursor, str) or ""
+        found = await self._do(lambda conn: policies.page_of(conn, after, call.query.limit + 1))
+        return Answer(page([version.document() for version in found], call.query.limit, lambda item: item["id"]))
+
+    async def policy_version(self, call: Call) -> Answer:
+        policy_id, number = call.path["id"], call.path["n"]
+        wanted = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
+        found = await self._do(lambda conn: policies.version(conn, policy_id, wanted))
+        if found is None:
+            raise not_found(f"Policy {policy_id} has no version {number}.")
+        return Answer(found.document())
+
+    async def put_policy(self, call: Call[dict[str, Any]]) -> Answer:
+        policy_id = call.path["id"]
+        said = {name: value for name, value in call.body.items() if name not in policies.ANSWERED_BESIDE}
+        policy = convert({"id": policy_id} | said, Policy)
+        if policy.id != policy_id:
+            raise invalid(
+                [FieldError("/id", f"The address names {policy_id}; leave the id out or make the two equal.")]
+            )
+        if mistakes := list(check_policy(policy, self._rules.registry)):
+            raise invalid([FieldError(_pointer(m.path), m.reason) for m in mistakes])
+        now = self._clock.now()
+        made = await self._do(lambda conn: policies.put(conn, policy, call.caller.name, now))
+        return Answer(made.document())
+
+    async def definitions(self, _call: Call) -> Answer:
+        return Answer(self._definitions)
+
+    async def _do(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async def whole() -> T:
+            async with transaction(self._engine) as conn:
+                return await work(conn)
+
+        return await retried(whole)
+
+
+async def _package(conn: AsyncConnection, handoff_id: str) -> Package:
+    found = await store.get(conn, handoff_id)
+    if found is None:
+        raise unknown_handoff(handoff_id)
+    return package(found, await history_of(conn, found.lead_id, HISTORY_MAX))
+
+
+async def _stages(conn: AsyncConnection, lead_id: str, paging: Paging) -> dict[str, Any]:
+    after = read_cursor(paging.cursor, int) or 0
+    lead = await known_lead(conn, lead_id)
+    entries = await gate.history(conn, lead_id, after, paging.limit + 1)
+    found = page(entries, paging.limit, lambda entry: entry.number)
+    return {"lead_id": lead.lead_id, "stage": lead.stage, "cycle": lead.cycle} | found
+
+
+def _request(call: Call, what: str, about: str) -> str | None:
+    """The identity of a request with an Idempotency-Key: what it makes carries it, so a second run finds it."""
+    key = call.idempotency_key
+    return None if key is None else identity_of(f"{what}:{call.caller.name}:{key}:{about}")
+
+
+def _pointer(path: tuple[str | int, ...]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

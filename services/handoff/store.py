@@ -1,0 +1,210 @@
+"""The SQL of handoffs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.handoff.decide import Readiness
+from services.handoff.forms import AppointmentForm, InboxQuery, Status
+from services.handoff.routing import Load
+from shared.db import driver
+from shared.events import Observation, PolicyVersion
+
+_ROUTING_LOCK = 0x726F_7574_6531  # "route1": one handoff is routed at a time, so that each sees the one before
+
+
+class Overridden(msgspec.Struct, frozen=True):
+    """That a lead was handed over although it was not ready: why, and which API key allowed it."""
+
+    reason: str
+    by: str
+
+
+class Handoff(msgspec.Struct, frozen=True, kw_only=True):
+    """A handoff as it is stored. `readiness` is the decision as it was then, `inputs` what it rested on."""
+
+    handoff_id: str
+    lead_id: str
+    cycle: int
+    status: Status
+    rep: str
+    owner: str
+    segment: str
+    policy: PolicyVersion
+    reason: str
+    created_by: str
+    created_at: datetime
+    due_at: datetime
+    readiness: Readiness
+    inputs: dict[str, Observation]
+    appointment: AppointmentForm | None = None
+    override: Overridden | None = None
+    automatic: bool = False
+    decided_at: datetime | None = None
+    sales_rep: str | None = None
+    return_reason: str | None = None
+    comment: str | None = None
+    decided_request: str | None = None
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """What sales decided. `request`: the identity of the keyed request that said so."""
+
+    status: Literal["accepted", "returned"]
+    sales_rep: str
+    at: datetime
+    reason: str | None = None
+    comment: str | None = None
+    request: str | None = None
+
+
+async def insert(conn: AsyncConnection, handoff: Handoff) -> None:
+    """Store a new one. The unique index on pending ones stands behind the lock of the lead's row."""
+    await (await driver(conn)).execute(
+        """
+        insert into handoff.handoffs (
+            handoff_id, lead_id, cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by,
+            created_at, due_at, readiness, inputs, appointment, override, automatic)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        """,
+        handoff.handoff_id,
+        handoff.lead_id,
+        handoff.cycle,
+        handoff.status,
+        handoff.rep,
+        handoff.owner,
+        handoff.segment,
+        handoff.policy.id,
+        handoff.policy.version,
+        handoff.reason,
+        handoff.created_by,
+        handoff.created_at,
+        handoff.due_at,
+        _json(handoff.readiness),
+        _json(handoff.inputs),
+        _json(handoff.appointment),
+        _json(handoff.override),
+        handoff.automatic,
+    )
+
+
+async def get(conn: AsyncConnection, handoff_id: str) -> Handoff | None:
+    row = await (await driver(conn)).fetchrow("select * from handoff.handoffs where handoff_id = $1", handoff_id)
+    return None if row is None else _read(row)
+
+
+async def open_of(conn: AsyncConnection, lead_id: str) -> str | None:
+    """The id of the lead's undecided handoff."""
+    found: str | None = await (await driver(conn)).fetchval(
+        "select handoff_id from handoff.handoffs where lead_id = $1 and status = 'pending'", lead_id
+    )
+    return found
+
+
+async def in_cycle(conn: AsyncConnection, lead_id: str, cycle: int) -> bool:
+    """Whether the lead was handed over in this cycle before."""
+    return bool(
+        await (await driver(conn)).fetchval(
+            "select exists (select from handoff.handoffs where lead_id = $1 and cycle = $2)", lead_id, cycle
+        )
+    )
+
+
+async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bool:
+    """Decide a pending handoff; False when it is none."""
+    changed = await (await driver(conn)).execute(
+        """
+        update handoff.handoffs set status = $2, sales_rep = $3, decided_at = $4, return_reason = $5, comment = $6,
+                                    decided_request = $7
+        where handoff_id = $1 and status = 'pending'
+        """,
+        handoff_id,
+        decided.status,
+        decided.sales_rep,
+        decided.at,
+        decided.reason,
+        decided.comment,
+        decided.request,
+    )
+    return bool(changed == "UPDATE 1")
+
+
+async def inbox(conn: AsyncConnection, query: InboxQuery, after: tuple[datetime, str] | None) -> list[Handoff]:
+    """One more than `query.limit`, oldest due first, after a position."""
+    rows = await (await driver(conn)).fetch(
+        """
+        select * from handoff.handoffs
+        where ($1::text is null or status = $1) and ($2::text is null or owner = $2)
+          and ($3::text is null or segment = $3) and ($4::text is null or rep = $4)
+          and ($5::text is null or lead_id = $5)
+          and ($6::timestamptz is null or (due_at, handoff_id) > ($6, $7))
+        order by due_at, handoff_id limit $8
+        """,
+        query.status,
+        query.owner,
+        query.segment,
+        query.rep,
+        query.lead_id,
+        *(after or (None, None)),
+        query.limit + 1,
+    )
+    return [_read(row) for row in rows]
+
+
+async def loads(conn: AsyncConnection, segment: str, members: Sequence[str]) -> list[Load]:
+    """What each member has been given. Nobody else routes until the transaction ends."""
+    connection = await driver(conn)
+    await connection.execute("select pg_advisory_xact_lock($1)", _ROUTING_LOCK)
+    rows = await connection.fetch(
+        """
+        select m.member,
+               (select count(*) from handoff.handoffs h where h.status = 'pending' and h.owner = m.member) as open,
+               (select coalesce(max(h.number), 0) from handoff.handoffs h
+                where h.owner = m.member and h.segment = $1) as last_number
+        from unnest($2::text[]) with ordinality as m(member, n) order by m.n
+        """,
+        segment,
+        members,
+    )
+    return [Load(row["member"], row["open"], row["last_number"]) for row in rows]
+
+
+async def count_pending(conn: AsyncConnection) -> int:
+    """How many handoffs wait for a decision."""
+    return int(
+        await (await driver(conn)).fetchval("select count(*) from handoff.handoffs where status = 'pending'") or 0
+    )
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _read(row: Any) -> Handoff:
+    return Handoff(
+        handoff_id=row["handoff_id"],
+        lead_id=row["lead_id"],
+        cycle=row["cycle"],
+        status=row["status"],
+        rep=row["rep"],
+        owner=row["owner"],
+        segment=row["segment"],
+        policy=PolicyVersion(row["policy_id"], row["policy_version"]),
+        reason=row["reason"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        due_at=row["due_at"],
+        readiness=msgspec.json.decode(row["readiness"], type=Readiness),
+        inputs=msgspec.json.decode(row["inputs"], type=dict[str, Observation]),
+        appointment=msgspec.json.decode(row["appointment"] or "null", type=AppointmentForm | None),
+        override=msgspec.json.decode(row["override"] or "null", type=Overridden | None),
+        automatic=row["automatic"],
+        decided_at=row["decided_at"],
+        sales_rep=row["sales_rep"],
+        return_reason=row["return_reason"],
+        comment=row["comment"],
+        decided_request=row["decided_request"],
+    )

@@ -1,0 +1,163 @@
+"""The tables of schema `handoff`. `migrations/` makes them; a test holds the two equal."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+
+from shared.consume import consumer_tables
+from shared.outbox import outbox_table
+
+SCHEMA = "handoff"
+metadata = MetaData(schema=SCHEMA)
+
+outbox = outbox_table(metadata, SCHEMA)
+consumer = consumer_tables(metadata, SCHEMA)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+leads = Table(
+    "leads",
+    metadata,
+    Column("lead_id", Text, primary_key=True),
+    Column("shard", Integer, nullable=False, comment="partition of the log that holds its events"),
+    _time("known_at", nullable=True),  # time of lead-created; null while only activities have arrived
+    Column("stage", Text),
+    Column("cycle", Integer, nullable=False, server_default="1"),
+    _time("cycle_since", nullable=True),  # when it was recycled into this cycle; null in the first
+    _time("stage_at", nullable=True),
+    Column("events", BigInteger, nullable=False, server_default="0"),
+    _time("last_event_at", nullable=True),
+    comment="A row is the lock of its lead: whoever decides about the lead holds it.",
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("lead_id", Text, nullable=False),
+    Column("observation_id", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    _time("observed_at"),
+    _time("recorded_at"),
+    Column("value", JSON),
+    Column("status", Text),
+    Column("by", Text),
+    Column("quote", Text),
+    PrimaryKeyConstraint("lead_id", "observation_id", name="observations_pkey"),
+)
+
+activities = Table(
+    "activities",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("lead_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    _time("time"),
+    _time("recorded_at"),
+    Column("data", JSON, nullable=False, comment="as it was sent"),
+    Column("counts", Boolean, nullable=False, comment="false after a void"),
+    _time("at"),  # after corrections, like held
+    Column("held", JSONB, nullable=False, comment="the data after corrections"),
+    PrimaryKeyConstraint("source", "id", name="activities_pkey"),
+    Index("activities_history", "lead_id", "name", "at", postgresql_where=text("counts")),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("lead_id", Text, nullable=False),
+    _time("time"),
+    Column("corrects_source", Text, nullable=False),
+    Column("corrects_id", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    PrimaryKeyConstraint("source", "id", name="corrections_pkey"),
+    Index("corrections_target", "corrects_source", "corrects_id"),
+)
+
+stage_entries = Table(
+    "stage_entries",
+    metadata,
+    Column("lead_id", Text, nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("number", BigInteger, Identity(always=True), nullable=False),
+    Column("from_stage", Text),
+    _time("at"),
+    _time("recorded_at"),
+    Column("rule", Text, nullable=False),
+    Column("by", Text),
+    Column("reason", Text),
+    Column("request", Text, comment="the keyed request that made it, so that its repetition makes no second"),
+    PrimaryKeyConstraint("lead_id", "cycle", "stage", name="stage_entries_pkey"),
+)
+
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("policy_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("origin", Text, nullable=False, comment="file or api"),
+    Column("created_by", Text, nullable=False),
+    _time("created_at"),
+    PrimaryKeyConstraint("policy_id", "version", name="policy_versions_pkey"),
+    comment="Versions are only ever added.",
+)
+
+handoffs = Table(
+    "handoffs",
+    metadata,
+    Column("handoff_id", Text, primary_key=True),
+    Column("number", BigInteger, Identity(always=True), nullable=False),
+    Column("lead_id", Text, nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("rep", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("policy_id", Text, nullable=False),
+    Column("policy_version", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    _time("created_at"),
+    _time("due_at"),
+    Column("readiness", JSON, nullable=False, comment="the decision, as of then"),
+    Column("inputs", JSON, nullable=False, comment="the believed observations it was made from"),
+    Column("appointment", JSON),
+    Column("override", JSON),
+    Column("automatic", Boolean, nullable=False),
+    _time("decided_at", nullable=True),
+    Column("sales_rep", Text),
+    Column("return_reason", Text),
+    Column("comment", Text),
+    Column("decided_request", Text, comment="the keyed request that decided it, so that its repetition is no conflict"),
+    ForeignKeyConstraint(
+        ["policy_id", "policy_version"],
+        ["handoff.policy_versions.policy_id", "handoff.policy_versions.version"],
+        name="handoffs_policy_fkey",
+    ),
+    Index("handoffs_open", "lead_id", unique=True, postgresql_where=text("status = 'pending'")),
+    Index("handoffs_inbox", "status", "due_at", "handoff_id"),
+    Index("handoffs_lead", "lead_id", "number"),
+    Index("handoffs_route", "owner", "segment", "number"),
+)

@@ -1,0 +1,37 @@
+"""What the words mean that marketing, inside sales and sales share."""
+
+import msgspec
+
+from shared.config import Config
+from shared.config.definitions import AppointmentDefinition, Customer
+from shared.words import Words
+
+
+class StageInWords(msgspec.Struct, frozen=True):
+    """A stage and what being in it means."""
+
+    id: str
+    label: Words
+    definition: Words
+
+
+class Definitions(msgspec.Struct, frozen=True):
+    """Who our customer is, what an appointment is, what each stage is. `version` is that of definitions.yaml, null
+    where there is no such file."""
+
+    version: int | None
+    customer: Customer | None
+    appointment: AppointmentDefinition | None
+    stages: list[StageInWords]
+
+
+def definitions_of(config: Config) -> Definitions:
+    """The definitions in the configuration."""
+    words = config.definitions
+    stages = [StageInWords(stage.id, stage.label, stage.definition) for stage in config.stages]
+    return Definitions(
+        version=words.version if words else None,
+        customer=words.customer if words else None,
+        appointment=words.appointment if words else None,
+        stages=stages,
+    )
