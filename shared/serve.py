@@ -138,6 +138,7 @@ class _Process:
         self._log = runtime.telemetry.log
         self._stop = stop
         self._finish_tasks = asyncio.Event()
+        self._told: set[asyncio.Task[None]] = set()
         self._grace = max(1.0, runtime.settings.shutdown_grace_s - _OWN_SHARE)
         runtime.telemetry.collectors |= built.collectors
         self._tasks = built.tasks | {"idempotency": self._prune}
@@ -188,6 +189,7 @@ class _Process:
         ended = [] if self._stop.is_set() else [task for task in tasks if task.done()]
         for task in ended:
             error = None if task.cancelled() else task.exception()
+            self._told.add(task)
             self._log.error("task_ended", task=task.get_name(), exc_info=error)
         return bool(ended)
 
@@ -196,9 +198,11 @@ class _Process:
         for task in late:
             self._log.warning("task_cancelled_at_end_of_grace", task=task.get_name())
             task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                self._log.error("task_failed", exc_info=result)
+        for task in late:
+            await asyncio.wait({task})
+        for task in tasks - self._told:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._log.error("task_failed", task=task.get_name(), exc_info=error)
 
     async def _prune(self, stop: asyncio.Event) -> None:
         await Idempotency(self._runtime.engine).run_pruning(stop, self._log)

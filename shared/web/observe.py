@@ -9,9 +9,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.telemetry import Telemetry
 from shared.telemetry.trace import continue_trace, enter
 from shared.web.dispatch import OBSERVED, answer_to, send_answer
+from shared.web.problems import overloaded
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+IN_FLIGHT_MAX = 512
+"""Requests worked on at once; with bodies of at most 1 MiB this bounds the memory, and the wait of those admitted."""
+
+_ALWAYS_ADMITTED = frozenset({"/livez", "/readyz", "/metrics"})
 _CLIENT_GONE = 499
 """The status that is counted for a request whose client did not wait for the answer."""
 
@@ -22,6 +27,7 @@ class Observe:
     def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
         self._app = app
         self._telemetry = telemetry
+        self._in_flight = 0
         self._durations: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,7 +46,10 @@ class Observe:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
+        self._in_flight += 1
         try:
+            if self._in_flight > IN_FLIGHT_MAX and scope["path"] not in _ALWAYS_ADMITTED:
+                raise overloaded()
             await self._app(scope, receive, send_observed)
         except Exception as error:
             answer = answer_to(error, self._telemetry)
@@ -48,6 +57,7 @@ class Observe:
                 raise  # the answer has begun: all that is left is to cut the connection
             await send_answer(answer, scope, receive, send_observed)
         finally:
+            self._in_flight -= 1
             self._record(observed["route"], scope["method"], status, time.perf_counter() - begun)
 
     def _record(self, route: str, method: str, status: int, seconds: float) -> None:

@@ -102,7 +102,10 @@ def _responses(endpoint: Endpoint, known: Known) -> dict[str, Any]:
     for status, type_ in endpoint.answers.items():
         answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
         if type_ is not None:
-            answer["content"] = {endpoint.answer_media_type: {"schema": _schema(type_, known)}}
+            media_type = (
+                MEDIA_TYPE if status >= 400 and endpoint.answer_media_type == JSON else endpoint.answer_media_type
+            )
+            answer["content"] = {media_type: {"schema": _schema(type_, known)}}
         elif status >= 400:
             answer |= problem
         responses[str(status)] = answer
@@ -118,7 +121,7 @@ def _problem_statuses(endpoint: Endpoint) -> list[int]:
     if endpoint.query is not None:
         statuses.append(422)
     if endpoint.method in ("POST", "PUT", "PATCH"):
-        statuses += [400, 413, 415, 422]
+        statuses += [400, 408, 413, 415, 422]
     if endpoint.keyed:
         statuses.append(409)
     return sorted(set(statuses))

@@ -91,6 +91,16 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
     return Problem(422, "invalid", "The request does not have the required form", detail, errors=errors)
 
 
+def too_slow(seconds: float) -> Problem:
+    detail = f"The body did not arrive within {seconds:.0f} s."
+    return Problem(408, "request-timeout", "The request came too slowly", detail, headers={"Connection": "close"})
+
+
+def overloaded() -> Problem:
+    detail = "More requests are being worked on than can be; send the request again later."
+    return Problem(503, "overloaded", "Too many requests at once", detail, headers={"Retry-After": "1"})
+
+
 def unavailable(what: str) -> Problem:
     detail = f"The {what} cannot be reached now. Nothing was lost; send the request again later."
     headers = {"Retry-After": str(RETRY_AFTER_S)}

@@ -1,5 +1,6 @@
 """What of a request's head matters to us, and its body: bounded, while it arrives."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -7,9 +8,11 @@ from typing import NamedTuple
 from starlette.types import Receive, Scope
 
 from shared.web.endpoint import JSON, Endpoint
-from shared.web.problems import too_large, unsupported_media_type
+from shared.web.problems import too_large, too_slow, unsupported_media_type
 
 MAX_BODY = 1024 * 1024
+BODY_WITHIN_S = 30.0
+"""Within which a body must have arrived: a client that drips must not hold a place for ever."""
 
 
 class ClientGone(Exception):
@@ -57,12 +60,20 @@ def check_media_type(head: Head, endpoint: Endpoint) -> None:
 
 
 async def read_body(receive: Receive, head: Head, limit: int = MAX_BODY) -> bytes:
-    """The whole body. Raises Problem 413 as soon as it is known to be too large, ClientGone.
+    """The whole body. Raises Problem 413 as soon as it is known to be too large, Problem 408, ClientGone.
 
     What a client sends beyond the limit is thrown away by the server as it comes.
     """
     if head.content_length > limit:
         raise too_large(limit)
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _read(receive, limit)
+    except TimeoutError as error:
+        raise too_slow(BODY_WITHIN_S) from error
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
