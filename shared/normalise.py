@@ -20,8 +20,9 @@ from shared.money import Money
 Raw = object
 MAX_TEXT = 20_000
 MAX_INTEGER = 10**15
+MAX_PHONE_DIGITS = 15  # E.164
 _DIGITS = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d{1,15})")
-_EXTENSION = re.compile(r"\s*(?:内線|ext\.?|#)\s*(\d{1,7})$", re.IGNORECASE)
+_EXTENSION = re.compile(r"[\s(]*(?:内線|ext\.?|#)[\s:]*(\d{1,7})\s*\)?$", re.IGNORECASE)
 _CONTROL = frozenset(chr(c) for c in [*range(32), 127]) - frozenset("\t\n\r")
 _TRUE = frozenset({"true", "yes", "on", "1", "はい", "有", "有り", "あり"})
 _FALSE = frozenset({"false", "no", "off", "0", "いいえ", "無", "無し", "なし"})
@@ -109,6 +110,8 @@ def phone(raw: Raw) -> str:
     if not phonenumbers.is_possible_number(number):
         raise ValueError(f"{written[:40]!r} has too few or too many digits for a telephone number")
     plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if len(plain) > 1 + MAX_PHONE_DIGITS:
+        raise ValueError(f"{written[:40]!r} has too many digits for a telephone number")
     suffix = extension.group(1) if extension else number.extension
     return f"{plain};ext={suffix}" if suffix else plain
 

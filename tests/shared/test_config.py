@@ -1,0 +1,224 @@
+"""The shipped configuration loads; each mistake in it stops the load with file, line and what to do."""
+
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from shared.config import Config, ConfigError, load_config
+from shared.config.sources import PROVIDERS, WITHOUT_SIGNATURE, read_sources, require_secrets
+from shared.config.yaml import parse
+
+SHIPPED = Path(__file__).parents[2] / "config"
+Edit = Callable[[str, str, str], None]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Config:
+    return load_config(SHIPPED)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "config"))
+
+
+@pytest.fixture
+def edit(folder: Path) -> Edit:
+    def replace(name: str, old: str, new: str) -> None:
+        text = (folder / name).read_text(encoding="utf-8")
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return replace
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(folder)
+    return str(caught.value).removeprefix(f"{folder}/")
+
+
+def line_of(folder: Path, name: str, text: str) -> int:
+    lines = (folder / name).read_text(encoding="utf-8").splitlines()
+    return next(n for n, line in enumerate(lines, 1) if text in line)
+
+
+def test_the_shipped_configuration_has_what_the_contract_names(shipped: Config) -> None:
+    assert {field.id for field in shipped.fields} == {
+        *("email", "last_name", "first_name", "company_name", "title", "industry", "phone", "website", "employees"),
+        *("budget", "authority", "needs", "timeframe", "website_tags", "usage", "target_tier", "corporate_number"),
+    }
+    assert {source.id: source.provider for source in shipped.sources.values()} == {
+        "website": "html_form",
+        "web-json": "json",
+    }
+    assert [stage.id for stage in shipped.stages] == ["Awareness", "Engaged", "Target", "MQL", "SQL", "Customer"]
+    assert len(shipped.team.member_ids) == 8
+    routed = {member for route in shipped.policies["default"].routing.values() for member in route.members}
+    assert all(member in shipped.team for member in routed)
+    assert all(target.member is None or target.member in shipped.team for target in shipped.targets)
+    assert shipped.definitions is not None
+
+
+def test_the_commented_sources_are_an_entry_for_each_provider_and_would_load(shipped: Config) -> None:
+    lines = (SHIPPED / "sources.yaml").read_text(encoding="utf-8").splitlines()
+    body = lines[lines.index("sources:") :]
+    text = "\n".join(f"  {line[4:]}" if line.startswith(("  # - ", "  #   ")) else line for line in body)
+    document = type(shipped.kpis)(*_parsed(text))
+    sources = read_sources(document, shipped.fields, shipped.campaigns)
+    assert {source.provider for source in sources.values()} == set(PROVIDERS)
+
+
+def _parsed(text: str) -> tuple[object, str, dict[tuple[str | int, ...], int]]:
+    data, lines = parse(text, "sources.yaml")
+    return data, "sources.yaml", lines
+
+
+def test_files_that_may_be_missing(folder: Path) -> None:
+    for name in ("campaigns", "definitions", "targets", "kpis"):
+        (folder / f"{name}.yaml").unlink()
+    config = load_config(folder)
+    assert config.campaigns == {}
+    assert config.definitions is None
+    assert config.targets == ()
+    assert config.kpis.data is None
+
+
+@pytest.mark.parametrize("name", ["fields.yaml", "sources.yaml", "team.yaml", "stages.yaml", "policies/default.yaml"])
+def test_files_that_may_not_be_missing(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert refused(folder).startswith(f"{name}:1: the file is missing")
+
+
+MISTAKES = [
+    ("fields.yaml", "type: email", "type: mail", "Invalid enum value 'mail'"),
+    ("fields.yaml", "scope: person", "scop: person", "the key `scop` is not known here"),
+    ("fields.yaml", "- id: last_name", "- id: email", "the field `email` stands here twice"),
+    ("fields.yaml", "precedence: [tool]", "precedence: [tool, tool]", "names a method twice"),
+    ("fields.yaml", "precedence: [hearing]", "precedence: [form]", "a confirmation comes from a hearing alone"),
+    ("fields.yaml", "choices: [A, B, C]", "format: corporate_number", "`choices` lists"),
+    ("sources.yaml", "provider: json", "provider: jsn", "Invalid enum value 'jsn'"),
+    ("sources.yaml", "- id: web-json", "- id: website", "the source `website` stands here twice"),
+    ("sources.yaml", "会社名: company_name", "会社名: company", "`会社名` is mapped to `company`, which is no field"),
+    ("team.yaml", "role: field_sales", "role: fieldsales", "the role `fieldsales`, which is not under `roles`"),
+    ("team.yaml", "team: enterprise", "team: big", "the team `big`, which is not under `teams`"),
+    ("team.yaml", "{id: yamada", "{id: tanaka", "two entries for the same days"),
+    ("team.yaml", "from: 2026-04-01", "from: 2026-04-31", "Invalid RFC3339"),
+    ("team.yaml", "from: 2026-04-01", "from: 2026-04-01, to: 2026-03-01", "leaves before coming"),
+    ("team.yaml", "{booked_amount: 1.0}", "{opportunities: 1.0}", "must give booked_amount a weight above 0"),
+    ("team.yaml", "{booked_amount: 1.0}", "{booked_amount: 0}", "must give booked_amount a weight above 0"),
+    ("team.yaml", "{booked_amount: 1.0}", "{booked_amount: -1}", ">= 0"),
+    ("team.yaml", "calls: 0}", "calls: 0.1}", "calls is an activity and weighs 0"),
+    ("team.yaml", "opportunities: 0.4", "opportunity: 0.4", "there is no KPI `opportunity`"),
+    (
+        "team.yaml",
+        "weights: {booked_amount: 0.6",
+        "allow_activity_weights: true\n    weights: {booked_amount: 0.6",
+        "reason",
+    ),
+    ("policies/default.yaml", "id: default", "id: other", "must have one name"),
+    ("policies/default.yaml", "field: needs", "field: need", "there is no field `need`"),
+    ("policies/default.yaml", "field: needs, is: confirmed", "field: needs, is: 'yes'", "a confirmation is one of"),
+    ("policies/default.yaml", "field: needs, is: confirmed", "field: needs, at_least: 1", "of type confirmation"),
+    ("policies/default.yaml", "field: needs, is: confirmed", "event: call", "belong to stages.yaml"),
+    ("policies/default.yaml", "between: [1, 2000]", "between: [2000, 1]", "nothing lies between"),
+    ("policies/default.yaml", "between: [1, 2000]", "between: [1, 2000], at_least: 1", "exactly one of"),
+    ("policies/default.yaml", "at_least: 2001", "at_least: '2001'", "without quotes"),
+    ("policies/default.yaml", "require: [needs_confirmed]", "require: [need]", "there is no criterion `need`"),
+    ("policies/default.yaml", "ask: [employees]", "ask: [staff]", "there is no field `staff`"),
+    ("policies/default.yaml", "  smb: {members", "  small: {members", "there is no segment `small`"),
+    ("policies/default.yaml", "method: round_robin", "method: random", "Invalid enum value 'random'"),
+    ("policies/default.yaml", "hours: 4", "hours: 0", "Expected `int` >= 1"),
+    ("stages.yaml", "outcome: replied", "outcome: reply", "`reply` is no outcome of a touch"),
+    ("stages.yaml", "status: accepted", "outcome: accepted", "a handoff has no outcome"),
+    ("stages.yaml", "field: employees", "field: employes", "there is no field `employes`"),
+    ("stages.yaml", "- id: MQL", "- id: SQL", "the stage `SQL` stands here twice"),
+    ("campaigns.yaml", "to: 2026-04-30", "to: 2026-03-30", "ends before it begins"),
+    ("campaigns.yaml", "channel: seminar", "channel: seminer", "Invalid enum value 'seminer'"),
+    (
+        "campaigns.yaml",
+        "en: 'Letters to executives, second half of 2026'",
+        "en: Letters, more",
+        "put that text in quotes",
+    ),
+    ("definitions.yaml", "version: 1", "version: 0", ">= 1"),
+    ("targets.yaml", "period: 2026-Q4", "period: 2026-Q5", "is no period"),
+    ("targets.yaml", "kpi: calls", "kpi: cals", "there is no KPI `cals`"),
+    ("targets.yaml", "value: 400}", "value: -1}", "must not be below 0"),
+    ("targets.yaml", "member: yamada", "member: tanaka", "stands here twice"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "reason"), MISTAKES)
+def test_a_mistake_stops_the_load_with_file_line_and_reason(
+    folder: Path, edit: Edit, name: str, old: str, new: str, reason: str
+) -> None:
+    edit(name, old, new)
+    message = refused(folder)
+    assert message.startswith(f"{name}:")
+    assert reason in message
+
+
+def test_the_line_is_that_of_the_mistake(folder: Path, edit: Edit) -> None:
+    edit("team.yaml", "calls: 0}", "calls: 0.1}")
+    assert refused(folder).startswith(f"team.yaml:{line_of(folder, 'team.yaml', 'calls: 0.1')}: ")
+    edit("team.yaml", "calls: 0.1}", "calls: many}")
+    message = refused(folder)
+    assert message.startswith(f"team.yaml:{line_of(folder, 'team.yaml', 'many')}: ")
+    assert "roles.inside_sales.weights.calls" in message
+
+
+def test_a_signing_provider_needs_a_secret_or_says_that_it_is_unsigned(folder: Path, edit: Edit) -> None:
+    entry = "sources:\n  - id: t\n    provider: typeform\n"
+    edit("sources.yaml", "sources:\n", entry)
+    assert "typeform signs what it sends" in refused(folder)
+    edit("sources.yaml", entry, entry + "    unsigned: true\n")
+    assert load_config(folder).sources["t"].secrets({}) == ()
+    edit("sources.yaml", "    unsigned: true\n", "    unsigned: true\n    secret_env: TASUKI_SECRET_T\n")
+    assert "is signed; remove `unsigned`" in refused(folder)
+    edit("sources.yaml", "    unsigned: true\n    secret_env: TASUKI_SECRET_T\n", "    previous_secret_env: OLD\n")
+    assert "needs `secret_env`" in refused(folder)
+    assert "typeform" not in WITHOUT_SIGNATURE
+
+
+def test_secrets_come_from_the_environment_and_their_absence_names_the_line(folder: Path, edit: Edit) -> None:
+    new = "sources:\n  - {id: t, provider: typeform, secret_env: NOW,\n     previous_secret_env: BEFORE}\n"
+    edit("sources.yaml", "sources:\n", new)
+    config = load_config(folder)
+    document = config.documents["sources"]
+    require_secrets(document, config.sources, {"NOW": "n", "BEFORE": "b"})
+    assert config.sources["t"].secrets({"NOW": "n", "BEFORE": "b"}) == ("n", "b")
+    with pytest.raises(ConfigError, match=f":{line_of(folder, 'sources.yaml', 'BEFORE')}: .*variable BEFORE"):
+        require_secrets(document, config.sources, {"NOW": "n"})
+
+
+def test_activity_weights_are_possible_where_somebody_wrote_down_why(folder: Path, edit: Edit) -> None:
+    edit("team.yaml", "calls: 0}", "calls: 0.1}\n    allow_activity_weights: true\n    reason: 立ち上げの三か月だけ")
+    assert load_config(folder).team.roles["inside_sales"].weights["calls"] == 0.1
+
+
+def test_team_and_role_of_a_day(folder: Path, edit: Edit) -> None:
+    line = "{id: tanaka, name: 田中, role: inside_sales, team: smb, from: 2026-01-01"
+    later = "{id: tanaka, name: 田中, role: field_sales, team: enterprise, from: 2026-07-01}"
+    edit("team.yaml", line + "}", f"{line}, to: 2026-06-30}}\n  - {later}")
+    team = load_config(folder).team
+    assert team.team_of("tanaka", date(2025, 12, 31)) == ""
+    assert team.team_of("tanaka", date(2026, 6, 30)) == "smb"
+    assert (team.team_of("tanaka", date(2026, 7, 1)), team.role_of("tanaka", date(2026, 7, 1))) == (
+        "enterprise",
+        "field_sales",
+    )
+    assert team.team_of("nobody", date(2026, 7, 1)) == ""
+    assert "tanaka" in team
+    assert "nobody" not in team
+    assert team.member_ids.count("tanaka") == 1
+    assert "tanaka" in team.members_in("inside_sales", date(2026, 6, 30), date(2026, 7, 1))
+    assert "tanaka" not in team.members_in("inside_sales", date(2026, 7, 1), date(2026, 7, 31))
+
+
+def test_a_file_that_is_no_utf8(folder: Path) -> None:
+    (folder / "team.yaml").write_bytes("teams: []\n# 田中\n".encode("cp932"))
+    assert refused(folder).startswith("team.yaml:2: this is not UTF-8")
