@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from shared.events import FieldStatus, LongText, Name, Text, Timestamp
+from shared.web.query import Paging
 
 MAX_ACTIVITIES = 1_000
 MAX_FIELDS = 500
@@ -67,7 +68,7 @@ class ActivityEnvelope(msgspec.Struct, frozen=True):
     lead: LeadReference | None = None
 
 
-class LeadSearch(msgspec.Struct, frozen=True):
+class LeadSearch(Paging, kw_only=True):
     """The query of the search; what is given must all hold."""
 
     email: Text | None = None

@@ -184,13 +184,13 @@ async def touch_leads(db: Connection, told: Sequence[Touch]) -> None:
         ), locked as (
             select lead_id, t.first_at, t.rep_at, t.rep from told t join ingest.leads l using (lead_id)
             where t.first_at < coalesce(l.first_activity_at, 'infinity')
-               or (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, ''))
+               or (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, '') collate "C")
             order by lead_id for no key update of l
         )
         update ingest.leads l set
             first_activity_at = least(l.first_activity_at, t.first_at),
             rep_at = greatest(l.rep_at, t.rep_at),
-            rep = case when (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, ''))
+            rep = case when (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, '') collate "C")
                        then t.rep else l.rep end
         from locked t where l.lead_id = t.lead_id
         """,

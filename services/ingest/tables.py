@@ -44,7 +44,7 @@ leads = Table(
     Column("stage", Text, nullable=False, server_default="Awareness"),
     Column("stage_cycle", Integer, nullable=False, server_default="0"),
     Column("stage_at", TIME),
-    Column("stage_event", Text),
+    Column("stage_rank", Integer, nullable=False, server_default="0"),
     Column("merged_into", Text),
     Column("erased_at", TIME),
     UniqueConstraint("seq", name="leads_seq_key"),

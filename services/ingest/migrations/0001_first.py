@@ -19,7 +19,7 @@ create table ingest.leads (
     stage text not null default 'Awareness',
     stage_cycle integer not null default 0,
     stage_at timestamptz,
-    stage_event text,
+    stage_rank integer not null default 0,
     merged_into text,
     erased_at timestamptz
 ) with (fillfactor = 80);

@@ -1,0 +1,187 @@
+"""What ingest answers about leads: the documents of the contract, made from what is stored. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from services.ingest.items import Unmapped
+from services.ingest.store import LeadRow
+from shared.domains import company_domain
+from shared.events import FieldStatus, FieldValue, Method, Observation
+from shared.fields import Field, FieldRegistry, believed
+from shared.web import FieldError
+
+
+class FieldAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The believed value of a field, and where it is from."""
+
+    method: Method
+    source: str
+    observed_at: datetime
+    observation_id: str
+    value: FieldValue | None = None
+    status: FieldStatus | None = None
+    by: str | None = None
+    quote: str | None = None
+
+
+class Company(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of the lead's company."""
+
+    domain: str | None = None
+    name: FieldValue | None = None
+    corporate_number: FieldValue | None = None
+
+
+class LeadAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A lead as it is known now."""
+
+    lead_id: str
+    external_ids: list[str]
+    stage: str
+    fields: dict[str, FieldAnswer]
+    created_at: datetime
+    company: Company
+    campaign: str | None = None
+
+
+class LeadPage(msgspec.Struct, frozen=True):
+    """A page of leads."""
+
+    items: list[LeadAnswer]
+    next_cursor: str | None
+
+
+class ObservationAnswer(FieldAnswer, frozen=True, kw_only=True):
+    """One value that was once given; `winner`: it is the believed one."""
+
+    field: str
+    winner: bool
+
+
+class UnmappedAnswer(Unmapped, frozen=True, kw_only=True):
+    """What came with a submission and is no field of ours."""
+
+    source: str
+    observed_at: datetime
+
+
+class ObservationPage(msgspec.Struct, frozen=True):
+    """Every value ever given to a lead, the latest first. `unmapped` comes whole with each page."""
+
+    items: list[ObservationAnswer]
+    next_cursor: str | None
+    unmapped: list[UnmappedAnswer]
+
+
+class FieldPage(msgspec.Struct, frozen=True):
+    """The field registry."""
+
+    items: list[Field]
+    next_cursor: str | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one webhook submission; `errors` when it could not be used (only in batches)."""
+
+    event_id: str | None = None
+    lead_id: str | None = None
+    duplicate: bool | None = None
+    errors: Sequence[FieldError] = ()
+
+
+class Receipts(msgspec.Struct, frozen=True):
+    """What became of a batch, in its order."""
+
+    results: list[Receipt]
+
+
+class ActivityResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one activity: accepted, duplicate or rejected."""
+
+    index: int
+    status: str
+    event_id: str | None = None
+    lead_id: str | None = None
+    errors: Sequence[FieldError] = ()
+
+
+class ActivityReceipt(msgspec.Struct, frozen=True):
+    """What became of a request's activities."""
+
+    accepted: int
+    duplicates: int
+    results: list[ActivityResult]
+
+
+class QuarantineEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A body that could not be used. `body` is text where it is UTF-8, else base64 (`encoding`)."""
+
+    id: int
+    source: str
+    received_at: datetime
+    content_type: str
+    encoding: str
+    body: str
+    errors: list[FieldError]
+    attempts: int
+    resolved_at: datetime | None
+    results: Any
+
+
+class QuarantinePage(msgspec.Struct, frozen=True):
+    """A page of the quarantine."""
+
+    items: list[QuarantineEntry]
+    next_cursor: str | None
+
+
+def lead_answer(row: LeadRow, registry: FieldRegistry) -> LeadAnswer:
+    """The lead as the contract has it. What is computed here does not depend on the order in which things came."""
+    winners = believed(registry, row.observations)
+    said = {field: observation.value for field, observation in winners.items()}
+    earliest = min((o.observed_at for o in row.observations), default=None)
+    return LeadAnswer(
+        lead_id=row.lead_id,
+        external_ids=row.external_ids,
+        stage=row.stage,
+        fields={field.id: _field(FieldAnswer, winners[field.id]) for field in registry if field.id in winners},
+        created_at=earliest or row.first_activity_at or (row.submitted[0][0] if row.submitted else row.recorded_at),
+        campaign=next((campaign for _, campaign in row.submitted if campaign is not None), None),
+        company=Company(
+            domain=_domain(row, said),
+            name=said.get("company_name"),
+            corporate_number=said.get("corporate_number"),
+        ),
+    )
+
+
+def observation_answers(row: LeadRow, registry: FieldRegistry) -> list[ObservationAnswer]:
+    """All observations of a lead, the latest first."""
+    winners = {o.observation_id for o in believed(registry, row.observations).values()}
+    ordered = sorted(row.observations, key=lambda o: (o.observed_at, o.observation_id), reverse=True)
+    return [_field(ObservationAnswer, o, field=o.field, winner=o.observation_id in winners) for o in ordered]
+
+
+def _field(answer: type[Any], observation: Observation, **more: Any) -> Any:
+    return answer(
+        method=observation.method,
+        source=observation.source,
+        observed_at=observation.observed_at,
+        observation_id=observation.observation_id,
+        value=observation.value,
+        status=observation.status,
+        by=observation.by,
+        quote=observation.quote,
+        **more,
+    )
+
+
+def _domain(row: LeadRow, said: dict[str, FieldValue | None]) -> str | None:
+    website, email = said.get("website"), said.get("email")
+    told = company_domain(
+        website=website if isinstance(website, str) else None, email=email if isinstance(email, str) else None
+    )
+    return told or next(iter(row.domains), None)

@@ -1,0 +1,66 @@
+"""Puts ingest together: the only file that knows all of its parts."""
+
+from collections.abc import Iterable
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from services.ingest.activity_handlers import ActivityHandlers
+from services.ingest.consume import GROUP, TOPICS, Stages
+from services.ingest.context import Context
+from services.ingest.lead_handlers import LeadHandlers
+from services.ingest.record import Recorder
+from services.ingest.routes import endpoints
+from services.ingest.tables import SCHEMA
+from services.ingest.webhook_handlers import WebhookHandlers
+from shared import outbox
+from shared.consume import Consumer
+from shared.db import transaction
+from shared.relay import Relay
+from shared.serve import Runtime, Service
+
+
+async def build(runtime: Runtime) -> Service:
+    """The service on a runtime."""
+    recorder = Recorder(runtime.engine, runtime.clock)
+    context = Context(
+        engine=runtime.engine,
+        clock=runtime.clock,
+        config=runtime.config,
+        zone=runtime.settings.zone,
+        recorder=recorder,
+        telemetry=runtime.telemetry,
+    )
+    relay = Relay(runtime.engine, SCHEMA, runtime.log, runtime.telemetry)
+    consumer = Consumer(
+        engine=runtime.engine,
+        log=runtime.log,
+        schema=SCHEMA,
+        group=GROUP,
+        topics=TOPICS,
+        handler=Stages([stage.id for stage in runtime.config.stages]),
+        settings=runtime.settings,
+        clock=runtime.clock,
+        telemetry=runtime.telemetry,
+    )
+
+    async def outbox_figures() -> Iterable[Metric]:
+        async with transaction(runtime.engine) as conn:
+            rows, oldest_s = await outbox.pending(conn, SCHEMA)
+        return [
+            GaugeMetricFamily("tasuki_outbox_pending", "Events stored and not yet in the log.", value=rows),
+            GaugeMetricFamily(
+                "tasuki_outbox_oldest_seconds", "Age of the oldest event that is not yet in the log.", value=oldest_s
+            ),
+        ]
+
+    return Service(
+        endpoints=endpoints(LeadHandlers(context), WebhookHandlers(context), ActivityHandlers(context)),
+        tasks={
+            "activities": recorder.activities.run,
+            "submissions": recorder.submissions.run,
+            "relay": relay.run,
+            "consumer": consumer.run,
+        },
+        alive={"consumer": consumer.healthy},
+        collectors={"outbox": outbox_figures},
+    )

@@ -1,0 +1,49 @@
+"""What ingest learns from the log: the stage of each lead, which handoff decides."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.consume import Received, SeenTable
+from shared.db import driver
+from shared.events import HANDOFFS, StageChanged
+
+GROUP = "ingest"
+TOPICS = (HANDOFFS,)
+
+
+class Stages(SeenTable):
+    """Keeps the latest stage of each lead: the greatest in (cycle, time, place in stages.yaml), whatever the order of
+    arrival. Of two stages entered at one moment of a cycle the further one is the later."""
+
+    def __init__(self, stages: Sequence[str]) -> None:
+        super().__init__("ingest")
+        self._rank = {stage: rank for rank, stage in enumerate(stages)}
+
+    async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
+        """Take stage changes; other events of the topic mean nothing here."""
+        latest: dict[str, tuple[int, datetime, int, str]] = {}
+        for item in received:
+            event, data = item.event, item.event.data
+            if isinstance(data, StageChanged):
+                told = (data.cycle, event.time, self._rank.get(data.to, -1), data.to)
+                latest[event.subject] = max(latest.get(event.subject, told), told)
+        if not latest:
+            return
+        db = await driver(conn)
+        await db.execute(
+            """
+            with told as (
+                select * from unnest($1::text[], $2::int[], $3::timestamptz[], $4::int[], $5::text[])
+                    as t(lead_id, cycle, at, rank, stage)
+            ), locked as (
+                select t.* from told t join ingest.leads l using (lead_id) order by lead_id for no key update of l
+            )
+            update ingest.leads l set stage = t.stage, stage_cycle = t.cycle, stage_at = t.at, stage_rank = t.rank
+            from locked t where l.lead_id = t.lead_id
+                and (t.cycle, t.at, t.rank) > (l.stage_cycle, coalesce(l.stage_at, '-infinity'), l.stage_rank)
+            """,
+            list(latest),
+            *([told[n] for told in latest.values()] for n in range(4)),
+        )

@@ -1,0 +1,119 @@
+"""Leads: typed forms, hearings, tool results; reading and searching."""
+
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from services.ingest import store, submissions
+from services.ingest.activities import Refused
+from services.ingest.answers import FieldPage, LeadAnswer, ObservationPage, UnmappedAnswer, observation_answers
+from services.ingest.context import Context, erased_lead, identity_conflict, submit, unknown_lead
+from services.ingest.forms import HearingForm, LeadForm, LeadSearch, ToolResultForm
+from services.ingest.items import Outcome, Submission, Unmapped
+from services.ingest.submissions import Arrival
+from shared.domains import registrable_domain
+from shared.normalise import email as normalise_email
+from shared.web import Answer, Call, FieldError, Paging, invalid, page, read_cursor
+
+Reader = Callable[[Arrival], Submission]
+
+_UNMAPPED = msgspec.json.Decoder(list[Unmapped])
+
+
+class LeadHandlers:
+    """The handlers of `/v1/leads` and `/v1/fields`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._registry = context.config.fields
+
+    async def post(self, call: Call[LeadForm]) -> Answer:
+        """A typed form."""
+        outcome = await self._record(lambda arrival: submissions.read_lead(call.body, self._registry, arrival), call)
+        return await self._lead_of(outcome, status=201 if outcome.created else 200)
+
+    async def post_hearing(self, call: Call[HearingForm]) -> Answer:
+        """What a rep heard from the lead."""
+        lead_id = call.path["id"]
+        outcome = await self._record(
+            lambda arrival: submissions.read_hearing(lead_id, call.body, self._registry, arrival), call
+        )
+        return await self._lead_of(outcome, status=201)
+
+    async def post_tool_result(self, call: Call[ToolResultForm]) -> Answer:
+        """What a tool found out about the lead."""
+        lead_id = call.path["id"]
+        outcome = await self._record(
+            lambda arrival: submissions.read_tool_result(lead_id, call.body, self._registry, arrival), call
+        )
+        return await self._lead_of(outcome, status=201)
+
+    async def get(self, call: Call) -> Answer:
+        """One lead."""
+        return Answer(self._context.answer(await self._context.lead(call.path["id"])))
+
+    async def get_observations(self, call: "Call[None, Paging]") -> Answer:
+        """Every value ever given, the latest first, winners marked."""
+        after = read_cursor(call.query.cursor, tuple[datetime, str])
+        row = await self._context.lead(call.path["id"])
+        async with self._context.database() as db:
+            kept = await store.read_unmapped(db, row.lead_id)
+        rows = [
+            o
+            for o in observation_answers(row, self._registry)
+            if after is None or (o.observed_at, o.observation_id) < after
+        ]
+        paged = page(rows[: call.query.limit + 1], call.query.limit, lambda o: (o.observed_at, o.observation_id))
+        unmapped = [
+            UnmappedAnswer(item.name, item.value, item.reason, source=source, observed_at=at)
+            for source, at, raw in kept
+            for item in _UNMAPPED.decode(raw)
+        ]
+        return Answer(ObservationPage(paged["items"], paged["next_cursor"], unmapped))
+
+    async def search(self, call: "Call[None, LeadSearch]") -> Answer:
+        """Leads that have all that is asked for, the latest known first."""
+        wanted = _wanted(call.query)
+        before = read_cursor(call.query.cursor, int)
+        async with self._context.database() as db:
+            ids = await store.search(db, wanted, before, call.query.limit + 1)
+            rows = await store.read_leads(db, ids)
+        paged = page(rows, call.query.limit, lambda row: row.seq)
+        return Answer(paged | {"items": [self._context.answer(row) for row in paged["items"]]})
+
+    async def get_fields(self, _call: Call) -> Answer:
+        """The field registry."""
+        return Answer(FieldPage(list(self._registry)))
+
+    async def _record(self, read: Reader, call: Call) -> Outcome:
+        try:
+            submission = read(self._context.arrival(call))
+        except Refused as refused:
+            raise invalid(refused.errors) from refused
+        (outcome,) = await submit(self._context.recorder.submissions, [submission])
+        return outcome
+
+    async def _lead_of(self, outcome: Outcome, status: int) -> Answer:
+        if outcome.status == "unknown_lead":
+            raise unknown_lead("with this id")
+        if outcome.status == "erased_lead":
+            raise erased_lead()
+        if outcome.status == "conflict" or outcome.lead_id is None:
+            raise identity_conflict()
+        document: LeadAnswer = self._context.answer(await self._context.lead(outcome.lead_id))
+        return Answer(document, status, {"Location": f"/v1/leads/{document.lead_id}"} if status == 201 else {})
+
+
+def _wanted(query: LeadSearch) -> store.Search:
+    """Raises Problem 422 for what can be no e-mail or domain."""
+    domain = None if query.domain is None else registrable_domain(query.domain)
+    if query.domain is not None and domain is None:
+        raise invalid([FieldError("/domain", "holds no registrable domain")])
+    try:
+        email = None if query.email is None else normalise_email(query.email)
+    except ValueError as error:
+        raise invalid([FieldError("/email", str(error))]) from error
+    words = None if query.q is None else unicodedata.normalize("NFKC", query.q).strip().casefold()
+    return store.Search(email=email, domain=domain, stage=query.stage, rep=query.rep, words=words)

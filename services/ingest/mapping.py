@@ -1,0 +1,69 @@
+"""From the names of a sender to the names of our fields. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from services.ingest.items import Unmapped
+from services.ingest.observations import is_blank
+from shared.fields import FieldRegistry
+
+OWN_NAMES = ("external_id", "observed_at", "campaign")
+"""What a sender may say of the submission itself, under these names."""
+
+MAX_UNMAPPED = 500
+
+
+class Mapped(msgspec.Struct, frozen=True):
+    """One submission in our names: raw values of fields, and what the submission says of itself."""
+
+    fields: dict[str, Any]
+    own: dict[str, Any]
+    unmapped: list[Unmapped]
+
+
+def map_names(entry: Mapping[str, Any], names: Mapping[str, str], registry: FieldRegistry) -> Mapped:
+    """`names`: the sender's name, or a dotted path into its object, -> our field (or `external_id`).
+
+    A name that is one of our field ids already needs no entry. Of several names of one field the first that is not
+    blank counts. What is left is kept as unmapped.
+    """
+    result = Mapped({}, {}, [])
+    left: list[tuple[str, Any]] = []
+    for name, value in _flat(entry, names):
+        if name in names:
+            _put(result, names[name], name, value, registry)
+        else:
+            left.append((name, value))
+    for name, value in left:
+        if name in registry or name in OWN_NAMES:
+            _put(result, name, name, value, registry)
+        elif not is_blank(value) and len(result.unmapped) < MAX_UNMAPPED:
+            result.unmapped.append(Unmapped(name, value))
+    return result
+
+
+def _put(result: Mapped, target: str, name: str, value: Any, registry: FieldRegistry) -> None:
+    if is_blank(value):
+        return
+    if isinstance(value, list) and len(value) == 1 and not (target in registry and registry.get(target).type == "list"):
+        value = value[0]
+    into = result.own if target in OWN_NAMES else result.fields
+    if target in into:
+        result.unmapped.append(Unmapped(name, value, f"another name gave {target} already"))
+    else:
+        into[target] = value
+
+
+def _flat(entry: Mapping[str, Any], names: Mapping[str, str], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Values by dotted path; an object that is itself named in the mapping stays whole (an amount of money)."""
+    for key, value in entry.items():
+        name = f"{path}{key}"
+        if isinstance(value, dict) and value and name not in names:
+            if "value" in value and "currency" in value:
+                yield name, value
+            else:
+                yield from _flat(value, names, f"{name}.")
+        else:
+            yield name, value

@@ -1,0 +1,103 @@
+"""The encodings of a body: JSON, form-urlencoded, multipart -> plain objects."""
+
+import re
+from collections.abc import AsyncGenerator, Iterable
+from email.message import Message
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from services.ingest.forms import MAX_ACTIVITIES, MAX_FIELDS
+from services.ingest.providers.base import Delivery, Payload, Unusable
+from shared.web.bodies import parse_json
+from shared.web.problems import Problem
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+_CHARSETS = {"utf-8", "utf8", "us-ascii", "shift_jis", "shift-jis", "sjis", "cp932", "windows-31j", "euc-jp"}
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+
+
+def media_type(content_type: str) -> str:
+    """`text/html; charset=utf-8` -> `text/html`."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+async def read_body(delivery: Delivery) -> Payload:
+    """The submissions in a body; a JSON array is a batch. Raises Unusable."""
+    kind = media_type(delivery.content_type)
+    if kind == JSON:
+        return _json(delivery.body)
+    pairs = await _multipart(delivery) if kind == MULTIPART else _urlencoded(delivery)
+    return Payload([_collect(pairs)])
+
+
+def _json(body: bytes) -> Payload:
+    try:
+        value = parse_json(body)
+    except Problem as problem:
+        raise Unusable(problem.detail) from problem
+    if isinstance(value, list):
+        if not 0 < len(value) <= MAX_ACTIVITIES:
+            raise Unusable(f"a batch holds 1 to {MAX_ACTIVITIES} submissions, not {len(value)}")
+        return Payload(value, is_batch=True)
+    return Payload([value])
+
+
+def _urlencoded(delivery: Delivery) -> list[tuple[str, str]]:
+    charset = _charset(delivery.content_type)
+    try:
+        text = delivery.body.decode("ascii")
+        return parse_qsl(text, keep_blank_values=True, errors="strict", encoding=charset, max_num_fields=MAX_FIELDS)
+    except UnicodeDecodeError as error:
+        raise Unusable(f"the form is not percent-encoded {charset}") from error
+    except ValueError as error:
+        raise Unusable(f"the form cannot be read: {error}") from error
+
+
+async def _multipart(delivery: Delivery) -> list[tuple[str, str]]:
+    """Text parts; of an uploaded file only the name is kept."""
+
+    async def whole() -> AsyncGenerator[bytes, None]:
+        yield delivery.body
+
+    headers = Headers({"content-type": delivery.content_type})
+    try:
+        parser = MultiPartParser(headers, whole(), max_files=MAX_FIELDS, max_fields=MAX_FIELDS)
+        form = await parser.parse()
+    except (MultiPartException, ValueError, KeyError, LookupError) as error:
+        raise Unusable(f"the multipart body cannot be read: {error}") from error
+    try:
+        return [(name, v if isinstance(v, str) else f"file: {v.filename}") for name, v in form.multi_items()]
+    finally:
+        await form.close()
+
+
+def _charset(content_type: str) -> str:
+    message = Message()
+    message["content-type"] = content_type
+    charset = (message.get_content_charset() or "utf-8").lower()
+    if charset not in _CHARSETS:
+        raise Unusable(f"the charset {charset[:20]!r} is not read here; send UTF-8")
+    return "cp932" if charset in {"shift_jis", "shift-jis", "sjis", "windows-31j"} else charset
+
+
+def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """`a=1&b[c]=2&d=3&d=4` -> `{"a": "1", "b.c": "2", "d": ["3", "4"]}`."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if _UNFIT.search(name) or _UNFIT.search(value):
+            raise Unusable("the form holds NUL or half of a surrogate pair, which is no character")
+        plain = _BRACKETS.sub(lambda found: f".{found[1]}" if found[1] else "", name)
+        if plain not in values:
+            values[plain] = [value] if name.endswith("[]") else value
+        elif isinstance(values[plain], list):
+            values[plain].append(value)
+        else:
+            values[plain] = [values[plain], value]
+    return values

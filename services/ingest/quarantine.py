@@ -1,0 +1,98 @@
+"""Webhook bodies that could not be used: kept with their bytes, to be tried again after a change of sources.yaml."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from services.ingest.tables import Connection
+from shared.web.problems import FieldError
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """One entry. `results` is what a retry that went well answered."""
+
+    id: int
+    source: str
+    received_at: datetime
+    content_type: str
+    idempotency_key: str | None
+    body: bytes
+    errors: list[FieldError]
+    attempts: int
+    resolved_at: datetime | None
+    results: Any
+
+
+class Unused(NamedTuple):
+    """A body that could not be used, and why."""
+
+    source: str
+    idempotency_key: str | None
+    content_type: str
+    body: bytes
+    errors: list[FieldError]
+
+
+_COLUMNS = "id, source, received_at, content_type, idempotency_key, body, errors, attempts, resolved_at, results"
+
+
+async def keep(db: Connection, unused: list[Unused], received_at: datetime) -> list[int]:
+    """Store the bodies; their ids in order."""
+    return [
+        await db.fetchval(
+            """
+            insert into ingest.quarantine (source, received_at, content_type, idempotency_key, body, errors)
+            values ($1, $2, $3, $4, $5, $6::jsonb) returning id
+            """,
+            item.source,
+            received_at,
+            item.content_type[:200],
+            item.idempotency_key,
+            item.body,
+            msgspec.json.encode(item.errors).decode(),
+        )
+        for item in unused
+    ]
+
+
+async def page(db: Connection, before: int | None, limit: int) -> list[Kept]:
+    """Entries, the latest first; those that a retry has brought in are told by `resolved_at`."""
+    rows = await db.fetch(
+        f"select {_COLUMNS} from ingest.quarantine where $1::bigint is null or id < $1 order by id desc limit $2",  # noqa: S608
+        before,
+        limit,
+    )
+    return [_kept(row) for row in rows]
+
+
+async def read(db: Connection, entry: int) -> Kept | None:
+    row = await db.fetchrow(f"select {_COLUMNS} from ingest.quarantine where id = $1", entry)  # noqa: S608
+    return _kept(row) if row else None
+
+
+async def failed_again(db: Connection, entry: int, errors: list[FieldError]) -> None:
+    await db.execute(
+        "update ingest.quarantine set attempts = attempts + 1, errors = $2::jsonb where id = $1",
+        entry,
+        msgspec.json.encode(errors).decode(),
+    )
+
+
+async def resolve(db: Connection, entry: int, results: Any, at: datetime) -> None:
+    await db.execute(
+        """
+        update ingest.quarantine set attempts = attempts + 1, resolved_at = $3, results = $2::jsonb
+        where id = $1 and resolved_at is null
+        """,
+        entry,
+        msgspec.json.encode(results).decode(),
+        at,
+    )
+
+
+def _kept(row: Any) -> Kept:
+    values = dict(row)
+    values["errors"] = msgspec.json.decode(values["errors"], type=list[FieldError])
+    values["results"] = msgspec.json.decode(values["results"]) if values["results"] is not None else None
+    return Kept(**values)
