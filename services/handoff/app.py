@@ -9,10 +9,8 @@ from services.handoff import policies, store
 from services.handoff.consume import TOPICS, Takes
 from services.handoff.handover import Rules
 from services.handoff.routes import Routes
-from services.handoff.stages import Ladder, Rule
 from services.handoff.tables import SCHEMA
 from services.handoff.words import definitions_of
-from shared.config import Config
 from shared.consume import Consumer
 from shared.db import transaction
 from shared.relay import Relay
@@ -26,7 +24,7 @@ async def build(runtime: Runtime) -> Service:
     async with transaction(engine) as conn:
         for made in await policies.seed(conn, config.policies.values(), runtime.clock.now()):
             runtime.telemetry.log.info("policy_version_made", policy=made.id, version=made.version)
-    rules = Rules(config.fields, ladder_of(config), settings.zone, runtime.telemetry)
+    rules = Rules.of(config, settings.zone, runtime.telemetry)
     consumer = Consumer(
         engine=engine,
         log=runtime.log,
@@ -49,12 +47,6 @@ async def build(runtime: Runtime) -> Service:
         alive={"consumer": alive},
         collectors={"handoffs": open_handoffs(engine)},
     )
-
-
-def ladder_of(config: Config) -> Ladder:
-    """The stages of stages.yaml; the first is there from the start."""
-    first, *others = config.stages
-    return Ladder(first.id, [Rule(stage.id, stage.enter_when) for stage in others if stage.enter_when is not None])
 
 
 def open_handoffs(engine: AsyncEngine) -> Collector:

@@ -60,7 +60,7 @@ async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False)
     row = await (await driver(conn)).fetchrow(
         f"""
         select l.lead_id, l.stage, l.cycle, l.events, l.last_event_at,
-               (select json_object_agg(p.topic || '/' || p.partition, p.next_offset order by p.topic)
+               (select json_object_agg(p.topic || '/' || p.partition, p.next_offset order by p.topic)::text
                 from handoff.positions p where p.partition = l.shard) as positions
         from handoff.leads l where l.lead_id = $1 and l.stage is not null {"for update of l" if lock else ""}
         """,  # noqa: S608

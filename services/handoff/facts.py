@@ -56,7 +56,10 @@ async def known(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[str]:
 async def observations_of(conn: AsyncConnection, lead_ids: Sequence[str]) -> dict[str, list[Observation]]:
     """Everything ever said about the fields of these leads, in order of time."""
     rows = await (await driver(conn)).fetch(
-        "select * from handoff.observations where lead_id = any($1::text[]) order by observed_at, observation_id",
+        """
+        select lead_id, observation_id, field, method, source, observed_at, value::text, status, by, quote
+        from handoff.observations where lead_id = any($1::text[]) order by observed_at, observation_id
+        """,
         lead_ids,
     )
     found: dict[str, list[Observation]] = defaultdict(list)
@@ -69,7 +72,7 @@ async def history_of(conn: AsyncConnection, lead_id: str, limit: int) -> list[Fa
     """The lead's activities as they count now, newest first."""
     rows = await (await driver(conn)).fetch(
         """
-        select source, id, name, at, held from handoff.activities where lead_id = $1 and counts
+        select source, id, name, at, held::text from handoff.activities where lead_id = $1 and counts
         order by at desc, source desc, id desc limit $2
         """,
         lead_id,
@@ -187,7 +190,7 @@ async def _recount(conn: AsyncConnection, arrived: Sequence[Identity], correctio
     connection = await driver(conn)
     rows = await connection.fetch(
         """
-        select a.source, a.id, a.name, a.time, a.data from handoff.activities a
+        select a.source, a.id, a.name, a.time, a.data::text from handoff.activities a
         join unnest($1::text[], $2::text[]) as t(source, id) using (source, id)
         """,
         *_columns(corrected),
@@ -238,7 +241,7 @@ async def _corrections_of(conn: AsyncConnection, identities: set[Identity]) -> d
         asked |= identities
         rows = await (await driver(conn)).fetch(
             """
-            select c.source, c.id, c.time, c.data from handoff.corrections c
+            select c.source, c.id, c.time, c.data::text from handoff.corrections c
             join unnest($1::text[], $2::text[]) as t(source, id)
                  on (c.corrects_source, c.corrects_id) = (t.source, t.id)
             """,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,8 +15,9 @@ from services.handoff.emit import emit, happened, identity_of
 from services.handoff.forms import HandoffForm
 from services.handoff.problems import handoff_open, no_owner, not_pending, not_ready, unknown_handoff
 from services.handoff.routing import next_owner
-from services.handoff.stages import Ladder
+from services.handoff.stages import Ladder, Rule
 from services.handoff.store import Decided, Handoff, Overridden
+from shared.config import Config
 from shared.db import driver
 from shared.events import Data, HandoffAccepted, HandoffCreated, HandoffReturned, ReturnReason
 from shared.fields import FieldRegistry
@@ -34,6 +35,13 @@ class Rules:
     ladder: Ladder
     zone: ZoneInfo
     telemetry: Telemetry
+
+    @classmethod
+    def of(cls, config: Config, zone: ZoneInfo, telemetry: Telemetry) -> Self:
+        """The rules in the configuration; the first stage is entered without one."""
+        first, *others = config.stages
+        ladder = Ladder(first.id, [Rule(s.id, s.enter_when) for s in others if s.enter_when is not None])
+        return cls(config.fields, ladder, zone, telemetry)
 
 
 class By(NamedTuple):

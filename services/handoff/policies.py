@@ -49,7 +49,7 @@ async def seed(conn: AsyncConnection, policies: Iterable[Policy], now: datetime)
     for policy in policies:
         stored = await connection.fetchval(
             """
-            select document from handoff.policy_versions
+            select document::text from handoff.policy_versions
             where policy_id = $1 and origin = 'file' order by version desc limit 1
             """,
             policy.id,
@@ -90,7 +90,7 @@ async def page_of(conn: AsyncConnection, after: str, limit: int) -> list[Version
     """The newest version of each policy, by id."""
     rows = await (await driver(conn)).fetch(
         """
-        select distinct on (policy_id) document, version, origin, created_by, created_at
+        select distinct on (policy_id) document::text, version, origin, created_by, created_at
         from handoff.policy_versions where policy_id > $1 order by policy_id, version desc limit $2
         """,
         after,
@@ -118,7 +118,7 @@ async def _add(conn: AsyncConnection, policy: Policy, origin: Origin, by: str, n
 
 async def _one(conn: AsyncConnection, which: str, *parameters: object) -> Version | None:
     row = await (await driver(conn)).fetchrow(
-        f"select document, version, origin, created_by, created_at from handoff.policy_versions {which}",  # noqa: S608
+        f"select document::text, version, origin, created_by, created_at from handoff.policy_versions {which}",  # noqa: S608
         *parameters,
     )
     return None if row is None else _read(row)

@@ -92,7 +92,10 @@ async def insert(conn: AsyncConnection, handoff: Handoff) -> None:
 
 
 async def get(conn: AsyncConnection, handoff_id: str) -> Handoff | None:
-    row = await (await driver(conn)).fetchrow("select * from handoff.handoffs where handoff_id = $1", handoff_id)
+    row = await (await driver(conn)).fetchrow(
+        f"select {_COLUMNS} from handoff.handoffs where handoff_id = $1",  # noqa: S608
+        handoff_id,
+    )
     return None if row is None else _read(row)
 
 
@@ -135,14 +138,14 @@ async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bo
 async def inbox(conn: AsyncConnection, query: InboxQuery, after: tuple[datetime, str] | None) -> list[Handoff]:
     """One more than `query.limit`, oldest due first, after a position."""
     rows = await (await driver(conn)).fetch(
-        """
-        select * from handoff.handoffs
+        f"""
+        select {_COLUMNS} from handoff.handoffs
         where ($1::text is null or status = $1) and ($2::text is null or owner = $2)
           and ($3::text is null or segment = $3) and ($4::text is null or rep = $4)
           and ($5::text is null or lead_id = $5)
           and ($6::timestamptz is null or (due_at, handoff_id) > ($6, $7))
         order by due_at, handoff_id limit $8
-        """,
+        """,  # noqa: S608
         query.status,
         query.owner,
         query.segment,
@@ -177,6 +180,12 @@ async def count_pending(conn: AsyncConnection) -> int:
     return int(
         await (await driver(conn)).fetchval("select count(*) from handoff.handoffs where status = 'pending'") or 0
     )
+
+
+_COLUMNS = """
+    handoff_id, lead_id, cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by, created_at,
+    due_at, readiness::text, inputs::text, appointment::text, override::text, automatic, decided_at, sales_rep,
+    return_reason, comment, decided_request"""
 
 
 def _json(value: object) -> str | None:
