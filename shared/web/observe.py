@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.telemetry import Telemetry
 from shared.telemetry.trace import continue_trace, enter
 from shared.web.dispatch import OBSERVED, answer_to, send_answer
+from shared.web.endpoint import problem_answer
 from shared.web.problems import overloaded
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -49,8 +50,9 @@ class Observe:
         self._in_flight += 1
         try:
             if self._in_flight > IN_FLIGHT_MAX and scope["path"] not in _ALWAYS_ADMITTED:
-                raise overloaded()
-            await self._app(scope, receive, send_observed)
+                await send_answer(problem_answer(overloaded()), scope, receive, send_observed)
+            else:
+                await self._app(scope, receive, send_observed)
         except Exception as error:
             answer = answer_to(error, self._telemetry)
             if status != _CLIENT_GONE:

@@ -1,0 +1,58 @@
+"""The typed client of Tasuki's services, synchronous and asynchronous from one source.
+
+from shared.client import Client, ingest, handoff
+with Client.of(Settings()) as tasuki:
+    lead = tasuki.send(ingest.submit_lead({"email": "mei@example.jp"}))
+    print(tasuki.send(handoff.readiness(lead.lead_id)).decision)
+"""
+
+from shared.client import handoff, ingest, metrics
+from shared.client.drivers import AsyncClient, Client
+from shared.client.errors import (
+    BadRequest,
+    Conflict,
+    FieldError,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    ProblemError,
+    ServerError,
+    TasukiError,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+    UnsupportedMedia,
+)
+from shared.client.exchange import Retry
+from shared.client.operation import Operation
+
+__all__ = [
+    "AsyncClient",
+    "BadRequest",
+    "Client",
+    "Conflict",
+    "FieldError",
+    "Forbidden",
+    "Gone",
+    "Invalid",
+    "NotFound",
+    "Operation",
+    "ProblemError",
+    "Retry",
+    "ServerError",
+    "TasukiError",
+    "TooLarge",
+    "TooManyRequests",
+    "Unauthorized",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "UnsupportedMedia",
+    "handoff",
+    "ingest",
+    "metrics",
+]

@@ -1,0 +1,161 @@
+"""The two clients. They differ in how they wait; all else is in `exchange`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from shared.client.errors import TasukiError
+from shared.client.exchange import Lost, Reply, Retry, Send, Wait, exchange
+from shared.client.operation import Operation
+from shared.client.types import Page
+from shared.settings import SERVICES, ServiceName, Settings
+
+T = TypeVar("T")
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=20.0)
+
+
+def urls_of(settings: Settings) -> dict[ServiceName, str]:
+    """Where the services are, as far as the settings tell."""
+    return {service: settings.url(service) for service in SERVICES}
+
+
+def key_of(settings: Settings) -> str:
+    """The admin key of this installation. Raises TasukiError when there is none to be found."""
+    path: Path = settings.data_dir / "admin.key"
+    if settings.admin_key:
+        return settings.admin_key
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise TasukiError(f"no API key: set TASUKI_ADMIN_KEY, or start Tasuki, which writes {path}") from error
+
+
+def _request(send: Send, urls: Mapping[ServiceName, str]) -> dict[str, Any]:
+    operation = send.operation
+    return {
+        "method": operation.method,
+        "url": urls[operation.service].rstrip("/") + operation.path,
+        "params": dict(operation.query) or None,
+        "headers": dict(send.headers),
+        "content": send.content,
+    }
+
+
+def _reply(response: httpx.Response) -> Reply:
+    return Reply(response.status_code, response.headers, response.content)
+
+
+def _lost(error: httpx.TransportError) -> Lost:
+    return Lost(f"{type(error).__name__}: {error}")
+
+
+class Client:
+    """Blocking client. `with Client(urls, key) as tasuki: tasuki.send(ingest.lead("..."))`."""
+
+    def __init__(self, urls: Mapping[ServiceName, str], key: str, *, retry: Retry | None = None) -> None:
+        self._urls, self._key, self._retry = urls, key, retry or Retry()
+        self._http = httpx.Client(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The client of this installation."""
+        return cls(urls_of(settings), key_of(settings))
+
+    def send(self, operation: Operation[T]) -> T:
+        """Do it, repeating what passes. Raises TasukiError."""
+        steps = exchange(operation, self._key, self._retry)
+        outcome: Reply | Lost | None = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as done:
+                answer: T = done.value
+                return answer
+            if isinstance(step, Wait):
+                time.sleep(step.seconds)
+                outcome = None
+                continue
+            try:
+                outcome = _reply(self._http.request(**_request(step, self._urls)))
+            except httpx.TransportError as error:
+                outcome = _lost(error)
+
+    def items(self, operation: Operation[Page[T]]) -> Iterator[T]:
+        """All items of a list, page by page."""
+        following: Operation[Page[T]] | None = operation
+        while following is not None:
+            page = self.send(following)
+            yield from page.items
+            following = operation.at(page.next_cursor) if page.next_cursor else None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient:
+    """Client for event loops. `async with AsyncClient(urls, key) as tasuki: await tasuki.send(...)`."""
+
+    def __init__(self, urls: Mapping[ServiceName, str], key: str, *, retry: Retry | None = None) -> None:
+        self._urls, self._key, self._retry = urls, key, retry or Retry()
+        self._http = httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The client of this installation."""
+        return cls(urls_of(settings), key_of(settings))
+
+    async def send(self, operation: Operation[T]) -> T:
+        """Do it, repeating what passes. Raises TasukiError."""
+        steps = exchange(operation, self._key, self._retry)
+        outcome: Reply | Lost | None = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as done:
+                answer: T = done.value
+                return answer
+            if isinstance(step, Wait):
+                await asyncio.sleep(step.seconds)
+                outcome = None
+                continue
+            try:
+                outcome = _reply(await self._http.request(**_request(step, self._urls)))
+            except httpx.TransportError as error:
+                outcome = _lost(error)
+
+    async def items(self, operation: Operation[Page[T]]) -> AsyncIterator[T]:
+        """All items of a list, page by page."""
+        following: Operation[Page[T]] | None = operation
+        while following is not None:
+            page = await self.send(following)
+            for item in page.items:
+                yield item
+            following = operation.at(page.next_cursor) if page.next_cursor else None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

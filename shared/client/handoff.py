@@ -1,0 +1,67 @@
+"""What can be asked of handoff."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.client.operation import Operation, given, part
+from shared.client.types import Handoff, Package, Page, Readiness, Stages
+
+
+def readiness(lead_id: str) -> Operation[Readiness]:
+    """Whether the lead may be handed over, why, and what is still to be asked."""
+    return Operation("handoff", "GET", f"/v1/leads/{part(lead_id)}/readiness", Readiness)
+
+
+def hand_over(
+    lead_id: str,
+    *,
+    rep: str,
+    reason: str,
+    appointment: Mapping[str, Any] | None = None,
+    override: str | None = None,
+) -> Operation[Package]:
+    """Hand a lead to sales; `override` says why although it is not ready.
+
+    Conflict with the slug `handoff-not-ready` (the document holds the readiness) or `handoff-open`.
+    """
+    body: dict[str, Any] = {"lead_id": lead_id, "rep": rep, "reason": reason}
+    if appointment is not None:
+        body["appointment"] = appointment
+    if override is not None:
+        body["override"] = {"reason": override}
+    return Operation("handoff", "POST", "/v1/handoffs", Package, body)
+
+
+def inbox(
+    *, status: str | None = None, owner: str | None = None, segment: str | None = None, limit: int | None = None
+) -> Operation[Page[Handoff]]:
+    """Handoffs, oldest due first."""
+    query = given(status=status, owner=owner, segment=segment, limit=limit)
+    return Operation("handoff", "GET", "/v1/handoffs", Page[Handoff], query=query)
+
+
+def handoff(handoff_id: str) -> Operation[Package]:
+    """The package of a handoff."""
+    return Operation("handoff", "GET", f"/v1/handoffs/{part(handoff_id)}", Package)
+
+
+def accept(handoff_id: str, *, sales_rep: str) -> Operation[Package]:
+    """Take the lead."""
+    path = f"/v1/handoffs/{part(handoff_id)}/accept"
+    return Operation("handoff", "POST", path, Package, {"sales_rep": sales_rep})
+
+
+def give_back(handoff_id: str, *, sales_rep: str, reason: str, comment: str = "") -> Operation[Package]:
+    """Return the lead; `reason` is one of the contract's words, for example `unreachable`."""
+    body = {"sales_rep": sales_rep, "reason": reason, "comment": comment}
+    return Operation("handoff", "POST", f"/v1/handoffs/{part(handoff_id)}/return", Package, body)
+
+
+def recycle(lead_id: str, *, reason: str) -> Operation[Stages]:
+    """Begin the lead's next cycle."""
+    return Operation("handoff", "POST", f"/v1/leads/{part(lead_id)}/recycle", Stages, {"reason": reason})
+
+
+def stages(lead_id: str, limit: int | None = None) -> Operation[Stages]:
+    """Where the lead stands and how it came there."""
+    return Operation("handoff", "GET", f"/v1/leads/{part(lead_id)}/stages", Stages, query=given(limit=limit))

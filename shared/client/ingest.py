@@ -1,0 +1,95 @@
+"""What can be asked of ingest."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.client.operation import Operation, given, part
+from shared.client.types import ActivityReceipt, FieldInfo, Lead, Observed, Page
+
+ACTIVITIES_MAX = 1_000
+_BYTES_MAX = 1_000_000  # the service takes 1 MiB
+
+
+def submit_lead(
+    fields: Mapping[str, Any],
+    *,
+    external_id: str | None = None,
+    observed_at: datetime | None = None,
+    campaign: str | None = None,
+) -> Operation[Lead]:
+    """A form submission; it makes the lead or adds to the one that it is about."""
+    body = _given(fields=fields, external_id=external_id, observed_at=observed_at, campaign=campaign)
+    return Operation("ingest", "POST", "/v1/leads", Lead, body)
+
+
+def lead(lead_id: str) -> Operation[Lead]:
+    """A lead as it is known now."""
+    return Operation("ingest", "GET", f"/v1/leads/{part(lead_id)}", Lead)
+
+
+def observations(lead_id: str, limit: int | None = None) -> Operation[Page[Observed]]:
+    """Every value ever given."""
+    path = f"/v1/leads/{part(lead_id)}/observations"
+    return Operation("ingest", "GET", path, Page[Observed], query=given(limit=limit))
+
+
+def search(
+    *,
+    email: str | None = None,
+    domain: str | None = None,
+    stage: str | None = None,
+    rep: str | None = None,
+    q: str | None = None,
+    limit: int | None = None,
+) -> Operation[Page[Lead]]:
+    """Leads for which all that is given holds."""
+    query = given(email=email, domain=domain, stage=stage, rep=rep, q=q, limit=limit)
+    return Operation("ingest", "GET", "/v1/leads", Page[Lead], query=query)
+
+
+def hearing(
+    lead_id: str, *, rep: str, heard_at: datetime, channel: str, answers: Mapping[str, Any]
+) -> Operation[dict[str, Any]]:
+    """What a rep heard: `answers` maps a field to `{"status"?, "value"?, "quote"?}`."""
+    body = {"rep": rep, "heard_at": heard_at, "channel": channel, "answers": answers}
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/hearings", dict[str, Any], body)
+
+
+def tool_result(
+    lead_id: str, *, tool: str, observed_at: datetime, fields: Mapping[str, Any]
+) -> Operation[dict[str, Any]]:
+    """What a tool found out."""
+    body = {"tool": tool, "observed_at": observed_at, "fields": fields}
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/tool-results", dict[str, Any], body)
+
+
+def activities(items: Sequence[Mapping[str, Any]]) -> Operation[ActivityReceipt]:
+    """Up to 1,000 activities, judged one by one."""
+    return Operation("ingest", "POST", "/v1/activities", ActivityReceipt, list(items))
+
+
+def activity_chunks(items: Iterable[Mapping[str, Any]]) -> Iterator[Operation[ActivityReceipt]]:
+    """Any number of activities, as operations that are neither too long nor too large."""
+    chunk: list[Mapping[str, Any]] = []
+    size = 0
+    for item in items:
+        length = len(msgspec.json.encode(item)) + 1
+        if chunk and (len(chunk) == ACTIVITIES_MAX or size + length > _BYTES_MAX):
+            yield activities(chunk)
+            chunk, size = [], 0
+        chunk.append(item)
+        size += length
+    if chunk:
+        yield activities(chunk)
+
+
+def fields() -> Operation[Page[FieldInfo]]:
+    """The field registry."""
+    return Operation("ingest", "GET", "/v1/fields", Page[FieldInfo])
+
+
+def _given(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,0 +1,48 @@
+"""What can be asked of metrics."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from shared.client.operation import Operation, given, part
+from shared.client.types import DeadLetter, Kpi, KpiValues, Page, Status
+
+
+def kpis() -> Operation[Page[Kpi]]:
+    """The catalogue."""
+    return Operation("metrics", "GET", "/v1/kpis", Page[Kpi], query=given(limit=200))
+
+
+def values(
+    kpi: str,
+    *,
+    grain: str = "month",
+    from_: date | None = None,
+    to: date | None = None,
+    by: Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
+) -> Operation[KpiValues]:
+    """Values of a KPI. `to` is inclusive; `where` maps a dimension to the member that is asked for."""
+    query = given(
+        grain=grain,
+        from_=from_.isoformat() if from_ else None,
+        to=to.isoformat() if to else None,
+        by=",".join(by) or None,
+        where=",".join(f"{dimension}:{member}" for dimension, member in (where or {}).items()) or None,
+    )
+    return Operation("metrics", "GET", f"/v1/kpis/{part(kpi)}/values", KpiValues, query=query)
+
+
+def status() -> Operation[Status]:
+    """How far the numbers are."""
+    return Operation("metrics", "GET", "/v1/status", Status)
+
+
+def dead_letters(limit: int | None = None) -> Operation[Page[DeadLetter]]:
+    """What could not be understood."""
+    return Operation("metrics", "GET", "/v1/dead-letters", Page[DeadLetter], query=given(limit=limit))
+
+
+def retry_dead_letter(id_: str | int) -> Operation[dict[str, Any]]:
+    """Take a dead letter once more, after what hindered it was mended."""
+    return Operation("metrics", "POST", f"/v1/dead-letters/{part(str(id_))}/retry", dict[str, Any])

@@ -1,0 +1,36 @@
+"""What can be asked of a service, as data: the same description serves the synchronous and the asynchronous client."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from shared.settings import ServiceName
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[T]):
+    """One request: to which service, what, and the type of its answer. `body` is encoded as JSON."""
+
+    service: ServiceName
+    method: str
+    path: str
+    answer: type[T]
+    body: Any = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, cursor: str) -> "Operation[T]":
+        """The same list from the cursor on."""
+        return replace(self, query={**self.query, "cursor": cursor})
+
+
+def part(value: str) -> str:
+    """A value as one part of a path."""
+    return quote(value, safe="")
+
+
+def given(**query: str | int | None) -> dict[str, str]:
+    """The parameters that are not None; `from_` stands for `from`."""
+    return {name.rstrip("_"): str(value) for name, value in query.items() if value is not None}

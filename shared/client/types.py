@@ -1,0 +1,217 @@
+"""What services answer, as far as a caller needs it. Fields that we do not know are ignored: services may add some."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from shared.client.errors import FieldError
+
+T = TypeVar("T")
+
+Words = dict[str, str]
+"""A text in several languages: `{"ja": ..., "en": ...}`."""
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """A page of a list; `next_cursor` is None on the last one."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+# --- ingest ---------------------------------------------------------------------------------------------------------
+
+
+class FieldValue(msgspec.Struct, frozen=True, kw_only=True):
+    """The believed value of a field and where it is from; `value` has the form of the field's type."""
+
+    method: str
+    source: str
+    observed_at: datetime
+    observation_id: str = ""
+    value: Any = None
+    status: str | None = None
+    by: str | None = None
+    quote: str | None = None
+
+
+class Lead(msgspec.Struct, frozen=True, kw_only=True):
+    """A lead as it is known now."""
+
+    lead_id: str
+    stage: str
+    fields: dict[str, FieldValue]
+    created_at: datetime
+    external_ids: list[str] = []
+    campaign: str | None = None
+    company: dict[str, Any] = {}
+
+
+class Observed(FieldValue, frozen=True, kw_only=True):
+    """One value that was once given; `winner`: it is the believed one."""
+
+    field: str
+    winner: bool = False
+
+
+class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the field registry."""
+
+    id: str
+    type: str
+    scope: str
+    precedence: list[str]
+    label: Words
+    ask: Words | None = None
+    personal_data: bool = False
+
+
+class ActivityResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one activity: `accepted`, `duplicate` or `rejected`."""
+
+    index: int
+    status: str
+    event_id: str | None = None
+    lead_id: str | None = None
+    errors: list[FieldError] = []
+
+
+class ActivityReceipt(msgspec.Struct, frozen=True):
+    """What became of the activities of one request."""
+
+    accepted: int
+    duplicates: int
+    results: list[ActivityResult]
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of the log that a service could not understand: where it stands, and why."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    error: str = ""
+
+
+# --- handoff --------------------------------------------------------------------------------------------------------
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A version of a policy."""
+
+    id: str
+    version: int
+
+
+class Criterion(msgspec.Struct, frozen=True, kw_only=True):
+    """How one criterion turned out (`met`, `unmet`, `unknown`) and on what evidence."""
+
+    id: str
+    label: Words
+    result: str
+    evidence: list[dict[str, Any]] = []
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A field to ask for, and how."""
+
+    field: str
+    ask: Words | None = None
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a lead may be handed over: `ready`, `not_ready` or `needs_information`."""
+
+    lead_id: str
+    stage: str
+    policy: Policy
+    segment: str
+    decision: str
+    criteria: list[Criterion]
+    missing: list[Missing]
+    as_of: dict[str, Any] = {}
+
+
+class Handoff(msgspec.Struct, frozen=True, kw_only=True):
+    """A handoff as the inbox lists it: `pending`, `accepted` or `returned`."""
+
+    handoff_id: str
+    lead_id: str
+    status: str
+    rep: str
+    owner: str
+    due_at: datetime
+    reason: str
+    segment: str
+    policy: Policy
+
+
+class Package(Handoff, frozen=True, kw_only=True):
+    """Everything that sales sees of a handoff."""
+
+    readiness: Readiness
+    appointment: dict[str, Any] | None = None
+    history: list[dict[str, Any]] = []
+    outcome: dict[str, Any] | None = None
+
+
+class StageEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a lead's way."""
+
+    stage: str
+    cycle: int
+    entered_at: datetime
+    from_: str | None = msgspec.field(name="from", default=None)
+    rule: str | None = None
+    by: str | None = None
+    reason: str | None = None
+
+
+class Stages(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a lead stands, and how it came there."""
+
+    lead_id: str
+    stage: str
+    items: list[StageEntry]
+    next_cursor: str | None = None
+
+
+# --- metrics --------------------------------------------------------------------------------------------------------
+
+
+class Kpi(msgspec.Struct, frozen=True, kw_only=True):
+    """One KPI of the catalogue."""
+
+    id: str
+    name: Words
+    definition: Words
+    purpose: Words
+    unit: str
+    kind: str
+    class_: str = msgspec.field(name="class")
+    dimensions: list[str] = []
+    owner: str | None = None
+
+
+class KpiValues(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a KPI: `period`, a key for each dimension asked for, `value`, and what it was made from."""
+
+    kpi: str
+    unit: str
+    grain: str
+    timezone: str
+    rows: list[dict[str, Any]]
+    as_of: dict[str, Any]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the numbers are; `lag` 0: all that is in the log is in them."""
+
+    processed: int
+    duplicates: int
+    dead_lettered: int
+    lag: int
+    last_event_at: datetime | None = None
