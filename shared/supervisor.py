@@ -85,7 +85,7 @@ class Supervisor:
                 process.kill()
             time.sleep(0.02)
         if status != 0 and self._asked_at is None:
-            raise StartError(f"The database could not be prepared ({how_it_ended(status)}); the reason stands above.")
+            raise StartError(f"The start was given up ({how_it_ended(status)}); the reason stands above.")
 
     def _own_admin_key(self) -> str:
         path = self._settings.data_dir / "admin.key"

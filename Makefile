@@ -1,0 +1,75 @@
+# `make` lists the targets. Everything that they install stays in .venv and .cache.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# The first Python that is new enough, really runs, and can make an environment; asked only when one is made.
+PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& echo $$python && break; done)
+
+.PHONY: help run demo test check format generate bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+run: $(VENV)/installed ## run everything: PostgreSQL, ingest, handoff, metrics (Ctrl-C stops it)
+	@exec $(BIN)/tasuki run
+
+demo: $(VENV)/installed ## a week of a team of eight, through the running system's public API, and a board of its KPIs
+	@exec $(BIN)/tasuki demo
+
+test: $(VENV)/installed-dev ## run all tests (sets up what they need)
+	@tools=$$(deploy/promtool.sh) && PATH="$$tools:$$PATH" $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-dev ## lint, format, types, architecture, generated files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m docs.generate --check
+
+format: $(VENV)/installed-dev ## format the code and fix what can be fixed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+generate: $(VENV)/installed-dev ## write the generated files anew
+	$(BIN)/python -m docs.generate
+
+bench: $(VENV)/installed-dev ## measure speed on this machine
+	@exec $(BIN)/python -m bench $(ARGS)
+
+lock: .cache/uv/bin/uv ## choose the newest versions of all dependencies anew
+	@set -e; compile() { .cache/uv/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build "$$@"; }; \
+	compile --output-file requirements.lock; \
+	compile --group dev --constraint requirements.lock --output-file requirements-dev.lock; \
+	! grep -n '://' requirements.lock requirements-dev.lock
+
+clean: ## remove what make has installed and what tools have cached (.data stays)
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Tasuki needs Python >= 3.11 with its venv module" \
+		"(Debian and Ubuntu: apt-get install python3 python3-venv)."; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what requirements.lock names"
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
+	@echo "Installing what requirements-dev.lock names"
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+.cache/uv/bin/uv: | $(VENV)/bin/python
+	@$(BIN)/python -m venv .cache/uv
+	@.cache/uv/bin/python -m pip --quiet --disable-pip-version-check install 'uv>=0.13,<0.14'
