@@ -49,13 +49,18 @@ def _is_address(host: str) -> bool:
 
 
 def company_domain(*, website: str | None = None, email: str | None = None) -> str | None:
-    """The registrable domain of the website, else of the e-mail; None where that is one that many share."""
+    """The registrable domain of the website, else of the e-mail; None where its host is one that many share."""
     for text in (website, email):
         domain = registrable_domain(text) if text else None
-        if domain and domain not in SHARED_DOMAINS:
+        if domain and not _is_shared(host_of(text or "") or ""):
             return domain
     return None
 
 
+def _is_shared(host: str) -> bool:
+    labels = host.split(".")
+    return any(".".join(labels[start:]) in SHARED_DOMAINS for start in range(len(labels)))
+
+
 SHARED_DOMAINS = _read_shared_domains()
-"""Free mail, carriers, providers, social sites: never a company's domain."""
+"""Free mail, carriers, providers, social sites, with everything below them: never a company's domain."""

@@ -6,7 +6,6 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from shared.config.document import Document
-from shared.config.errors import ConfigError
 from shared.fields import FieldRegistry
 
 Provider = Literal[
@@ -63,12 +62,20 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     campaign: str | None = None
 
     def secrets(self, environment: Mapping[str, str]) -> tuple[str, ...]:
-        """The secrets that are good now, the current one first. Raises LookupError when a named variable is not set."""
-        names = [name for name in (self.secret_env, self.previous_secret_env) if name is not None]
-        missing = [name for name in names if not environment.get(name)]
-        if missing:
-            raise LookupError(f"source {self.id} needs the environment variable {missing[0]}: set it to the secret")
-        return tuple(environment[name] for name in names)
+        """The secrets that are good now, the current one first; empty when the source has none.
+
+        Raises LookupError when the variable of the current secret is not set. The previous one may go without notice:
+        that is how a rotation ends.
+        """
+        if self.secret_env is None:
+            return ()
+        current = environment.get(self.secret_env)
+        if not current:
+            raise LookupError(
+                f"source {self.id} needs the environment variable {self.secret_env}: set it to the secret"
+            )
+        previous = environment.get(self.previous_secret_env) if self.previous_secret_env else None
+        return (current, previous) if previous else (current,)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,17 +114,3 @@ def _check_secret(document: Document, at: tuple[str | int, ...], source: Source)
             "or write `unsigned: true` to take what anybody sends"
         )
         raise document.error(at, reason)
-
-
-def require_secrets(document: Document, sources: Mapping[str, Source], environment: Mapping[str, str]) -> None:
-    """Raises ConfigError when a source names a variable that is not set: such a source would refuse everything."""
-    for index, source in enumerate(sources.values()):
-        try:
-            source.secrets(environment)
-        except LookupError as error:
-            raise _unset(document, index, source, str(error.args[0])) from error
-
-
-def _unset(document: Document, index: int, source: Source, reason: str) -> ConfigError:
-    name = "secret_env" if source.secret_env in reason.split() else "previous_secret_env"
-    return document.error(("sources", index, name), reason)

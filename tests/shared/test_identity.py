@@ -31,6 +31,7 @@ def test_the_company_is_told_by_its_website_then_by_an_address_of_its_own() -> N
     assert company_domain(email="a@sales.acme.co.jp") == "acme.co.jp"
     for shared in ("gmail.com", "yahoo.co.jp", "docomo.ne.jp", "i.softbank.jp", "outlook.com", "aaa.ocn.ne.jp"):
         assert company_domain(email=f"a@{shared}") is None
+    assert company_domain(website="https://www.softbank.jp/") == "softbank.jp"
     assert company_domain(website="https://www.facebook.com/acme", email="a@acme.co.jp") == "acme.co.jp"
 
 
