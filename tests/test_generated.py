@@ -1,0 +1,32 @@
+"""Generated files are committed and current, and a mistake in them is noticed."""
+
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+from shared.settings import Settings
+
+
+@pytest.mark.parametrize("path", generate.GENERATED)
+def test_is_current(path: str) -> None:
+    assert (generate.ROOT / path).read_text(encoding="utf-8") == generate.GENERATED[path](), "run `make generate`"
+
+
+def test_an_old_file_fails_the_check_and_is_written_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    monkeypatch.setattr(generate, "GENERATED", {"page.md": lambda: "new\n"})
+    (tmp_path / "page.md").write_text("old\n")
+    assert generate.main(["--check"]) == 1
+    assert "make generate" in capsys.readouterr().err
+    assert (tmp_path / "page.md").read_text() == "old\n"
+    assert generate.main([]) == 0
+    assert generate.main(["--check"]) == 0
+
+
+def test_each_setting_has_its_heading() -> None:
+    page = (generate.ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    for name in Settings.model_fields:
+        assert f"\n## TASUKI_{name.upper()}\n" in page
