@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
 
 from services.handoff import gate, store
 from services.handoff.decide import Considered, Lead, Readiness, consider, known_lead
@@ -75,7 +76,7 @@ async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: 
     route = _route(considered.policy.policy, considered.readiness.segment)
     if route is None:
         raise no_owner(considered.readiness.segment)
-    handoff_id = by.handoff_id or identity_of(f"handoff:{lead.lead_id}:{now.isoformat()}")
+    handoff_id = by.handoff_id or str(uuid7())
     made = await _make(conn, rules, lead, considered, route, now, _Wish(handoff_id, form, by.key_name, override))
     await gate.through_gate(conn, rules.ladder, rules.registry, [lead.lead_id], now)
     return made

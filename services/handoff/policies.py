@@ -54,7 +54,7 @@ async def seed(conn: AsyncConnection, policies: Iterable[Policy], now: datetime)
             """,
             policy.id,
         )
-        if stored is None or msgspec.json.decode(stored) != _plain(policy):
+        if stored is None or msgspec.json.decode(stored, type=Policy) != policy:
             made.append((await _add(conn, policy, "file", f"{policy.id}.yaml", now)).ref)
     return made
 

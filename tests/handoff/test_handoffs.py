@@ -1,0 +1,330 @@
+"""Handing over, deciding, the inbox and the package, over HTTP."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.events import HandoffAccepted, HandoffCreated, HandoffReturned, PolicyVersion
+from shared.money import Money
+from tests.handoff.desk import NOW, Desk, at, call, created, fields, hearing, opportunity, running
+from tests.handoff.shipped import config_with
+
+APPOINTMENT = {
+    "scheduled_for": "2026-11-25T10:00:00+09:00",
+    "accepted_by": {"name": "佐々木", "title": "部長", "has_authority": None},
+    "pressured": True,
+    "problem_clear": False,
+    "contact_state": "比較検討中",
+    "how_set": "call",
+}
+
+
+async def refused(desk: Desk, path: str, body: object, status: int, slug: str) -> Any:
+    answer = await desk.call("POST", path, body)
+    assert (answer.status, answer.body["type"]) == (status, f"urn:tasuki:problem:{slug}"), answer
+    return answer.body
+
+
+def wish(lead_id: str = "L1", **more: object) -> dict[str, object]:
+    return {"lead_id": lead_id, "rep": "tanaka", "reason": "x"} | more
+
+
+async def told(desk: Desk, name: str) -> list[Any]:
+    return [event for event in await desk.told() if event.name == name]
+
+
+async def test_the_package_is_all_that_sales_needs(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    await desk.deliver(call("L1", "c1", at("2026-11-20 09:00")), call("L1", "c2", at("2026-11-20 09:30"), "no_answer"))
+    made = await desk.hand_over("L1", appointment=APPOINTMENT)
+    assert made == await desk.get(f"/v1/handoffs/{made['handoff_id']}")
+    assert {name: made[name] for name in ("lead_id", "status", "rep", "owner", "reason", "segment", "policy")} == {
+        "lead_id": "L1",
+        "status": "pending",
+        "rep": "tanaka",
+        "owner": "suzuki",
+        "reason": "時期が合う",
+        "segment": "enterprise",
+        "policy": {"id": "default", "version": 1},
+    }
+    assert made["due_at"] == "2026-11-20T05:00:00Z"  # four business hours after Friday 10:00 in Tokyo
+    assert made["readiness"]["decision"] == "ready"
+    assert made["company_name"] == "株式会社テスト"
+    assert [a["id"] for a in made["history"]] == ["c2", "c1"]
+    assert made["override"] is None
+    assert made["outcome"] == {
+        "status": "pending",
+        "decided_at": None,
+        "sales_rep": None,
+        "reason": None,
+        "comment": None,
+        "opportunities": [],
+    }
+    assert made["bant"]["needs"]["quote"] == "needs: confirmed と言われた"
+    assert made["bant"]["needs"]["by"] == "tanaka"
+    unheard = {"status": "unknown", "value": None, "quote": None, "by": None, "observed_at": None}
+    assert made["bant"]["budget"] == unheard
+    (event,) = await told(desk, "handoff-created")
+    assert (event.source, event.subject, event.key, event.time) == ("tasuki.handoff", "L1", "L1", NOW)
+    assert event.data == HandoffCreated(
+        handoff_id=made["handoff_id"],
+        rep="tanaka",
+        owner="suzuki",
+        segment="enterprise",
+        policy=PolicyVersion("default", 1),
+        overridden=False,
+    )
+
+
+async def test_the_appointment_is_handed_over_as_it_was_really_set(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    made = await desk.hand_over("L1", appointment=APPOINTMENT)
+    assert made["appointment"] == {
+        "appointment_id": None,
+        "scheduled_for": "2026-11-25T01:00:00Z",
+        "accepted_by": {"name": "佐々木", "title": "部長"},
+        "contact_state": "比較検討中",
+        "how_set": "call",
+        "pressured": True,
+        "problem_clear": False,
+        "note": None,
+    }
+    await desk.ready_lead("L2")
+    assert (await desk.hand_over("L2"))["appointment"] is None
+
+
+async def test_each_refusal_says_why(desk: Desk) -> None:
+    await refused(desk, "/v1/handoffs", wish("nobody"), 404, "not-found")
+    await desk.deliver(created("L1"), fields("L1", "form", employees=350), hearing("L1", needs="confirmed"))
+    problem = await refused(desk, "/v1/handoffs", wish(), 409, "handoff-not-ready")
+    assert problem["readiness"] == await desk.get("/v1/leads/L1/readiness")
+    assert problem["readiness"]["missing"][0]["field"] == "authority"
+    await desk.deliver(hearing("L1", authority="confirmed"))
+    made = await desk.hand_over("L1")
+    problem = await refused(desk, "/v1/handoffs", wish(), 409, "handoff-open")
+    assert problem["handoff_id"] == made["handoff_id"]
+    assert len(await told(desk, "handoff-created")) == 1
+    await refused(desk, "/v1/handoffs", wish(appointment={"how_set": "pigeon"}), 422, "invalid")
+    await refused(desk, "/v1/handoffs", wish(reason=""), 422, "invalid")
+
+
+async def test_an_override_needs_its_scope_and_is_on_record(desk: Desk) -> None:
+    await desk.deliver(created("L1"))
+    body = wish(override={"reason": "社長の紹介"})
+    lesser = await desk.new_key("handoffs:write", "leads:read")
+    answer = await desk.call("POST", "/v1/handoffs", body, key=lesser)
+    assert (answer.status, answer.body["scope"]) == (403, "handoffs:override")
+    allowed = await desk.new_key("handoffs:write", "handoffs:override")
+    answer = await desk.call("POST", "/v1/handoffs", body, key=allowed)
+    assert answer.status == 201
+    assert answer.body["override"] == {"reason": "社長の紹介", "by": "handoffs:write-handoffs:override"}
+    assert answer.body["overridden"] is True
+    assert (answer.body["segment"], answer.body["readiness"]["decision"]) == ("unknown", "needs_information")
+    (event,) = await told(desk, "handoff-created")
+    assert event.data.overridden is True
+
+
+async def test_an_override_that_was_not_needed_is_none(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    made = await desk.hand_over("L1", override={"reason": "念のため"})
+    assert (made["override"], made["overridden"]) == (None, False)
+
+
+async def test_of_twenty_at_once_one_is_made(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    answers = await asyncio.gather(*(desk.call("POST", "/v1/handoffs", wish()) for _ in range(20)))
+    assert Counter(answer.status for answer in answers) == {201: 1, 409: 19}
+    assert {a.body["type"] for a in answers if a.status == 409} == {"urn:tasuki:problem:handoff-open"}
+    assert len(await told(desk, "handoff-created")) == 1
+
+
+async def test_the_same_request_again_makes_no_second_even_if_its_answer_was_lost(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    key = {"Idempotency-Key": "k1"}
+    first = await desk.call("POST", "/v1/handoffs", wish(), headers=key)
+    again = await desk.call("POST", "/v1/handoffs", wish(), headers=key)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    await desk.rows("delete from access.idempotency")
+    lost = await desk.call("POST", "/v1/handoffs", wish(), headers=key)
+    assert first.status == again.status == lost.status == 201
+    assert first.body["handoff_id"] == again.body["handoff_id"] == lost.body["handoff_id"]
+    accept = f"/v1/handoffs/{first.body['handoff_id']}/accept"
+    assert (await desk.call("POST", accept, {"sales_rep": "suzuki"}, headers=key)).status == 200
+    await desk.rows("delete from access.idempotency")
+    assert (await desk.call("POST", accept, {"sales_rep": "suzuki"}, headers=key)).status == 200
+    assert len(await told(desk, "handoff-accepted")) == 1
+
+
+async def test_accepting_brings_the_lead_into_sql_and_is_final(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    handoff_id = (await desk.hand_over("L1"))["handoff_id"]
+    desk.clock.at = at("2026-11-20 11:00")
+    accepted = await desk.post(f"/v1/handoffs/{handoff_id}/accept", {"sales_rep": "suzuki"}, 200)
+    assert (accepted["status"], accepted["sales_rep"]) == ("accepted", "suzuki")
+    assert accepted["outcome"]["decided_at"] == "2026-11-20T02:00:00Z"
+    problem = await refused(desk, f"/v1/handoffs/{handoff_id}/accept", {"sales_rep": "x"}, 409, "handoff-decided")
+    assert problem["handoff_status"] == "accepted"
+    again = {"sales_rep": "x", "reason": "no_need"}
+    await refused(desk, f"/v1/handoffs/{handoff_id}/return", again, 409, "handoff-decided")
+    (event,) = await told(desk, "handoff-accepted")
+    assert (event.data, event.time) == (HandoffAccepted(handoff_id=handoff_id, sales_rep="suzuki"), desk.clock.at)
+    stages = await desk.get("/v1/leads/L1/stages")
+    assert stages["stage"] == "SQL"
+    assert stages["items"][-1]["rule"] == "handoff accepted"
+    assert stages["items"][-1]["by"] == "suzuki"
+
+
+async def test_a_returned_lead_can_be_handed_over_again(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    handoff_id = (await desk.hand_over("L1"))["handoff_id"]
+    path, body = f"/v1/handoffs/{handoff_id}/return", {"sales_rep": "suzuki", "reason": "bored", "comment": "来期に"}
+    problem = await refused(desk, path, body, 422, "invalid")
+    assert problem["errors"][0]["pointer"] == "/reason"
+    returned = await desk.post(path, body | {"reason": "bad_timing"}, 200)
+    assert returned["outcome"]["reason"] == "bad_timing"
+    assert returned["outcome"]["comment"] == "来期に"
+    (event,) = await told(desk, "handoff-returned")
+    assert event.data == HandoffReturned(
+        handoff_id=handoff_id, sales_rep="suzuki", reason="bad_timing", comment="来期に"
+    )
+    assert (await desk.get("/v1/leads/L1/stages"))["stage"] == "MQL"
+    assert (await desk.hand_over("L1"))["handoff_id"] != handoff_id
+    await refused(desk, "/v1/handoffs/none/accept", {"sales_rep": "x"}, 404, "not-found")
+
+
+async def test_opportunities_close_the_loop(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    handoff_id = (await desk.hand_over("L1"))["handoff_id"]
+    amount = Money("1200000", "JPY")
+    await desk.deliver(
+        opportunity("L1", "o2", "won", at("2026-11-20 09:30")),
+        opportunity("L1", "o1", "created", at("2026-11-20 09:00"), amount=amount, owner="suzuki"),
+    )
+    (found,) = (await desk.get(f"/v1/handoffs/{handoff_id}"))["outcome"]["opportunities"]
+    assert found == {
+        "opportunity_id": "O1",
+        "status": "won",
+        "status_at": "2026-11-20T00:30:00Z",
+        "amount": {"value": "1200000", "currency": "JPY"},
+        "owner": "suzuki",
+    }
+
+
+async def test_the_decision_in_the_package_stays_as_it_was(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    made = await desk.hand_over("L1")
+    await desk.deliver(hearing("L1", at("2026-11-20 12:00"), needs="denied"))
+    assert (await desk.get("/v1/leads/L1/readiness"))["decision"] == "not_ready"
+    now = await desk.get(f"/v1/handoffs/{made['handoff_id']}")
+    assert now["readiness"] == made["readiness"]
+    assert now["bant"] == made["bant"]
+
+
+async def test_the_inbox_is_oldest_due_first_in_pages(desk: Desk) -> None:
+    for n, employees in enumerate([5000, 100, 5000, 100, 5000]):
+        desk.clock.at = at(f"2026-11-20 1{5 - n}:00")
+        await desk.ready_lead(f"L{n}", employees)
+        made = await desk.hand_over(f"L{n}")
+        if n == 2:
+            await desk.post(f"/v1/handoffs/{made['handoff_id']}/accept", {"sales_rep": "suzuki"}, 200)
+
+    async def listed(query: str) -> list[str]:
+        return [item["lead_id"] for item in (await desk.get(f"/v1/handoffs?{query}"))["items"]]
+
+    assert await listed("") == ["L4", "L3", "L2", "L1", "L0"]
+    assert await listed("status=pending") == ["L4", "L3", "L1", "L0"]
+    assert await listed("status=accepted") == ["L2"]
+    assert await listed("status=returned") == []
+    assert await listed("owner=sato") == ["L3", "L1"]
+    assert await listed("segment=enterprise&status=pending") == ["L4", "L0"]
+    pages, cursor = [], ""
+    while True:
+        page = await desk.get(f"/v1/handoffs?limit=2{cursor}")
+        pages.append([item["lead_id"] for item in page["items"]])
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert pages == [["L4", "L3"], ["L2", "L1"], ["L0"]]
+    assert (await desk.call("GET", "/v1/handoffs?status=lost")).status == 422
+    assert (await desk.call("GET", "/v1/handoffs?cursor=x")).status == 422
+
+
+ROUND = {"enterprise: {members: [suzuki], method: least_open}": "enterprise: {members: [a, b, c], method: round_robin}"}
+
+
+async def test_round_robin_is_fair_under_concurrency(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, config_with(tmp_path, **ROUND)) as desk:
+        leads = [await desk.ready_lead(f"L{n}") for n in range(12)]
+        made = await asyncio.gather(*(desk.hand_over(lead) for lead in leads))
+        assert Counter(handoff["owner"] for handoff in made) == {"a": 4, "b": 4, "c": 4}
+        stored = await desk.rows("select owner from handoff.handoffs order by number")
+        assert [row["owner"] for row in stored] == ["a", "b", "c"] * 4
+
+
+@pytest.mark.parametrize("decided", ["accept", "return"])
+async def test_least_open_goes_to_who_has_decided_most(database_url: str, tmp_path: Path, decided: str) -> None:
+    routes = {
+        "enterprise: {members: [suzuki], method: least_open}": "enterprise: {members: [a, b], method: least_open}"
+    }
+    async with running(database_url, config_with(tmp_path, **routes)) as desk:
+        made = [await desk.hand_over(await desk.ready_lead(f"L{n}")) for n in range(4)]
+        assert [handoff["owner"] for handoff in made] == ["a", "b", "a", "b"]
+        body = {"sales_rep": "b", "reason": "no_need"} if decided == "return" else {"sales_rep": "b"}
+        for handoff in (made[1], made[3]):
+            await desk.post(f"/v1/handoffs/{handoff['handoff_id']}/{decided}", body, 200)
+        assert (await desk.hand_over(await desk.ready_lead("L5")))["owner"] == "b"
+        assert (await desk.hand_over(await desk.ready_lead("L6")))["owner"] == "b"
+
+
+async def test_an_automatic_policy_hands_over_once_a_cycle(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, config_with(tmp_path, **{"automatic: false": "automatic: true"})) as desk:
+        await desk.ready_lead("L1", 350)
+        await desk.deliver(call("L1", "c1", at("2026-11-20 12:00"), rep="ito"))
+        (handoff,) = (await desk.get("/v1/handoffs"))["items"]
+        assert (handoff["automatic"], handoff["rep"], handoff["status"]) == (True, "tanaka", "pending")
+        body = {"sales_rep": "sato", "reason": "bad_timing"}
+        await desk.post(f"/v1/handoffs/{handoff['handoff_id']}/return", body, 200)
+        await desk.deliver(call("L1", "c2", at("2026-11-20 13:00")))
+        assert len((await desk.get("/v1/handoffs"))["items"]) == 1
+        await desk.post("/v1/leads/L1/recycle", {"reason": "来期"}, 200)
+        await desk.deliver(call("L1", "c3", at("2026-11-20 14:00"), rep="ito"))
+        assert {h["rep"] for h in (await desk.get("/v1/handoffs"))["items"]} == {"tanaka", "ito"}
+        assert len(await told(desk, "handoff-created")) == 2
+
+
+async def test_the_gauge_of_open_handoffs_comes_from_the_database(desk: Desk) -> None:
+    from services.handoff.app import open_handoffs
+
+    await desk.hand_over(await desk.ready_lead("L1"))
+    (gauge,) = await open_handoffs(desk.engine)()
+    assert [(s.labels, s.value) for s in gauge.samples] == [({"state": "pending"}, 1)]
+
+
+SCOPED = [
+    ("GET", "/v1/leads/L1/readiness", None, "leads:read"),
+    ("GET", "/v1/leads/L1/stages", None, "leads:read"),
+    ("GET", "/v1/handoffs", None, "leads:read"),
+    ("GET", "/v1/handoffs/x", None, "leads:read"),
+    ("GET", "/v1/policies", None, "leads:read"),
+    ("GET", "/v1/policies/default/versions/1", None, "leads:read"),
+    ("GET", "/v1/definitions", None, "leads:read"),
+    ("POST", "/v1/handoffs", {"lead_id": "L1", "rep": "a", "reason": "b"}, "handoffs:write"),
+    ("POST", "/v1/leads/L1/recycle", {"reason": "b"}, "handoffs:write"),
+    ("POST", "/v1/handoffs/x/accept", {"sales_rep": "a"}, "handoffs:decide"),
+    ("POST", "/v1/handoffs/x/return", {"sales_rep": "a", "reason": "no_need"}, "handoffs:decide"),
+    ("PUT", "/v1/policies/default", {}, "admin"),
+]
+
+
+async def test_every_endpoint_asks_for_its_scope(desk: Desk) -> None:
+    keys = {
+        scope: await desk.new_key(scope) for scope in ("leads:read", "handoffs:write", "handoffs:decide", "kpis:read")
+    }
+    for method, path, body, scope in SCOPED:
+        assert (await desk.call(method, path, body, key="tsk_wrong")).status == 401
+        for held, key in keys.items():
+            answer = await desk.call(method, path, body, key=key)
+            assert (answer.status == 403) == (held != scope), (method, path, held, answer.body)
