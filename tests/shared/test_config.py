@@ -169,6 +169,8 @@ def test_the_line_is_that_of_the_mistake(folder: Path, edit: Edit) -> None:
     message = refused(folder)
     assert message.startswith(f"team.yaml:{line_of(folder, 'team.yaml', 'many')}: ")
     assert "roles.inside_sales.weights.calls" in message
+    edit("team.yaml", "{booked_amount: 1.0}", "{booked_amount: -1}")  # a later mistake of another kind
+    assert refused(folder) == message
 
 
 def test_a_signing_provider_needs_a_secret_or_says_that_it_is_unsigned(folder: Path, edit: Edit) -> None:

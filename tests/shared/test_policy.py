@@ -62,6 +62,13 @@ def test_an_unknown_size_is_asked_for() -> None:
     assert [m.field for m in decision.missing] == ["employees", "authority"]
 
 
+def test_only_what_is_not_known_yet_is_asked_for() -> None:
+    raw = msgspec.to_builtins(POLICY)
+    raw["unknown_segment"]["ask"] = ["industry", "employees"]
+    known = LeadView(CONFIG.fields, {"industry": observe("industry", "IT")})
+    assert [m.field for m in decide(msgspec.convert(raw, Policy), known).missing] == ["employees", "needs", "authority"]
+
+
 def test_the_evidence_is_what_was_believed() -> None:
     decision = decide(POLICY, lead(2001, needs="denied"))
     assert decision.criteria[0].evidence == [observe("needs", status="denied")]
