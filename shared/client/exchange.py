@@ -1,6 +1,6 @@
 """One operation from request to answer, with its repetitions, as a generator that does no input or output itself.
 
-It yields `Send` and is sent a `Reply` or a `Lost`; it yields `Wait` and is sent `None`. So both clients are a short loop,
+It yields `Send` and is sent a `Reply` or a `Lost`; it yields `Wait` and is sent `None`. So both clients are a loop,
 and every rule stands here once: what is repeated, how long to wait, which error is raised.
 """
 

@@ -15,7 +15,7 @@ from shared.eventlog.port import LogUnavailable
 from shared.telemetry import Telemetry
 from shared.web.auth import Access
 from shared.web.bodies import convert, parse_json
-from shared.web.endpoint import ANONYMOUS, Answer, Call, Caller, Endpoint, encode, problem_answer
+from shared.web.endpoint import ANONYMOUS, JSON, Answer, Call, Caller, Endpoint, encode, problem_answer
 from shared.web.idempotency import Claim, Idempotency, claim_of, other_body
 from shared.web.problems import Problem, internal, method_not_allowed, missing_scope, not_found, unavailable
 from shared.web.query import parse_query
@@ -153,7 +153,7 @@ def with_bytes(answer: Answer) -> Answer:
     body = answer.body
     if isinstance(body, bytes | AsyncIterator):
         return answer
-    if isinstance(body, str):
+    if isinstance(body, str) and answer.media_type != JSON:
         answer.body = body.encode()
     elif answer.status == 204:
         answer.body = b""

@@ -55,7 +55,8 @@ class Call(Generic[Body, Query]):
 
 @dataclass(slots=True)
 class Answer:
-    """What is answered: bytes go as they are, an async iterator of bytes is streamed, all else becomes JSON."""
+    """What is answered: bytes go as they are, an async iterator of bytes is streamed, text of another media type
+    than JSON is encoded, all else becomes JSON."""
 
     body: Any = None
     status: int = 200
