@@ -4,7 +4,9 @@ import asyncio
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,14 +18,21 @@ from shared.postgres import PrivatePostgres
 from tests.system import System
 
 
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """For what runs PostgreSQL. Not pytest's own: a second pytest would shut those to the server's user meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="tasuki-test-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL for the whole session, to make databases on: TASUKI_DATABASE_URL if set, else a private one."""
     given = os.environ.get("TASUKI_DATABASE_URL")
     if given:
         yield given
         return
-    with PrivatePostgres(tmp_path_factory.mktemp("postgres")) as url:
+    with _private_folder() as folder, PrivatePostgres(folder) as url:
         yield url
 
 
@@ -52,6 +61,13 @@ def module_database_url(postgres_url: str, _template: str) -> Iterator[str]:
     yield from _database(postgres_url, _template)
 
 
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A data folder of one test's own."""
+    with _private_folder() as folder:
+        yield folder / "data"
+
+
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Gives a port that nobody listens on."""
@@ -66,9 +82,9 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[System]:
+def system(free_port: Callable[[], int]) -> Iterator[System]:
     """The whole of Tasuki, started as a user starts it, shared by the tests of one module."""
-    with System(tmp_path_factory.mktemp("system"), free_port) as running:
+    with _private_folder() as folder, System(folder / "data", free_port) as running:
         yield running
 
 
@@ -85,9 +101,3 @@ async def _execute(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    """A data folder of one test's own."""
-    return tmp_path / "data"

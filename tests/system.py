@@ -17,10 +17,18 @@ from shared.settings import SERVICES, ServiceName
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def until(condition: Callable[[], bool], within: float = 60, why: Callable[[], str] = lambda: "") -> None:
+    """Waits until a condition holds; fails after `within` seconds with what `why` says."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within} s: {why()}"
+        time.sleep(0.05)
+
+
 class System:
     """`with System(folder, free_port) as system:` starts it and waits until all services are ready.
 
-    `system.url["ingest"]`, `system.key` and `system.client("ingest")` reach it; its output is in `system.output()`.
+    `system.url["ingest"]` and `system.key` reach it; what it has printed is in `system.output()`.
     """
 
     def __init__(
@@ -71,11 +79,12 @@ class System:
 
     def wait_for(self, condition: Callable[[], bool], within: float = 60) -> None:
         """Waits until a condition holds; fails with what the system said when it ends or takes too long."""
-        deadline = time.monotonic() + within
-        while not condition():
+
+        def holds() -> bool:
             assert self.process.poll() is None, f"tasuki run ended with {self.process.returncode}:\n{self.output()}"
-            assert time.monotonic() < deadline, f"not within {within} s:\n{self.output()}"
-            time.sleep(0.05)
+            return condition()
+
+        until(holds, within, self.output)
 
     def is_ready(self, service: ServiceName) -> bool:
         """Whether a service's /readyz says 200 now."""

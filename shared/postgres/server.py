@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -53,6 +54,7 @@ class PrivatePostgres:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
         self._interrupted = False
+        self._socket_folder = self._home
 
     def __enter__(self) -> str:
         return self.start()
@@ -120,6 +122,9 @@ class PrivatePostgres:
                     break
                 except subprocess.TimeoutExpired:
                     continue
+        if self._socket_folder != self._home:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)  # only a courtesy: it is made and checked anew
+            self._socket_folder = self._home
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -7,10 +7,10 @@ import stat
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import asyncpg
 import pytest
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared.postgres import PostgresError, PrivatePostgres
 from shared.postgres.install import find_install, make_traversable
 from shared.process import processes_marked
+from tests.system import until
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
@@ -45,13 +46,6 @@ def ask(url: str, query: str) -> Any:
 
 def mark(data_dir: Path) -> str:
     return PrivatePostgres(data_dir)._mark
-
-
-def until(condition: Callable[[], bool], within: float = 30) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -154,9 +148,12 @@ def test_a_lost_password_is_made_anew(data_dir: Path) -> None:
         assert ask(url, "select 1") == 1
 
 
-def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
-    with PrivatePostgres(tmp_path / ("long" * 30)) as url:
+def test_a_path_too_long_for_a_socket(data_dir: Path) -> None:
+    with PrivatePostgres(data_dir / ("long" * 30)) as url:
         assert ask(url, "select 1") == 1
+        socket_folder = Path(unquote(url.partition("?host=")[2]))
+        assert stat.S_IMODE(socket_folder.stat().st_mode) == 0o700
+    assert not socket_folder.exists()
 
 
 def test_a_server_that_cannot_start_says_why(data_dir: Path) -> None:
@@ -183,8 +180,8 @@ def test_without_the_wheel_the_path_serves(monkeypatch: pytest.MonkeyPatch) -> N
 class TestAsRoot:
     """Root's server runs as somebody else, who gets to see nothing but his own folder."""
 
-    def test_others_may_pass_but_not_look(self, tmp_path: Path) -> None:
-        closed = tmp_path / "closed"
+    def test_others_may_pass_but_not_look(self, data_dir: Path) -> None:
+        closed = data_dir.parent / "closed"
         closed.mkdir(mode=0o700)
         with PrivatePostgres(closed / "data") as url:
             assert ask(url, "select 1") == 1
@@ -192,11 +189,10 @@ class TestAsRoot:
         assert stat.S_IMODE(closed.stat().st_mode) == 0o701
         assert stat.S_IMODE((closed / "data/postgres").stat().st_mode) == 0o700
 
-    def test_an_ordinary_user_starts_it_himself_and_root_goes_on_as_him(self, tmp_path: Path) -> None:
-        data_dir = tmp_path / "ordinary"
+    def test_an_ordinary_user_starts_it_himself_and_root_goes_on_as_him(self, data_dir: Path) -> None:
         data_dir.mkdir()
         os.chown(data_dir, 65534, 65534)
-        make_traversable(tmp_path)
+        make_traversable(data_dir.parent)
         make_traversable(Path(sys.executable).resolve().parent)
         once = textwrap.dedent(HOLDER).replace("time.sleep(600)", "server.stop()")
         user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
