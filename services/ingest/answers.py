@@ -92,10 +92,10 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: Sequence[FieldError] = ()
 
 
-class Receipts(msgspec.Struct, frozen=True):
-    """What became of a batch, in its order."""
+class WebhookAnswer(Receipt, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a delivery: of its one submission, or of each of a batch (`results`, in its order)."""
 
-    results: list[Receipt]
+    results: Sequence[Receipt] = ()
 
 
 class ActivityResult(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -11,8 +11,7 @@ from services.ingest.answers import (
     ObservationPage,
     QuarantineEntry,
     QuarantinePage,
-    Receipt,
-    Receipts,
+    WebhookAnswer,
 )
 from services.ingest.forms import HearingForm, LeadForm, LeadSearch, ToolResultForm
 from services.ingest.lead_handlers import LeadHandlers
@@ -93,7 +92,7 @@ def endpoints(leads: LeadHandlers, webhooks: WebhookHandlers, activities: Activi
             summary="A delivery of a form or tool named in sources.yaml",
             raw_body=True,
             media_types=("application/json", "application/x-www-form-urlencoded", "multipart/form-data"),
-            answers={202: Receipt | Receipts, 401: None, 409: None},
+            answers={202: WebhookAnswer, 401: None, 409: None},
         ),
         Endpoint(
             method="GET",

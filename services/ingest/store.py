@@ -70,7 +70,7 @@ async def read_leads(db: Connection, lead_ids: Sequence[str]) -> list[LeadRow]:
         ids,
     ):
         leads[row["lead_id"]].submitted.append((row["observed_at"], row["campaign"]))
-    said = "select lead_id, observation from ingest.observations where lead_id = any($1) order by observation_id"
+    said = "select lead_id, observation::text from ingest.observations where lead_id = any($1) order by observation_id"
     for row in await db.fetch(said, ids):
         leads[row["lead_id"]].observations.append(_OBSERVATION.decode(row["observation"]))
     return [leads[lead_id] for lead_id in ids if lead_id in leads]
@@ -80,7 +80,7 @@ async def read_unmapped(db: Connection, lead_id: str) -> list[tuple[str, datetim
     """(source, observed_at, JSON of the list) of the submissions that brought something which is no field of ours."""
     rows = await db.fetch(
         """
-        select source, observed_at, unmapped from ingest.submissions
+        select source, observed_at, unmapped::text from ingest.submissions
         where lead_id = $1 and unmapped <> '[]' order by observed_at desc, source, id
         """,
         lead_id,

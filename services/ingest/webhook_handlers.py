@@ -9,7 +9,7 @@ import msgspec
 
 from services.ingest import quarantine
 from services.ingest.activities import Refused
-from services.ingest.answers import QuarantineEntry, Receipt, Receipts
+from services.ingest.answers import QuarantineEntry, Receipt, WebhookAnswer
 from services.ingest.context import Context, identity_conflict, submit
 from services.ingest.items import Outcome, Submission
 from services.ingest.providers import PROVIDERS, Delivery, Provider, Unusable
@@ -164,7 +164,7 @@ def _answer(intake: Intake) -> Answer:
         raise identity_conflict()
     if not taken:
         raise _unusable([error for receipt in intake.receipts for error in receipt.errors])
-    return Answer(Receipts(intake.receipts) if intake.is_batch else intake.receipts[0], 202)
+    return Answer(WebhookAnswer(results=intake.receipts) if intake.is_batch else intake.receipts[0], 202)
 
 
 def _unusable(errors: Sequence[FieldError]) -> Problem:

@@ -1,0 +1,112 @@
+"""ingest as a whole on a real database, called over HTTP without a socket; its outbox can be looked into."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import httpx
+
+from services.ingest.app import build
+from shared.clock import FixedClock
+from shared.config import load_config
+from shared.db import connect, dsn
+from shared.eventlog.embedded import EmbeddedLog
+from shared.eventlog.port import Record
+from shared.events import Event, from_record
+from shared.outbox import unpack_headers
+from shared.serve import Runtime, Service
+from shared.settings import Settings
+from shared.telemetry import Telemetry
+from shared.web import Access, create_app, ensure_admin_key
+
+KEY = "tsk_key-of-the-tests-of-ingest"
+NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@dataclass
+class Door:
+    """A running ingest. The relay does not run, so `outbox` shows all that was ever told to the log."""
+
+    http: httpx.AsyncClient
+    clock: FixedClock
+    url: str
+    runtime: Runtime
+    service: Service
+
+    async def post(self, path: str, body: Any, *, headers: dict[str, str] | None = None) -> httpx.Response:
+        if isinstance(body, bytes):
+            return await self.http.post(path, content=body, headers=headers)
+        return await self.http.post(path, json=body, headers=headers)
+
+    async def get(self, path: str, **query: Any) -> httpx.Response:
+        return await self.http.get(path, params=query)
+
+    async def lead(self, fields: dict[str, Any], **more: Any) -> dict[str, Any]:
+        answer = await self.post("/v1/leads", {"fields": fields, **more})
+        assert answer.status_code in (200, 201), answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    async def rows(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(dsn(self.url))
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(query, *values)
+            return rows
+        finally:
+            await connection.close()
+
+    async def outbox(self, name: str | None = None) -> list[Event]:
+        """The events told to the log, in order; of one type, if a name is given."""
+        rows = await self.rows("select * from ingest.outbox order by id")
+        events = [
+            from_record(Record(r["topic"], 0, n, r["key"], unpack_headers(r["headers"]), r["value"], r["created_at"]))
+            for n, r in enumerate(rows)
+        ]
+        return [event for event in events if name is None or event.name == name]
+
+
+@asynccontextmanager
+async def open_door(database_url: str) -> AsyncIterator[Door]:
+    """Starts ingest on a migrated database, with the shipped configuration and a clock that stands at NOW."""
+    settings = Settings(database_url=database_url)
+    engine = connect(settings, "ingest-test")
+    log = await EmbeddedLog.open(settings)
+    await ensure_admin_key(engine, KEY)
+    clock = FixedClock(NOW)
+    config = load_config(settings.config_dir)
+    telemetry = Telemetry("ingest", level="error")
+    runtime = Runtime(settings, clock, engine, log, telemetry, config, Access(engine))
+    service = await build(runtime)
+    app = create_app(title="ingest", endpoints=service.endpoints, access=runtime.access, telemetry=telemetry)
+    stop = asyncio.Event()
+    queues = [asyncio.create_task(service.tasks[name](stop)) for name in ("activities", "submissions")]
+    transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+    headers = {"Authorization": f"Bearer {KEY}"}
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=headers) as http:
+            yield Door(http, clock, database_url, runtime, service)
+    finally:
+        stop.set()
+        await asyncio.gather(*queues)
+        await log.close()
+        await engine.dispose()
+
+
+def call(n: int = 1, **more: Any) -> dict[str, Any]:
+    """A call as a dialer posts it."""
+    return {
+        "id": f"c{n}",
+        "source": "dialer",
+        "type": "call",
+        "occurred_at": "2026-11-20T10:00:00+09:00",
+        "lead_id": "lead-1",
+        "rep": "tanaka",
+        "direction": "outbound",
+        "outcome": "conversation",
+        "duration_s": 60,
+    } | more

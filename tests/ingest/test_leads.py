@@ -1,0 +1,245 @@
+"""Typed forms, hearings, tool results; the lead that is answered."""
+
+from typing import Any
+
+import pytest
+
+from shared.events import LeadCreated, LeadFields
+from tests.ingest.door import Door, call
+
+FIELDS = {"email": "Taro@Example.co.jp", "company_name": "株式会社テスト", "employees": "２，００１名"}
+
+
+async def hear(door: Door, lead_id: str, answers: dict[str, Any], **more: Any) -> Any:
+    body = {"rep": "tanaka", "heard_at": "2026-11-20T10:00:00+09:00", "channel": "call", "answers": answers} | more
+    return await door.post(f"/v1/leads/{lead_id}/hearings", body)
+
+
+async def tool(door: Door, lead_id: str, fields: dict[str, Any], **more: Any) -> Any:
+    body = {"tool": "company-data", "observed_at": "2026-11-20T10:00:00+09:00", "fields": fields} | more
+    return await door.post(f"/v1/leads/{lead_id}/tool-results", body)
+
+
+async def test_a_form_is_a_lead(door: Door) -> None:
+    body = {"external_id": "hubspot:1", "fields": FIELDS, "observed_at": "2026-11-20T09:00:00+09:00"}
+    made = await door.post("/v1/leads", body | {"campaign": "spring-webinar"})
+    assert made.status_code == 201
+    lead = made.json()
+    fields = lead.pop("fields")
+    lead_id = lead.pop("lead_id")
+    assert made.headers["Location"] == f"/v1/leads/{lead_id}"
+    assert lead == {
+        "external_ids": ["hubspot:1"],
+        "stage": "Awareness",
+        "created_at": "2026-11-20T00:00:00Z",
+        "campaign": "spring-webinar",
+        "company": {"domain": "example.co.jp", "name": "株式会社テスト"},
+    }
+    assert {name: answer["value"] for name, answer in fields.items()} == {
+        "email": "taro@example.co.jp",
+        "company_name": "株式会社テスト",
+        "employees": 2001,
+    }
+    assert fields["email"]["method"] == "form"
+    assert fields["email"]["observed_at"] == "2026-11-20T00:00:00Z"
+    created, told = await door.outbox()
+    assert isinstance(created.data, LeadCreated)
+    assert created.data.external_ids == ["hubspot:1"]
+    assert (created.data.campaign, created.data.via) == ("spring-webinar", "fields")
+    assert isinstance(told.data, LeadFields)
+    assert {o.observation_id for o in told.data.observations} == {f["observation_id"] for f in fields.values()}
+    assert created.key == told.key == lead_id
+    assert created.time == told.time == told.data.observations[0].observed_at
+    assert (await door.get(f"/v1/leads/{lead_id}")).json()["fields"] == fields
+
+
+async def test_the_same_form_again_changes_nothing(door: Door) -> None:
+    first = await door.post("/v1/leads", {"fields": FIELDS})
+    again = await door.post("/v1/leads", {"fields": dict(reversed(FIELDS.items()))})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert len(await door.outbox("lead-fields")) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"fields": {"employees": "many"}}, "/fields/employees"),
+        ({"fields": {"shoe/size": 1}}, "/fields/shoe~1size"),
+        ({"fields": {"budget": "confirmed"}}, "/fields/budget"),
+        ({"fields": {}}, "/fields"),
+        ({"fields": {"email": " "}}, "/fields"),
+        ({"fields": FIELDS, "observed_at": "2026-11-20T09:00:00"}, "/observed_at"),
+        ({"fields": FIELDS, "observed_at": "2026-11-24T03:05:01Z"}, "/observed_at"),
+        ({"fields": FIELDS, "external_id": "a b"}, "/external_id"),
+        ({"fields": [1]}, "/fields"),
+        ({}, ""),
+    ],
+)
+async def test_a_wrong_form_is_refused_whole(door: Door, body: dict[str, Any], pointer: str) -> None:
+    answer = await door.post("/v1/leads", body)
+    assert answer.status_code == 422
+    assert [e["pointer"] for e in answer.json()["errors"]] == [pointer]
+    assert await door.outbox() == []
+
+
+async def test_a_hearing_is_believed_before_a_form_and_keeps_the_words(door: Door) -> None:
+    lead = await door.lead(FIELDS)
+    answer = await hear(
+        door,
+        lead["lead_id"],
+        {
+            "employees": {"value": 350, "quote": "350名です"},
+            "budget": {"status": "confirmed", "quote": "来期に確保済み"},
+        },
+    )
+    assert answer.status_code == 201
+    fields = answer.json()["fields"]
+    assert fields["employees"]["value"] == 350
+    assert (fields["employees"]["method"], fields["employees"]["by"], fields["employees"]["source"]) == (
+        "hearing",
+        "tanaka",
+        "call",
+    )
+    assert fields["budget"]["status"] == "confirmed"
+    assert fields["budget"]["quote"] == "来期に確保済み"
+    assert "value" not in fields["budget"]
+    assert answer.json()["created_at"] == "2026-11-20T01:00:00Z"
+    again = await hear(
+        door,
+        lead["lead_id"],
+        {
+            "employees": {"value": 350, "quote": "350名です"},
+            "budget": {"status": "confirmed", "quote": "来期に確保済み"},
+        },
+    )
+    assert again.status_code == 201
+    assert len(await door.outbox("lead-fields")) == 2
+    assert [i["lead_id"] for i in (await door.get("/v1/leads", rep="tanaka")).json()["items"]] == [lead["lead_id"]]
+
+
+@pytest.mark.parametrize(
+    ("answers", "pointer"),
+    [
+        ({"budget": {"quote": "はい"}}, "/answers/budget"),
+        ({"budget": {"status": "maybe"}}, "/answers/budget/status"),
+        ({"employees": {"status": "confirmed"}}, "/answers/employees"),
+        ({"website_tags": {"value": ["gtm"]}}, "/answers/website_tags"),
+        ({"shoe_size": {"value": 1}}, "/answers/shoe_size"),
+        ({}, "/answers"),
+    ],
+)
+async def test_a_wrong_hearing_is_refused(door: Door, answers: dict[str, Any], pointer: str) -> None:
+    lead = await door.lead(FIELDS)
+    answer = await hear(door, lead["lead_id"], answers)
+    assert answer.status_code == 422
+    assert [e["pointer"] for e in answer.json()["errors"]] == [pointer]
+
+
+async def test_a_tool_result(door: Door) -> None:
+    lead = await door.lead({"email": "a@example.co.jp"})
+    answer = await tool(door, lead["lead_id"], {"employees": 2500, "website_tags": ["ga4", "gtm"]})
+    assert answer.status_code == 201
+    assert answer.json()["fields"]["employees"]["value"] == 2500
+    assert answer.json()["fields"]["website_tags"]["value"] == ["ga4", "gtm"]
+    wrong = await tool(door, lead["lead_id"], {"needs": "yes"})
+    assert wrong.json()["errors"][0]["pointer"] == "/fields/needs"
+
+
+async def test_a_lead_that_nobody_knows(door: Door) -> None:
+    assert (await hear(door, "nobody", {"budget": {"status": "denied"}})).status_code == 404
+    assert (await tool(door, "nobody", {"employees": 1})).status_code == 404
+    assert (await door.get("/v1/leads/nobody")).status_code == 404
+    assert (await door.get("/v1/leads/nobody/observations")).status_code == 404
+    assert await door.outbox() == []
+
+
+async def test_an_erased_lead_is_gone(door: Door) -> None:
+    lead = await door.lead(FIELDS)
+    await door.rows("update ingest.leads set erased_at = now()")
+    assert (await door.get(f"/v1/leads/{lead['lead_id']}")).status_code == 410
+    assert (await hear(door, lead["lead_id"], {"budget": {"status": "denied"}})).status_code == 410
+    refused = await door.post("/v1/activities", call(lead_id=lead["lead_id"]))
+    assert refused.status_code == 422
+
+
+async def test_a_merged_lead_answers_its_survivor(door: Door) -> None:
+    kept, merged = await door.lead({"email": "a@example.co.jp"}), await door.lead({"email": "b@example.co.jp"})
+    await door.rows("update ingest.leads set merged_into = $1 where lead_id = $2", kept["lead_id"], merged["lead_id"])
+    assert (await door.get(f"/v1/leads/{merged['lead_id']}")).json()["lead_id"] == kept["lead_id"]
+    answer = await door.post("/v1/activities", call(lead_id=merged["lead_id"]))
+    assert answer.json()["results"][0]["lead_id"] == kept["lead_id"]
+    assert (await door.lead({"email": "b@example.co.jp", "title": "部長"}))["lead_id"] == kept["lead_id"]
+
+
+async def test_the_campaign_is_that_of_the_earliest_submission_that_has_one(door: Door) -> None:
+    email = {"email": "a@example.co.jp"}
+    await door.lead(email, observed_at="2026-11-20T00:00:00Z", campaign="late")
+    await door.lead(email, observed_at="2026-11-18T00:00:00Z")
+    lead = await door.lead(email, observed_at="2026-11-19T00:00:00Z", campaign="early")
+    assert lead["campaign"] == "early"
+    assert lead["created_at"] == "2026-11-18T00:00:00Z"
+
+
+async def test_observations_tell_all_and_mark_the_winners(door: Door) -> None:
+    lead = await door.lead({"employees": 100, "email": "a@example.co.jp"}, observed_at="2026-11-19T00:00:00Z")
+    await door.lead({"employees": 200, "email": "a@example.co.jp"}, observed_at="2026-11-20T00:00:00Z")
+    page = (await door.get(f"/v1/leads/{lead['lead_id']}/observations")).json()
+    assert [(o["field"], o["value"], o["winner"]) for o in page["items"] if o["field"] == "employees"] == [
+        ("employees", 200, True),
+        ("employees", 100, False),
+    ]
+    assert page["unmapped"] == []
+    seen: list[str] = []
+    cursor = None
+    while True:
+        query = {"limit": 1} | ({"cursor": cursor} if cursor else {})
+        part = (await door.get(f"/v1/leads/{lead['lead_id']}/observations", **query)).json()
+        seen += [o["observation_id"] for o in part["items"]]
+        cursor = part["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [o["observation_id"] for o in page["items"]]
+
+
+async def test_search(door: Door) -> None:
+    ids = [
+        (await door.lead({"email": f"p{n}@acme{n % 2}.co.jp", "company_name": f"アクメ{n} 100%"}))["lead_id"]
+        for n in range(5)
+    ]
+
+    async def found(**query: Any) -> list[str]:
+        answer = await door.get("/v1/leads", **query)
+        assert answer.status_code == 200, answer.text
+        return [item["lead_id"] for item in answer.json()["items"]]
+
+    assert await found(email="P3@ACME1.co.jp") == [ids[3]]
+    assert await found(domain="www.acme1.co.jp") == [ids[3], ids[1]]
+    assert await found(q="ｱｸﾒ2") == [ids[2]]
+    assert await found(q="0%") == ids[::-1]
+    assert await found(q="_0%") == []
+    assert await found(stage="Awareness", domain="acme0.co.jp", q="アクメ4") == [ids[4]]
+    assert await found(stage="Customer") == []
+    assert (await door.get("/v1/leads", email="x")).status_code == 422
+    assert (await door.get("/v1/leads", domain="x")).status_code == 422
+    assert (await door.get("/v1/leads", limit=201)).status_code == 422
+    assert (await door.get("/v1/leads", cursor="AAAA")).status_code == 422
+    first = (await door.get("/v1/leads", limit=3)).json()
+    second = (await door.get("/v1/leads", limit=3, cursor=first["next_cursor"])).json()
+    assert [i["lead_id"] for i in first["items"] + second["items"]] == ids[::-1]
+    assert second["next_cursor"] is None
+    assert first["items"][0] == (await door.get(f"/v1/leads/{ids[4]}")).json()
+
+
+async def test_the_field_registry(door: Door) -> None:
+    items = {item["id"]: item for item in (await door.get("/v1/fields")).json()["items"]}
+    assert items["employees"]["precedence"] == ["hearing", "tool", "form"]
+    assert items["employees"]["label"] == {"ja": "従業員数", "en": "Employees"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/leads", "/v1/leads/x", "/v1/leads/x/observations", "/v1/fields", "/v1/quarantine"]
+)
+async def test_reading_needs_a_key(door: Door, path: str) -> None:
+    answer = await door.http.get(path, headers={"Authorization": "Bearer wrong"})
+    assert answer.status_code == 401
