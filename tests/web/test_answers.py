@@ -1,0 +1,137 @@
+"""contract/http.md "Errors", "Overload" and the open paths: what every answer looks like."""
+
+import asyncio
+import re
+from contextlib import suppress
+
+import httpx
+import pytest
+from sqlalchemy.pool import QueuePool
+
+from shared.web import Access, create_app
+from shared.web import observe as observe_module
+from tests.web.conftest import ADMIN_KEY, Site, problem, serving
+from tests.web.sample import FAILURES, Sample
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/nothing", "/v1/things/", "/v1/things/1/2", "//", "/v1/things%2F1%2F2", "/livez/"]
+)
+async def test_unknown_addresses_get_a_problem(site: Site, path: str) -> None:
+    problem(await site.client.get(path), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("PUT", "/v1/things"), ("DELETE", "/v1/things/1"), ("POST", "/livez"), ("TRACE", "/v1/things"), ("POST", "/docs")],
+)
+async def test_other_methods_get_405_with_those_allowed(site: Site, method: str, path: str) -> None:
+    response = await site.client.request(method, path)
+    problem(response, 405)
+    assert "GET" in response.headers["allow"]
+
+
+async def test_head_is_get_without_a_body(site: Site) -> None:
+    head = await site.client.head("/v1/things")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len((await site.client.get("/v1/things")).content))
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda error: type(error).__name__)
+async def test_outages_get_503_with_retry_after(site: Site, failure: Exception) -> None:
+    site.sample.failure = failure
+    response = await site.client.post("/v1/failing")
+    problem(response, 503)
+    assert int(response.headers["retry-after"]) >= 1
+
+
+async def test_unexpected_errors_get_a_problem_and_a_traceback_in_the_log(site: Site) -> None:
+    site.sample.failure = ZeroDivisionError("of 'mei@example.jp'")
+    document = problem(await site.client.post("/v1/failing"), 500)
+    assert "ZeroDivision" not in str(document)
+    line = next(line for line in site.logged.getvalue().splitlines() if "request_failed" in line)
+    assert "ZeroDivisionError" in line
+    assert "sample.py" in line
+    assert "mei@example.jp" not in line
+
+
+async def test_answers_are_not_cached_and_carry_their_request_id(site: Site) -> None:
+    response = await site.client.get("/v1/things", headers={"x-request-id": "mine-1"})
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-request-id"] == "mine-1"
+    forged = await site.client.get("/v1/things", headers={"x-request-id": "a b\tc"})
+    assert re.fullmatch("[0-9a-f]{16}", forged.headers["x-request-id"])
+
+
+async def test_readiness_has_one_line_for_each_failed_check(site: Site) -> None:
+    async def fine() -> str | None:
+        return None
+
+    async def broken() -> str | None:
+        return "is\nbroken"
+
+    async def raising() -> str | None:
+        raise ConnectionError
+
+    checks = {"fine": fine, "broken": broken, "raising": raising}
+    app = create_app(
+        title="t",
+        endpoints=[],
+        access=Access(site.engine),
+        telemetry=site.telemetry,
+        checks=checks,
+        alive={"fine": fine},
+    )
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        ready = await client.get("/readyz")
+        assert ready.status_code == 503
+        assert ready.text.splitlines() == ["broken: is broken", "raising: ConnectionError"]
+        assert (await client.get("/livez")).status_code == 200
+
+
+async def test_more_requests_than_can_be_worked_on_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe_module, "IN_FLIGHT_MAX", 2)
+    site.sample.gate.clear()
+    running = [asyncio.create_task(site.client.post("/v1/slow", json={"name": "a"})) for _ in range(6)]
+    while sum(task.done() for task in running) < 4:  # noqa: ASYNC110 - until all but two were refused
+        await asyncio.sleep(0.01)
+    refused = [task.result() for task in running if task.done()]
+    assert (await site.client.get("/livez")).status_code == 200
+    site.sample.gate.set()
+    answers = await asyncio.gather(*running)
+    assert sorted(answer.status_code for answer in answers) == [201, 201, 503, 503, 503, 503]
+    for answer in refused:
+        assert problem(answer, 503)["type"] == "urn:tasuki:problem:overloaded"
+        assert answer.headers["retry-after"]
+
+
+async def test_clients_that_go_away_leave_no_connection_behind(site: Site) -> None:
+    """1,000 requests that use the database, their clients gone at random moments: the pool is back to its baseline."""
+    pool = site.engine.pool
+    assert isinstance(pool, QueuePool)
+
+    async def leave(number: int) -> None:
+        head = ["POST /v1/things HTTP/1.1", "host: x", f"authorization: Bearer {ADMIN_KEY}", "content-length: 13"]
+        head += ["content-type: application/json", f"idempotency-key: leave-{number}", "", '{"name": "a"}']
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write("\r\n".join(head).encode())
+        await writer.drain()
+        await asyncio.sleep(number % 7 / 1000)
+        writer.transport.abort()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    for start in range(0, 1000, 50):
+        await asyncio.gather(*(leave(number) for number in range(start, start + 50)))
+    async with asyncio.timeout(30):
+        while pool.checkedout() > 0:  # noqa: ASYNC110 - the pool has no event for it
+            await asyncio.sleep(0.05)
+    headers = {"idempotency-key": "leave-0", "content-type": "application/json"}
+    answer = await site.client.post("/v1/things", content=b'{"name": "a"}', headers=headers)
+    assert answer.status_code == 201
+
+
+def test_an_endpoint_declared_twice_stops_the_start(site: Site) -> None:
+    table = Sample().table()
+    with pytest.raises(ValueError, match="declared twice"):
+        create_app(title="t", endpoints=[*table, table[0]], access=Access(site.engine), telemetry=site.telemetry)
