@@ -81,8 +81,9 @@ class EmbeddedReader:
             del self._next[at]
 
     async def lag(self) -> Mapping[TopicPartition, int]:
-        ends = await self._ends(self._next)
-        return {at: ends[at] - position for at, position in self._next.items()}
+        reached = dict(self._next)  # a fetch may run beside us
+        ends = await self._ends(reached)
+        return {at: ends[at] - position for at, position in reached.items()}
 
     async def close(self) -> None:
         self._waker.close()
