@@ -38,13 +38,10 @@ async def build(runtime: Runtime) -> Service:
     )
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)
 
-    async def alive() -> str | None:
-        return consumer.healthy()
-
     return Service(
         endpoints=Routes(engine, rules, definitions_of(config), runtime.clock).table(),
         tasks={"consumer": consumer.run, "relay": relay.run},
-        alive={"consumer": alive},
+        alive={"consumer": consumer.healthy},
         collectors={"handoffs": open_handoffs(engine)},
     )
 
