@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.corrections import Fact, effective
+from services.handoff.kinds import kind_of
 from shared.consume import Received
 from shared.db import driver
 from shared.events import Correction, Event, FieldValue, Identity, LeadFields, Observation, decode_data, encode_data
@@ -86,30 +87,41 @@ class _Touch(NamedTuple):
     known_at: datetime | None
     events: int
     last_event_at: datetime
+    kinds: frozenset[str]
 
 
 async def _touch(conn: AsyncConnection, received: Sequence[Received]) -> list[str]:
     by_lead: dict[str, _Touch] = {}
     for record, event in received:
-        seen = by_lead.get(event.subject) or _Touch(record.partition, None, 0, event.time)
-        known_at = event.time if event.name == "lead-created" else seen.known_at
-        by_lead[event.subject] = _Touch(seen.shard, known_at, seen.events + 1, max(seen.last_event_at, event.time))
+        seen = by_lead.get(event.subject) or _Touch(record.partition, None, 0, event.time, frozenset())
+        by_lead[event.subject] = _Touch(
+            seen.shard,
+            event.time if event.name == "lead-created" else seen.known_at,
+            seen.events + 1,
+            max(seen.last_event_at, event.time),
+            seen.kinds | {kind_of(event.name, event.data)} if event.name in HISTORY else seen.kinds,
+        )
     if not by_lead:
         return []
     ids = sorted(by_lead)
     # The order of insertion is the order of locking.
     await (await driver(conn)).execute(
         """
-        insert into handoff.leads as l (lead_id, shard, known_at, events, last_event_at)
-        select * from unnest($1::text[], $2::int[], $3::timestamptz[], $4::bigint[], $5::timestamptz[]) as t(lead_id)
+        insert into handoff.leads as l (lead_id, shard, known_at, events, last_event_at, kinds)
+        select lead_id, shard, known_at, events, last_event_at, string_to_array(kinds, ',')
+        from unnest($1::text[], $2::int[], $3::timestamptz[], $4::bigint[], $5::timestamptz[], $6::text[])
+             as t(lead_id, shard, known_at, events, last_event_at, kinds)
         order by lead_id
         on conflict (lead_id) do update set
             known_at = coalesce(l.known_at, excluded.known_at),
             events = l.events + excluded.events,
-            last_event_at = greatest(l.last_event_at, excluded.last_event_at)
+            last_event_at = greatest(l.last_event_at, excluded.last_event_at),
+            kinds = case when l.kinds @> excluded.kinds then l.kinds
+                         else array(select distinct unnest(l.kinds || excluded.kinds)) end
         """,
         ids,
-        *zip(*(by_lead[i] for i in ids), strict=True),
+        *zip(*(by_lead[i][:-1] for i in ids), strict=True),
+        [",".join(sorted(by_lead[i].kinds)) for i in ids],
     )
     return ids
 
@@ -146,11 +158,12 @@ async def _add_activities(conn: AsyncConnection, events: Sequence[Event]) -> Non
     rows = []
     for e in events:
         data = encode_data(e.data).decode()
-        rows.append((e.source, e.id, e.subject, e.name, e.time, e.recorded_at, data, True, e.time, data))
+        kind = kind_of(e.name, e.data)
+        rows.append((e.source, e.id, e.subject, e.name, e.time, e.recorded_at, data, True, e.time, data, kind))
     await _insert(
         conn,
-        "activities (source, id, lead_id, name, time, recorded_at, data, counts, at, held)",
-        "text text text text timestamptz timestamptz json bool timestamptz jsonb",
+        "activities (source, id, lead_id, name, time, recorded_at, data, counts, at, held, kind)",
+        "text text text text timestamptz timestamptz json bool timestamptz json text",
         rows,
     )
 
@@ -200,18 +213,23 @@ async def _recount(conn: AsyncConnection, arrived: Sequence[Identity], correctio
         sent = Fact(row["source"], row["id"], row["name"], row["time"], decode_data(row["name"], row["data"].encode()))
         now = effective(sent, known)
         held = now or sent
-        results.append((sent.source, sent.id, now is not None, held.time, encode_data(held.data).decode()))
+        data = encode_data(held.data).decode()
+        results.append((sent.source, sent.id, now is not None, held.time, data, kind_of(held.name, held.data)))
     if not results:
         return set()
     changed = await connection.fetch(
         """
-        update handoff.activities a set counts = t.counts, at = t.at, held = t.held
-        from unnest($1::text[], $2::text[], $3::bool[], $4::timestamptz[], $5::jsonb[])
-             as t(source, id, counts, at, held)
+        update handoff.activities a set counts = t.counts, at = t.at, held = t.held, kind = t.kind
+        from unnest($1::text[], $2::text[], $3::bool[], $4::timestamptz[], $5::json[], $6::text[])
+             as t(source, id, counts, at, held, kind)
         where a.source = t.source and a.id = t.id
-        returning a.lead_id
+        returning a.lead_id, a.kind
         """,
         *zip(*results, strict=True),
+    )
+    await connection.executemany(
+        "update handoff.leads set kinds = kinds || $2 where lead_id = $1 and not kinds @> array[$2]",
+        sorted({(row["lead_id"], row["kind"]) for row in changed}),
     )
     return {row["lead_id"] for row in changed}
 

@@ -1,15 +1,16 @@
 """Takes leads through the gate of `stages.py`: reads their facts, writes the entries, tells the log."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.emit import emit, happened
 from services.handoff.facts import observations_of
+from services.handoff.kinds import counts
 from services.handoff.stages import BECAME_KNOWN, RECYCLED, Entry, Facts, Ladder, Moment, Place, advance
 from shared.conditions import Condition
 from shared.db import driver
@@ -23,7 +24,7 @@ async def through_gate(
     """Enter every stage that the facts of these leads bring. The caller holds the leads' rows."""
     rows = await (await driver(conn)).fetch(
         """
-        select lead_id, known_at, stage, cycle, cycle_since, stage_at from handoff.leads
+        select lead_id, known_at, stage, cycle, cycle_since, stage_at, kinds from handoff.leads
         where lead_id = any($1::text[]) and known_at is not null and stage is distinct from $2
         order by lead_id
         """,
@@ -33,7 +34,7 @@ async def through_gate(
     if not rows:
         return
     observations = await observations_of(conn, [row["lead_id"] for row in rows])
-    moments = await _moments(conn, ladder, {row["lead_id"]: row["cycle_since"] for row in rows})
+    moments = await _moments(conn, ladder, rows)
     entries: list[tuple[str, Entry]] = []
     for row in rows:
         lead_id = row["lead_id"]
@@ -117,58 +118,60 @@ def _changed(lead_id: str, entry: Entry, now: datetime) -> Event:
 
 
 async def _moments(
-    conn: AsyncConnection, ladder: Ladder, since: Mapping[str, datetime | None]
+    conn: AsyncConnection, ladder: Ladder, rows: Sequence[Any]
 ) -> dict[str, dict[Condition, list[Moment]]]:
-    """The events of each lead's cycle that the ladder's conditions count, of each as many as the condition asks for."""
-    found: dict[str, dict[Condition, list[Moment]]] = defaultdict(lambda: defaultdict(list))
-    connection = await driver(conn)
-    for condition in ladder.event_conditions:
-        rows = await connection.fetch(
-            _HANDOFF_MOMENTS if condition.event == "handoff" else _ACTIVITY_MOMENTS,
-            list(since),
-            list(since.values()),
-            condition.count or 1,
-            condition.status,
-            *(
-                ()
-                if condition.event == "handoff"
-                else (condition.event, condition.direction, condition.outcome, condition.channel)
-            ),
+    """What the conditions on events beyond each lead's stage count in its cycle: of each the earliest, at least as many
+    as it asks for."""
+    asked = [(row, c) for row in rows for c in ladder.event_conditions(row["stage"])]
+    most = max((condition.count or 1 for _, condition in asked), default=0)
+    wanted = {
+        (row["lead_id"], kind): (row["cycle_since"], most)
+        for row, condition in asked
+        for kind in (_HANDOFFS if condition.event == "handoff" else row["kinds"])
+        if counts(condition, kind)
+    }
+    if not wanted:
+        return {}
+    found = await (await driver(conn)).fetch(
+        _MOMENTS,
+        [lead_id for lead_id, _ in wanted],
+        [kind for _, kind in wanted],
+        [since for since, _ in wanted.values()],
+        [limit for _, limit in wanted.values()],
+    )
+    by_kind: dict[tuple[str, str], list[Moment]] = defaultdict(list)
+    for row in found:
+        by_kind[row["lead_id"], row["kind"]].append(Moment(row["at"], row["who"]))
+    moments: dict[str, dict[Condition, list[Moment]]] = defaultdict(dict)
+    for row, condition in asked:
+        kinds = _HANDOFFS if condition.event == "handoff" else row["kinds"]
+        matching = [by_kind[row["lead_id"], kind] for kind in kinds if counts(condition, kind)]
+        moments[row["lead_id"]][condition] = sorted(
+            (moment for one in matching for moment in one), key=lambda m: (m.at, m.who or "")
         )
-        for row in rows:
-            found[row["lead_id"]][condition].append(Moment(row["at"], row["who"]))
-    return found
+    return moments
 
 
-_ACTIVITY_MOMENTS = """
-    select l.lead_id, e.at, e.who
-    from unnest($1::text[], $2::timestamptz[]) as l(lead_id, since)
+_HANDOFFS = tuple(f"handoff||||{status}" for status in ("created", "accepted", "returned"))
+"""The kinds of what sales and inside sales do with handoffs; they stand in a table of their own."""
+
+_MOMENTS = """
+    select l.lead_id, l.kind, e.at, e.who
+    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::int[]) as l(lead_id, kind, since, wanted)
     cross join lateral (
-        select a.at, a.held ->> 'rep' as who from handoff.activities a
-        where a.lead_id = l.lead_id and a.counts and a.name = $5 and (l.since is null or a.at >= l.since)
-          and ($4::text is null or a.held ->> 'status' = $4)
-          and ($6::text is null or a.held ->> 'direction' = $6)
-          and ($7::text is null or a.held ->> 'outcome' = $7)
-          and ($8::text is null or a.held ->> 'channel' = $8)
-        order by a.at, a.source, a.id limit $3
+        (select a.at, a.held ->> 'rep' as who from handoff.activities a
+         where a.lead_id = l.lead_id and a.kind = l.kind and a.counts and (l.since is null or a.at >= l.since)
+         order by a.at limit l.wanted)
+        union all
+        (select h.created_at, h.rep from handoff.handoffs h
+         where l.kind = 'handoff||||created' and h.lead_id = l.lead_id and (l.since is null or h.created_at >= l.since)
+         order by h.number limit l.wanted)
+        union all
+        (select h.decided_at, h.sales_rep from handoff.handoffs h
+         where l.kind = 'handoff||||' || h.status and h.lead_id = l.lead_id and h.decided_at is not null
+           and (l.since is null or h.decided_at >= l.since)
+         order by h.number limit l.wanted)
     ) e
-    order by l.lead_id, e.at
-"""
-
-_HANDOFF_MOMENTS = """
-    select l.lead_id, e.at, e.who
-    from unnest($1::text[], $2::timestamptz[]) as l(lead_id, since)
-    cross join lateral (
-        select h.at, h.who from (
-            select created_at as at, rep as who, 'created' as status from handoff.handoffs where lead_id = l.lead_id
-            union all
-            select decided_at, sales_rep, status from handoff.handoffs
-            where lead_id = l.lead_id and decided_at is not null
-        ) h
-        where ($4::text is null or h.status = $4) and (l.since is null or h.at >= l.since)
-        order by h.at, h.status limit $3
-    ) e
-    order by l.lead_id, e.at
 """
 
 

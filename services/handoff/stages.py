@@ -6,10 +6,9 @@ it only goes forward, and a stage that it skips is not recorded. A cycle is move
 before a recycle stays known, but brings nobody into a stage again.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import NamedTuple
 
 from shared.conditions import Condition, evaluate
@@ -34,23 +33,23 @@ class Ladder:
         self.first = first
         self.rules = tuple(rules)
         self.stages = (first, *(rule.stage for rule in rules))
-        self._mentions = {rule.stage: frozenset(_mentions(rule.enter_when)) for rule in rules}
+        self._mentions = {rule.stage: tuple(dict.fromkeys(_mentions(rule.enter_when))) for rule in rules}
 
     @property
     def last(self) -> str:
         return self.stages[-1]
 
-    @cached_property
-    def event_conditions(self) -> frozenset[Condition]:
-        """Every condition on events that some rule holds."""
-        return frozenset(m for mentions in self._mentions.values() for m in mentions if isinstance(m, Condition))
+    def event_conditions(self, stage: str | None) -> list[Condition]:
+        """The conditions on events in the rules beyond a stage."""
+        mentioned = dict.fromkeys(m for rule in self.beyond(stage) for m in self._mentions[rule.stage])
+        return [m for m in mentioned if isinstance(m, Condition)]
 
-    def beyond(self, stage: str) -> tuple[Rule, ...]:
-        """The rules of the stages after this one; of all, when the ladder no longer has it."""
+    def beyond(self, stage: str | None) -> tuple[Rule, ...]:
+        """The rules of the stages after this one; of all, when the lead is in none or the ladder no longer has it."""
         return self.rules[self.stages.index(stage) :] if stage in self.stages else self.rules
 
-    def looks_at(self, rule: Rule, changed: Iterable["str | Condition"]) -> bool:
-        return not self._mentions[rule.stage].isdisjoint(changed)
+    def looks_at(self, rule: Rule, changed: Collection["str | Condition"]) -> bool:
+        return any(mention in changed for mention in self._mentions[rule.stage])
 
 
 class Place(NamedTuple):
@@ -71,7 +70,7 @@ class Moment(NamedTuple):
 
 class Facts(NamedTuple):
     """What is known of a lead. `moments`: per condition on events the earliest matching ones of the cycle, in order of
-    time, as many as the condition asks for."""
+    time, at least as many as the condition asks for, where there are."""
 
     observations: Sequence[Observation]
     moments: Mapping[Condition, Sequence[Moment]]
@@ -93,15 +92,14 @@ def advance(ladder: Ladder, registry: FieldRegistry, place: Place, facts: Facts)
     """The entries that these facts bring, in order."""
     entries: list[Entry] = []
     view = _AsOf(registry)
-    for at, changes in _timeline(facts, place.since):
-        view.take(at, changes, facts)
-        # Who sees a fact of an earlier cycle only takes note of it.
-        if place.since is not None and at < place.since:
+    for at, changes in _timeline(facts):
+        view.take(changes)
+        if place.since is not None and at < place.since:  # of an earlier cycle: known, but it moves nobody
             continue
-        keys = [key for key, _ in changes]
+        about = [change.about for change in changes]
         for rule in reversed(ladder.beyond(place.stage)):
-            if ladder.looks_at(rule, keys) and evaluate(rule.enter_when, view).truth:
-                by = next((who for key, who in changes if who and ladder.looks_at(rule, [key])), None)
+            if ladder.looks_at(rule, about) and evaluate(rule.enter_when, view).truth:
+                by = next((c.who for c in changes if c.who and ladder.looks_at(rule, [c.about])), None)
                 entered = max(at, place.at)  # a fact may be older than the stage before it: entries keep their order
                 entries.append(Entry(rule.stage, place.stage, place.cycle, entered, described(rule.enter_when), by))
                 place = Place(rule.stage, place.cycle, place.since, entered)
@@ -109,19 +107,28 @@ def advance(ladder: Ladder, registry: FieldRegistry, place: Place, facts: Facts)
     return entries
 
 
-_Change = tuple["str | Condition", str | None]
-"""What a fact is about (a field, or a condition on events that it fulfils) and who brought it."""
+class _Change(NamedTuple):
+    """One fact: a field that somebody spoke about, or a condition on events that is fulfilled."""
+
+    about: str | Condition
+    who: str | None
+    said: Observation | None = None
 
 
-def _timeline(facts: Facts, since: datetime | None) -> list[tuple[datetime, list[_Change]]]:
-    points: dict[datetime, list[_Change]] = defaultdict(list)
-    for observation in facts.observations:
-        points[observation.observed_at].append((observation.field, observation.by))
+def _timeline(facts: Facts) -> list[tuple[datetime, list[_Change]]]:
+    """Facts of one time stand together, since one form says many things at once; but of two that contradict one
+    another at one time each has its moment, as if they had come one by one."""
+    points: dict[tuple[datetime, int], list[_Change]] = defaultdict(list)
+    spoken_of: Counter[tuple[datetime, str]] = Counter()
+    for said in facts.observations:
+        subject = (said.observed_at, said.field)
+        points[said.observed_at, spoken_of[subject]].append(_Change(said.field, said.by, said))
+        spoken_of[subject] += 1
     for condition, moments in facts.moments.items():
         needed = condition.count or 1
         if len(moments) >= needed:
-            points[moments[needed - 1].at].append((condition, moments[needed - 1].who))
-    return sorted(points.items(), key=lambda point: point[0])
+            points[moments[needed - 1].at, 0].append(_Change(condition, moments[needed - 1].who))
+    return [(at, points[at, turn]) for at, turn in sorted(points)]
 
 
 class _AsOf:
@@ -130,19 +137,15 @@ class _AsOf:
     def __init__(self, registry: FieldRegistry) -> None:
         self._registry = registry
         self._best: dict[str, Observation] = {}
-        self._fulfilled: dict[Condition, int] = {}
-        self._next = 0
+        self._fulfilled: set[Condition] = set()
 
-    def take(self, at: datetime, changes: Sequence[_Change], facts: Facts) -> None:
-        start = self._next
-        while self._next < len(facts.observations) and facts.observations[self._next].observed_at <= at:
-            self._next += 1
-        said = facts.observations[start : self._next]
-        before = [self._best[o.field] for o in said if o.field in self._best]
-        self._best |= believed(self._registry, [*before, *said])
-        for key, _ in changes:
-            if isinstance(key, Condition):
-                self._fulfilled[key] = key.count or 1
+    def take(self, changes: Iterable[_Change]) -> None:
+        for change in changes:
+            if change.said is None:
+                self._fulfilled.update([change.about] if isinstance(change.about, Condition) else ())
+            else:
+                before = self._best.get(change.said.field)
+                self._best |= believed(self._registry, [change.said, *([before] if before else [])])
 
     def field(self, field_id: str) -> Field | None:
         return self._registry.get(field_id) if field_id in self._registry else None
@@ -151,7 +154,7 @@ class _AsOf:
         return self._best.get(field_id)
 
     def count(self, condition: Condition) -> int:
-        return self._fulfilled.get(condition, 0)
+        return (condition.count or 1) if condition in self._fulfilled else 0
 
 
 def _mentions(condition: Condition) -> Iterable["str | Condition"]:

@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from shared.consume import consumer_tables
 from shared.outbox import outbox_table
@@ -43,6 +43,7 @@ leads = Table(
     _time("stage_at", nullable=True),
     Column("events", BigInteger, nullable=False, server_default="0"),
     _time("last_event_at", nullable=True),
+    Column("kinds", ARRAY(Text), nullable=False, server_default="{}", comment="of the activities it ever had"),
     comment="A row is the lock of its lead: whoever decides about the lead holds it.",
 )
 
@@ -75,9 +76,11 @@ activities = Table(
     Column("data", JSON, nullable=False, comment="as it was sent"),
     Column("counts", Boolean, nullable=False, comment="false after a void"),
     _time("at"),  # after corrections, like held
-    Column("held", JSONB, nullable=False, comment="the data after corrections"),
+    Column("held", JSON, nullable=False, comment="the data after corrections"),
+    Column("kind", Text, nullable=False, comment="what conditions on events tell apart, after corrections"),
     PrimaryKeyConstraint("source", "id", name="activities_pkey"),
-    Index("activities_history", "lead_id", "name", "at", postgresql_where=text("counts")),
+    Index("activities_history", "lead_id", "at", "source", "id", postgresql_where=text("counts")),
+    Index("activities_kinds", "lead_id", "kind", "at", postgresql_where=text("counts")),
 )
 
 corrections = Table(

@@ -47,7 +47,8 @@ async def test_borders_and_kleene(
     await desk.deliver(created("L1"))
     if employees is not None:
         await desk.deliver(fields("L1", "form", employees=employees))
-    if heard := {f: s for f, s in (("needs", needs), ("authority", authority)) if s}:
+    heard: dict[str, Any] = {f: s for f, s in (("needs", needs), ("authority", authority)) if s}
+    if heard:
         await desk.deliver(hearing("L1", **heard))
     said = await readiness(desk, "L1")
     assert (said["segment"], said["decision"]) == (segment, decision)

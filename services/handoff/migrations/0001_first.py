@@ -23,7 +23,8 @@ def upgrade() -> None:
             cycle_since timestamptz,
             stage_at timestamptz,
             events bigint not null default 0,
-            last_event_at timestamptz
+            last_event_at timestamptz,
+            kinds text[] not null default '{}'
         );
 
         create table handoff.observations (
@@ -51,10 +52,12 @@ def upgrade() -> None:
             data json not null,
             counts boolean not null,
             at timestamptz not null,
-            held jsonb not null,
+            held json not null,
+            kind text not null,
             constraint activities_pkey primary key (source, id)
         );
-        create index activities_history on handoff.activities (lead_id, name, at) where counts;
+        create index activities_history on handoff.activities (lead_id, at, source, id) where counts;
+        create index activities_kinds on handoff.activities (lead_id, kind, at) where counts;
 
         create table handoff.corrections (
             source text not null,
