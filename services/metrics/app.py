@@ -1,9 +1,5 @@
 """Puts the metrics service together; the only file that knows all its parts."""
 
-from datetime import date
-
-from shared.serve import Runtime, Service
-
 from services.metrics import store
 from services.metrics.catalogue import compile_catalogue
 from services.metrics.contributions.rules import Rules
@@ -11,10 +7,10 @@ from services.metrics.exporter import Exporter
 from services.metrics.fold import Fold
 from services.metrics.rebuild import rebuild
 from services.metrics.routes import Routes
-from shared.config.team import Team
 from shared.consume import Consumer
 from shared.db import driver, transaction
 from shared.events import ACTIVITIES, HANDOFFS, LEADS
+from shared.serve import Runtime, Service
 
 SCHEMA = "metrics"
 TOPICS = (LEADS, ACTIVITIES, HANDOFFS)
@@ -28,7 +24,7 @@ async def build(runtime: Runtime) -> Service:
     rules = Rules(settings.zone, config.fields, policy)
     await rebuild(engine, rules, only_if_stale=True)
     async with transaction(engine) as conn:
-        await store.set_membership(await driver(conn), membership(config.team))
+        await store.set_membership(await driver(conn), config.team)
     consumer = Consumer(
         engine=engine,
         log=runtime.log,
@@ -46,8 +42,3 @@ async def build(runtime: Runtime) -> Service:
         tasks={"consumer": consumer.run},
         collectors={"kpis": exporter.collect},
     )
-
-
-def membership(team: Team) -> list[tuple[str, str, date, date]]:
-    """(rep, team, first day, last day) of every member."""
-    return [(m.id, m.team, m.from_, m.to) for m in team.members]

@@ -29,7 +29,7 @@ class Fold:
     def __init__(self, engine: AsyncEngine, rules: Rules, team: Team) -> None:
         self._engine = engine
         self._rules = rules
-        self._team = team
+        self.team = team
         self._dimension_ids = store.DimensionIds()
 
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
@@ -59,7 +59,7 @@ class Fold:
             await self._make_anew(raw, anew, frozenset(r.event.identity for r in received), work)
         await self._write(raw, work)
         segments = {lead: state.attributes.segment for lead, state in work.states.items()}
-        await store.add_counters(raw, count(received, segments, self._team, self._rules))
+        await store.add_counters(raw, count(received, segments, self.team, self._rules))
 
     async def _corrected(self, conn: asyncpg.Connection, events: Sequence[Event]) -> dict[str, int]:
         """Leads whose past the batch's corrections change, or whose new events were corrected before they came."""

@@ -4,7 +4,6 @@ One statement for each part of a KPI makes all its periods and dimensions at onc
 """
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import NamedTuple
 
 import asyncpg
@@ -55,7 +54,7 @@ def _samples(kpi: Kpi, sums: Mapping[str, Cells]) -> Iterator[tuple[Sample, floa
             yield Sample(kpi.id, *key), float(value)
 
 
-def _values(kpi: Kpi, sums: Mapping[str, Cells]) -> Iterator[tuple[CellKey, int | float | Decimal | None]]:
+def _values(kpi: Kpi, sums: Mapping[str, Cells]) -> Iterator[tuple[CellKey, float | None]]:
     match kpi:
         case Ratio():
             above, below = sums[kpi.numerator.id], sums[kpi.denominator.id]

@@ -1,6 +1,5 @@
 """Answers questions from the cells, in one SQL statement for each part of a KPI."""
 
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -134,16 +133,17 @@ def ratio_value(kpi: Ratio, key: Key, numerator: Sum | None, denominator: Sum | 
     return {"value": divided(above, below), "numerator": above, "denominator": below}
 
 
-def divided(above: int | Decimal, below: int | Decimal) -> float | None:
+def divided(above: float, below: float) -> float | None:
     """A quotient as it is answered: null where there is nothing to divide by."""
-    return float(above / below) if below else None
+    return above / below if below else None
 
 
-def _amount(kpi: Kpi, key: Key, total: int) -> int | Decimal:
+def _amount(kpi: Kpi, key: Key, total: int) -> int | float:
+    """Seconds as they are, money in major units: a float prints the decimals of any real amount exactly."""
     if not kpi.money:
         return total
     amount = major_units(total, key[-1])
-    return int(amount) if amount == amount.to_integral_value() else amount
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
 def _cuts(question: Question, money: bool, fiscal_year_start: int) -> list[str]:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.metrics.contributions.facts import Contributions, Dimensions
 from services.metrics.contributions.lead import LeadState
 from services.metrics.contributions.truth import IdentityKey
+from shared.config.team import Team
 from shared.db import driver, transaction
 from shared.events import Correction, Event, decode_data
 
@@ -23,7 +24,7 @@ WORLD_LOCK = 0x7461_7375_6B69_01
 CounterKey = tuple[int, str, tuple[str, ...]]
 """(shard, name, label values) of a Prometheus counter."""
 
-_pack = msgspec.msgpack.Encoder().encode
+_pack = msgspec.msgpack.Encoder(order="deterministic").encode
 _unpack_state = msgspec.msgpack.Decoder(LeadState).decode
 
 
@@ -337,11 +338,14 @@ async def state_number(conn: asyncpg.Connection) -> int:
     return number
 
 
-async def set_membership(conn: asyncpg.Connection, rows: Sequence[tuple[str, str, date, date]]) -> None:
-    """Replace the (rep, team, first day, last day) rows that queries cut teams by."""
+async def set_membership(conn: asyncpg.Connection, team: Team) -> None:
+    """Replace the rows by which queries cut teams: who is in which team from which day to which, both inclusive."""
     await conn.execute("lock table metrics.membership in share row exclusive mode")
     await conn.execute("delete from metrics.membership")
-    await conn.executemany("insert into metrics.membership (rep, team, from_day, to_day) values ($1, $2, $3, $4)", rows)
+    await conn.executemany(
+        "insert into metrics.membership (rep, team, from_day, to_day) values ($1, $2, $3, $4)",
+        [(m.id, m.team, m.from_, m.to) for m in team.members],
+    )
 
 
 async def get_meta(conn: asyncpg.Connection, name: str) -> str | None:

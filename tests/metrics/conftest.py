@@ -1,0 +1,29 @@
+"""A metrics engine for the tests of one module, and an event loop to drive it from tests that are not async."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.config import load_config
+from shared.db import connect
+from shared.settings import Settings
+from tests.metrics.numbers import Numbers
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """Hypothesis calls a test many times; all of them share this loop, and so the engine's connections."""
+    with asyncio.Runner() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def numbers(module_database_url: str, runner: asyncio.Runner) -> Iterator[Numbers]:
+    settings = Settings(database_url=module_database_url, pool_size=3)
+    engine = connect(settings, "test")
+    yield Numbers(engine, load_config(CONFIG), settings)
+    runner.run(engine.dispose())

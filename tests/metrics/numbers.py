@@ -1,0 +1,97 @@
+"""A metrics engine on a real database, without HTTP and log: deliver batches, ask for values."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.metrics import store
+from services.metrics.catalogue import Catalogue, compile_catalogue
+from services.metrics.contributions.rules import Rules
+from services.metrics.fold import Fold
+from services.metrics.query import answer
+from services.metrics.question import Grain, Question
+from services.metrics.rebuild import rebuild
+from shared.config import Config
+from shared.consume import Received
+from shared.db import driver, transaction
+from shared.eventlog.port import Record
+from shared.events import TOPIC_OF, Event, encode_data
+from shared.partition import partition_of
+from shared.settings import Settings
+
+Cells = dict[tuple[Any, ...], tuple[int, int]]
+
+TABLES = ("events", "leads", "cells", "counters", "meta", "membership")
+
+
+class Numbers:
+    """What the metrics consumer drives, driven by a test."""
+
+    def __init__(self, engine: AsyncEngine, config: Config, settings: Settings) -> None:
+        self.engine = engine
+        self.catalogue: Catalogue = compile_catalogue(config.kpis)
+        self.rules = Rules(settings.zone, config.fields, config.policies["default"])
+        self._team = config.team
+        self.fold = Fold(engine, self.rules, config.team)
+
+    async def reset(self) -> None:
+        """Forget everything."""
+        async with transaction(self.engine) as conn:
+            raw = await driver(conn)
+            for table in TABLES:
+                await raw.execute(f"delete from metrics.{table}")  # noqa: S608
+            await store.set_membership(raw, self._team)
+        # As a new process: what it remembered of a database that is gone must not help it.
+        self.fold = Fold(self.engine, self.rules, self._team)
+
+    async def take(self, batch: Sequence[Event]) -> None:
+        """One batch in one transaction, as the consumer hands it over: no identity twice in one call."""
+        once = list({event.identity: event for event in batch}.values())
+        async with transaction(self.engine) as conn:
+            fresh = await self.fold.fresh(conn, [received(event) for event in once])
+            assert not fresh.conflicts
+            await self.fold.handle(conn, fresh.new)
+
+    async def rebuild(self) -> None:
+        """Make all numbers anew."""
+        await rebuild(self.engine, self.rules)
+
+    async def cells(self) -> Cells:
+        """Every cell that is not empty, over all shards."""
+        async with transaction(self.engine) as conn:
+            rows = await (await driver(conn)).fetch(
+                """
+                select d.key, c.day, c.hour, c.value, sum(c.n)::bigint as n, sum(c.total) as total
+                from metrics.cells c join metrics.dimensions d on d.id = c.dimensions
+                group by 1, 2, 3, 4 having sum(c.n) <> 0 or sum(c.total) <> 0
+                """
+            )
+        return {tuple(row[:4]): (row["n"], int(row["total"])) for row in rows}
+
+    async def digests(self) -> dict[str, bytes]:
+        """The digest of every lead."""
+        async with transaction(self.engine) as conn:
+            rows = await (await driver(conn)).fetch("select lead, state from metrics.leads")
+        return {row["lead"]: row["state"] for row in rows}
+
+    async def ask(
+        self,
+        kpi: str,
+        grain: Grain = "all",
+        by: Iterable[str] = (),
+        days: tuple[date | None, date | None] = (None, None),
+    ) -> list[dict[str, Any]]:
+        """The rows of a KPI."""
+        found = self.catalogue.get(kpi)
+        assert found is not None
+        async with transaction(self.engine) as conn:
+            return await answer(await driver(conn), Question(found, grain, *days, tuple(by)), 4)
+
+
+def received(event: Event, offset: int = 0) -> Received:
+    """The event as it comes from the log."""
+    partition = partition_of(event.key, 12)
+    record = Record(TOPIC_OF[event.name], partition, offset, event.key, (), encode_data(event.data), event.recorded_at)
+    return Received(record, event)
