@@ -7,7 +7,7 @@ and answers its commit with a silent rollback. Use a savepoint (`conn.begin_nest
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar, cast
 
 import asyncpg
@@ -96,7 +96,7 @@ def _creator(
                 command_timeout=command_timeout,
                 server_settings=server_settings,
             )
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, asyncpg.ObjectNotInPrerequisiteStateError) as error:
             raise DatabaseUnavailable(f"cannot connect to PostgreSQL: {error}") from error
 
     return create
@@ -150,6 +150,11 @@ async def checkout(engine: AsyncEngine) -> AsyncConnection:
     except asyncio.CancelledError:
         task.add_done_callback(give_back)
         raise
+
+
+def snapshot(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
+    """A transaction that only reads, and sees one moment in all its statements."""
+    return transaction(engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True))
 
 
 async def driver(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":

@@ -17,7 +17,7 @@ from services.metrics.counters import ACTIVITIES, ACTIVITY_LABELS, CORRECTION_LA
 from services.metrics.gauges import OTHER, Members, Sample, kpi_samples
 from shared.clock import Clock
 from shared.config.team import Team
-from shared.db import driver, transaction
+from shared.db import driver, snapshot
 from shared.events import Channel
 from shared.periods import current_periods
 from shared.policy import UNKNOWN, Policy
@@ -51,9 +51,8 @@ class Exporter:
 
     async def collect(self) -> Iterable[Metric]:
         """All families, of one moment."""
-        async with self._lock, transaction(self._engine) as conn:
+        async with self._lock, snapshot(self._engine) as conn:
             raw = await driver(conn)
-            await raw.execute("set transaction isolation level repeatable read read only")
             rows = await store.counters(raw)
             samples = await self._samples(raw)
         return [*self._counters(rows), self._values(samples), self._info()]

@@ -16,7 +16,7 @@ from services.metrics.query import answer
 from services.metrics.question import Grain, Question, ask
 from services.metrics.rebuild import rebuild
 from shared.consume import Consumer
-from shared.db import driver, transaction
+from shared.db import driver, snapshot, transaction
 from shared.settings import Settings
 from shared.web import Answer, Call, Endpoint, Paging, not_found, page, read_cursor
 from shared.words import Words
@@ -162,9 +162,8 @@ class Routes:
             raise not_found(f"There is no KPI {call.path['id'][:100]!r}; /v1/kpis lists them.")
         query = call.query
         question = ask(kpi, query.grain, query.from_, query.to, query.by, query.where)
-        async with transaction(self._engine) as conn:
+        async with snapshot(self._engine) as conn:
             raw = await driver(conn)
-            await raw.execute("set transaction isolation level repeatable read read only")
             rows = await answer(raw, question, self._settings.fiscal_year_start)
             events, positions = await store.as_of(raw)
         if query.format == "csv":
