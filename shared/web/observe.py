@@ -1,5 +1,6 @@
 """The outermost layer of every request: its trace and id, its duration, and the last net for errors."""
 
+import asyncio
 import re
 import time
 
@@ -10,7 +11,7 @@ from shared.telemetry import Telemetry
 from shared.telemetry.trace import continue_trace, enter
 from shared.web.dispatch import OBSERVED, answer_to, send_answer
 from shared.web.endpoint import problem_answer
-from shared.web.problems import overloaded
+from shared.web.problems import overloaded, stopping
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -53,6 +54,11 @@ class Observe:
                 await send_answer(problem_answer(overloaded()), scope, receive, send_observed)
             else:
                 await self._app(scope, receive, send_observed)
+        except asyncio.CancelledError:
+            # Only the server cancels requests, when its grace is over: the client shall know that it may repeat.
+            if status != _CLIENT_GONE:
+                raise
+            await send_answer(problem_answer(stopping()), scope, receive, send_observed)
         except Exception as error:
             answer = answer_to(error, self._telemetry)
             if status != _CLIENT_GONE:

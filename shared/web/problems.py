@@ -101,6 +101,11 @@ def overloaded() -> Problem:
     return Problem(503, "overloaded", "Too many requests at once", detail, headers={"Retry-After": "1"})
 
 
+def stopping() -> Problem:
+    detail = "The service stops and could not finish the request; send it again to learn what became of it."
+    return Problem(503, "stopping", "The service is stopping", detail, headers={"Retry-After": "2"})
+
+
 def unavailable(what: str) -> Problem:
     detail = f"The {what} cannot be reached now. Nothing was lost; send the request again later."
     headers = {"Retry-After": str(RETRY_AFTER_S)}

@@ -58,7 +58,7 @@ class Sample:
             post("/v1/things", self.create, body=Thing),
             post("/v1/anything", self.anything, body=Any, answers={200: Any}),
             post("/v1/slow", self.slow, body=Thing),
-            post("/v1/failing", self.failing, answers={200: None}),
+            post("/v1/failing", self.failing, answers={204: None}),
             post("/v1/webhooks/{source}", self.webhook, scope=None, raw_body=True, answers={202: Any}),
             post("/v1/imports", self.imports, stream=True, media_types=("text/csv",), answers={202: Any}),
             Endpoint(
