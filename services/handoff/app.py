@@ -13,6 +13,7 @@ from services.handoff.tables import SCHEMA
 from services.handoff.words import definitions_of
 from shared.consume import Consumer
 from shared.db import transaction
+from shared.figures import consumer_figures, outbox_figures
 from shared.relay import Relay
 from shared.serve import Runtime, Service
 from shared.telemetry import Collector
@@ -42,7 +43,11 @@ async def build(runtime: Runtime) -> Service:
         endpoints=Routes(engine, rules, definitions_of(config), runtime.clock).table(),
         tasks={"consumer": consumer.run, "relay": relay.run},
         alive={"consumer": consumer.healthy},
-        collectors={"handoffs": open_handoffs(engine)},
+        collectors={
+            "handoffs": open_handoffs(engine),
+            "outbox": outbox_figures(engine, SCHEMA),
+            "consumer": consumer_figures(engine, SCHEMA, TOPICS, consumer),
+        },
     )
 
 

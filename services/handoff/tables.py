@@ -31,11 +31,12 @@ def _time(name: str, *, nullable: bool = False) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
+# A row is the lock of its lead: whoever decides about the lead holds it.
 leads = Table(
     "leads",
     metadata,
     Column("lead_id", Text, primary_key=True),
-    Column("shard", Integer, nullable=False, comment="partition of the log that holds its events"),
+    Column("shard", Integer, nullable=False),  # partition of the log that holds its events
     _time("known_at", nullable=True),  # time of lead-created; null while only activities have arrived
     Column("stage", Text),
     Column("cycle", Integer, nullable=False, server_default="1"),
@@ -43,8 +44,7 @@ leads = Table(
     _time("stage_at", nullable=True),
     Column("events", BigInteger, nullable=False, server_default="0"),
     _time("last_event_at", nullable=True),
-    Column("kinds", ARRAY(Text), nullable=False, server_default="{}", comment="of the activities it ever had"),
-    comment="A row is the lock of its lead: whoever decides about the lead holds it.",
+    Column("kinds", ARRAY(Text), nullable=False, server_default="{}"),  # of the activities it ever had
 )
 
 observations = Table(
@@ -73,11 +73,11 @@ activities = Table(
     Column("name", Text, nullable=False),
     _time("time"),
     _time("recorded_at"),
-    Column("data", JSON, nullable=False, comment="as it was sent"),
-    Column("counts", Boolean, nullable=False, comment="false after a void"),
+    Column("data", JSON, nullable=False),  # as it was sent
+    Column("counts", Boolean, nullable=False),  # false after a void
     _time("at"),  # after corrections, like held
-    Column("held", JSON, nullable=False, comment="the data after corrections"),
-    Column("kind", Text, nullable=False, comment="what conditions on events tell apart, after corrections"),
+    Column("held", JSON, nullable=False),  # the data after corrections
+    Column("kind", Text, nullable=False),  # what conditions on events tell apart, after corrections
     PrimaryKeyConstraint("source", "id", name="activities_pkey"),
     Index("activities_history", "lead_id", "at", "source", "id", postgresql_where=text("counts")),
     Index("activities_kinds", "lead_id", "kind", "at", postgresql_where=text("counts")),
@@ -110,21 +110,21 @@ stage_entries = Table(
     Column("rule", Text, nullable=False),
     Column("by", Text),
     Column("reason", Text),
-    Column("request", Text, comment="the keyed request that made it, so that its repetition makes no second"),
+    Column("request", Text),  # the keyed request that made it, so that its repetition makes no second
     PrimaryKeyConstraint("lead_id", "cycle", "stage", name="stage_entries_pkey"),
 )
 
+# Versions are only ever added.
 policy_versions = Table(
     "policy_versions",
     metadata,
     Column("policy_id", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("document", JSON, nullable=False),
-    Column("origin", Text, nullable=False, comment="file or api"),
+    Column("origin", Text, nullable=False),  # file or api
     Column("created_by", Text, nullable=False),
     _time("created_at"),
     PrimaryKeyConstraint("policy_id", "version", name="policy_versions_pkey"),
-    comment="Versions are only ever added.",
 )
 
 handoffs = Table(
@@ -144,8 +144,8 @@ handoffs = Table(
     Column("created_by", Text, nullable=False),
     _time("created_at"),
     _time("due_at"),
-    Column("readiness", JSON, nullable=False, comment="the decision, as of then"),
-    Column("inputs", JSON, nullable=False, comment="the believed observations it was made from"),
+    Column("readiness", JSON, nullable=False),  # the decision, as of then
+    Column("inputs", JSON, nullable=False),  # the believed observations it was made from
     Column("appointment", JSON),
     Column("override", JSON),
     Column("automatic", Boolean, nullable=False),
@@ -153,7 +153,7 @@ handoffs = Table(
     Column("sales_rep", Text),
     Column("return_reason", Text),
     Column("comment", Text),
-    Column("decided_request", Text, comment="the keyed request that decided it, so that its repetition is no conflict"),
+    Column("decided_request", Text),  # the keyed request that decided it, so that its repetition is no conflict
     ForeignKeyConstraint(
         ["policy_id", "policy_version"],
         ["handoff.policy_versions.policy_id", "handoff.policy_versions.version"],
