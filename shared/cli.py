@@ -9,7 +9,12 @@ from pydantic import ValidationError
 
 from shared.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Leads, handoffs and KPIs that can be trusted.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they show local variables, secrets among them
+    help="Leads, handoffs and KPIs that can be trusted.",
+)
 
 
 @app.command()
@@ -55,7 +60,8 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        mistakes = [f"TASUKI_{str(e['loc'][0]).upper()}={e['input']}: {e['msg']}" for e in error.errors()]
+        # Without the values: a key or a password may be among them.
+        mistakes = [f"TASUKI_{str(mistake['loc'][0]).upper()}: {mistake['msg']}" for mistake in error.errors()]
         _fail("a setting makes no sense: " + "; ".join(mistakes))
 
 

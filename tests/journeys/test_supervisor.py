@@ -1,6 +1,7 @@
 """`tasuki run` from outside: what a user types, sees, kills and stops."""
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.settings import SERVICES, ServiceName
-from tests.system import System, until
+from tests.system import ROOT, System, until
 
 Environment = dict[str, str | None]
 
@@ -147,11 +148,15 @@ def test_a_taken_port_is_refused_with_its_setting(start: Callable[..., System]) 
 def test_a_mistake_in_the_configuration_is_refused_with_file_and_line(
     start: Callable[..., System], tmp_path: Path
 ) -> None:
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken/fields.yaml").write_text("fields:\n  - id: employees\n    type: nonsense\n")
-    system = start(TASUKI_CONFIG_DIR=str(tmp_path / "broken"))
+    broken = shutil.copytree(ROOT / "config", tmp_path / "broken")
+    lines = (broken / "fields.yaml").read_text(encoding="utf-8").splitlines()
+    at = next(number for number, line in enumerate(lines) if "type: integer" in line)
+    lines[at] = lines[at].replace("type: integer", "type: nonsense")
+    (broken / "fields.yaml").write_text("\n".join(lines), encoding="utf-8")
+    system = start(TASUKI_CONFIG_DIR=str(broken))
     assert system.process.wait(60) == 1
-    assert "fields.yaml:3" in system.output()
+    assert f"fields.yaml:{at + 1}" in system.output()
+    assert "nonsense" in system.output()
     assert everything_ended(system)
 
 
