@@ -50,20 +50,16 @@ def search(
     return Operation("ingest", "GET", "/v1/leads", Page[Lead], query=query)
 
 
-def hearing(
-    lead_id: str, *, rep: str, heard_at: datetime, channel: str, answers: Mapping[str, Any]
-) -> Operation[dict[str, Any]]:
+def hearing(lead_id: str, *, rep: str, heard_at: datetime, channel: str, answers: Mapping[str, Any]) -> Operation[Lead]:
     """What a rep heard: `answers` maps a field to `{"status"?, "value"?, "quote"?}`."""
     body = {"rep": rep, "heard_at": heard_at, "channel": channel, "answers": answers}
-    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/hearings", dict[str, Any], body)
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/hearings", Lead, body)
 
 
-def tool_result(
-    lead_id: str, *, tool: str, observed_at: datetime, fields: Mapping[str, Any]
-) -> Operation[dict[str, Any]]:
+def tool_result(lead_id: str, *, tool: str, observed_at: datetime, fields: Mapping[str, Any]) -> Operation[Lead]:
     """What a tool found out."""
     body = {"tool": tool, "observed_at": observed_at, "fields": fields}
-    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/tool-results", dict[str, Any], body)
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/tool-results", Lead, body)
 
 
 def activities(items: Sequence[Mapping[str, Any]]) -> Operation[ActivityReceipt]:

@@ -35,7 +35,7 @@ def logger(service: str, level: str = "info", stream: TextIO | None = None) -> F
         processors=_processors(service),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         context_class=dict,
-    )
+    ).bind()  # once: the lazy proxy would assemble a logger for every line, also for those that are not written
     return made
 
 

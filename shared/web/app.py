@@ -43,7 +43,15 @@ def create_app(
     checks: what `/readyz` asks. alive: what `/livez` asks: only what a restart of the process would mend.
     """
     table = [*endpoints, *health_endpoints(checks or {}, alive or {}, telemetry)]
-    app = FastAPI(title=title, version=_version(), lifespan=lifespan, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title=title,
+        version=_version(),
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        # Its spans would carry addresses with their queries, so personal data; `Observe` does this work.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.state.telemetry = telemetry
     kit = Kit(access, Idempotency(access.engine), telemetry)
     for path, methods in _by_path(table).items():
