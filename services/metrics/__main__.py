@@ -1,7 +1,6 @@
 """`python -m services.metrics`"""
 
-from shared.serve import main
-
 from services.metrics.app import build
+from shared.serve import main
 
 main("metrics", build)

@@ -71,7 +71,7 @@ def _values(kpi: Kpi, sums: Mapping[str, Cells]) -> Iterator[tuple[CellKey, floa
 
 async def _sums(conn: asyncpg.Connection, kpi: Simple, periods: Mapping[str, Period], members: Members) -> Cells:
     dimensions = [d for d in GAUGE_DIMENSIONS if d in kpi.dimensions]
-    currency = "d.currency" if kpi.money else "''"
+    currency = "d.currency" if kpi.money else "''::text"
     total = "sum(c.n * c.value::numeric)" if kpi.definition.kind == "duration" else "sum(c.total)"
     sql = Sql()
     labels = sql.parameter(list(periods))

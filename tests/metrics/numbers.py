@@ -31,6 +31,7 @@ class Numbers:
 
     def __init__(self, engine: AsyncEngine, config: Config, settings: Settings) -> None:
         self.engine = engine
+        self.settings = settings
         self.catalogue: Catalogue = compile_catalogue(config.kpis)
         self.rules = Rules(settings.zone, config.fields, config.policies["default"])
         self._team = config.team

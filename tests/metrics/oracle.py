@@ -122,7 +122,8 @@ from step group by opportunity, lead;
 create or replace view placed as
 select o.*, l.segment, l.industry, l.campaign, spot.local, spot.source, spot.time, spot.what, spot.status,
        coalesce(o.credited,
-           (select arg_max(h.rep, (h.time, h.source, h.id)) from handoff h where h.lead = o.lead and h.time <= spot.time),
+           (select arg_max(h.rep, (h.time, h.source, h.id)) from handoff h
+            where h.lead = o.lead and h.time <= spot.time),
            '') as rep
 from opportunity o join lead l using (lead),
      lateral (
