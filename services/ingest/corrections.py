@@ -1,10 +1,12 @@
 """Corrections: each goes the way of what it corrects; one that comes first waits for it.
 
 A correction takes lead and key of the event it corrects. When that is not known yet, and the sender named no lead, it
-is kept in `waiting_corrections` and told to the log in the transaction that stores the corrected event.
+is kept in `waiting_corrections`, and the identity that it waits for is kept as awaited. Whoever stores that identity
+releases the correction in the same transaction. The row of the awaited identity is where the two meet: one of them
+finds it taken or locked by the other, so neither can miss the other, however they run side by side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -19,8 +21,6 @@ from services.ingest.tables import Connection
 from shared.events import Correction, Event, decode_data, encode_data
 from shared.web.problems import FieldError
 
-_LOCK = 0x1EAD_C000_0000
-
 
 class Recorded(NamedTuple):
     """`placed`: corrections whose key is known, by identity; others may wait for them in turn."""
@@ -30,16 +30,12 @@ class Recorded(NamedTuple):
     placed: dict[Key, Known]
 
 
-async def lock(db: Connection, *, exclusive: bool) -> None:
-    """Take before anything is read: a correction that decides to wait must not miss what another replica is storing."""
-    await db.execute(
-        "select pg_advisory_xact_lock($1)" if exclusive else "select pg_advisory_xact_lock_shared($1)", _LOCK
-    )
-
-
-async def record(db: Connection, items: Sequence[Activity], recorded_at: datetime) -> Recorded:
-    """Store new corrections; those without a key yet begin to wait."""
-    known = await identities.look_up(db, {_target(item) for item in items})
+async def record(
+    db: Connection, items: Sequence[Activity], awaited: Collection[Key], recorded_at: datetime
+) -> Recorded:
+    """Store new corrections; those without a key yet begin to wait. `awaited`: which of them others wait for."""
+    targets = await identities.look_up(db, {_target(item) for item in items})
+    known = {identity: target for identity, target in targets.items() if not target.is_awaited}
     found = await _leads_of(db, items, known, recorded_at)
     outcomes: dict[int, Outcome] = {}
     placed: dict[Key, Known] = {}
@@ -63,9 +59,11 @@ async def record(db: Connection, items: Sequence[Activity], recorded_at: datetim
     waiting = [items[at] for at in left]
     outcomes |= {at: Outcome("accepted", items[at].id) for at in left}
     new = placed | {(i.source, i.id): Known(i.digest, i.name, None, None) for i in waiting}
-    if new:
-        await identities.remember(db, new, recorded_at)
+    await identities.remember(db, new, awaited, recorded_at)
     if waiting:
+        missed = {_target(item) for item in waiting} - new.keys()
+        await identities.hold(db, missed & targets.keys())
+        await identities.expect(db, missed - targets.keys(), recorded_at)
         await _keep(db, waiting)
     events = [
         event_of(item, where.lead_id, where.key or "", recorded_at)

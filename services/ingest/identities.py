@@ -1,6 +1,6 @@
 """The identity of everything that was ever taken in: what is new, what is a repetition, what contradicts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -25,12 +25,17 @@ class Identified(Protocol):
 
 
 class Known(NamedTuple):
-    """What is kept of an identity. `key` is None while a correction waits for what it corrects."""
+    """What is kept of an identity. `key` is None while a correction waits for what it corrects; `digest` is None while
+    the identity is only awaited, by a correction that came first."""
 
-    digest: bytes
+    digest: bytes | None
     name: str
     lead_id: str | None
     key: str | None
+
+    @property
+    def is_awaited(self) -> bool:
+        return self.digest is None
 
 
 class RacedError(Exception):
@@ -53,37 +58,96 @@ async def look_up(db: Connection, identities: Iterable[Key]) -> dict[Key, Known]
     return {(r["source"], r["id"]): Known(r["digest"], r["name"], r["lead_id"], r["key"]) for r in rows}
 
 
-async def remember(db: Connection, new: dict[Key, Known], recorded_at: datetime) -> None:
-    """Store new identities. Raises RacedError."""
-    rows = sorted((*identity, *known) for identity, known in new.items())  # one order for all writers: no deadlock
+async def remember(db: Connection, new: Mapping[Key, Known], awaited: Collection[Key], recorded_at: datetime) -> None:
+    """Store new identities; the awaited ones among them have a row already. Raises RacedError."""
+    fresh = sorted((*identity, *known) for identity, known in new.items() if identity not in awaited)
+    if fresh:  # in one order for all writers: no deadlock
+        stored = await db.execute(
+            """
+            insert into ingest.events (source, id, digest, name, lead_id, key, recorded_at)
+            select *, $7::timestamptz
+            from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[])
+            on conflict do nothing
+            """,
+            *([row[n] for row in fresh] for n in range(6)),
+            recorded_at,
+        )
+        if stored != f"INSERT 0 {len(fresh)}":
+            raise RacedError
+    arrived = [(*identity, *known) for identity, known in new.items() if identity in awaited]
+    if arrived:
+        stored = await db.execute(
+            """
+            update ingest.events e
+            set digest = n.digest, name = n.name, lead_id = n.lead_id, key = n.key, recorded_at = $7
+            from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[])
+                as n(source, id, digest, name, lead_id, key)
+            where (e.source, e.id) = (n.source, n.id) and e.digest is null
+            """,
+            *([row[n] for row in arrived] for n in range(6)),
+            recorded_at,
+        )
+        if stored != f"UPDATE {len(arrived)}":
+            raise RacedError
+
+
+async def expect(db: Connection, identities: Collection[Key], recorded_at: datetime) -> None:
+    """Keep identities as awaited. Raises RacedError when one of them has come meanwhile."""
+    if not identities:
+        return
+    rows = sorted(identities)
     stored = await db.execute(
         """
-        insert into ingest.events (source, id, digest, name, lead_id, key, recorded_at)
-        select *, $7::timestamptz from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[])
+        insert into ingest.events (source, id, name, recorded_at)
+        select source, id, '', $3::timestamptz from unnest($1::text[], $2::text[]) as n(source, id)
         on conflict do nothing
         """,
-        *([row[n] for row in rows] for n in range(6)),
+        [source for source, _ in rows],
+        [id_ for _, id_ in rows],
         recorded_at,
     )
     if stored != f"INSERT 0 {len(rows)}":
         raise RacedError
 
 
+async def hold(db: Connection, identities: Collection[Key]) -> None:
+    """Lock identities that have no key yet until the end of the transaction. Raises RacedError when one got its key."""
+    if not identities:
+        return
+    rows = sorted(identities)
+    held = await db.fetch(
+        """
+        select e.key from unnest($1::text[], $2::text[]) as n(source, id) join ingest.events e using (source, id)
+        order by source, id for update of e
+        """,
+        [source for source, _ in rows],
+        [id_ for _, id_ in rows],
+    )
+    if any(row["key"] is not None for row in held):
+        raise RacedError
+
+
 class Sorted(NamedTuple):
-    """Items by position: `fresh` to be stored, `settled` with their outcome, `repeats` of a fresh one in this group."""
+    """Items by position: `fresh` to be stored, `settled` with their outcome, `repeats` of a fresh one in this group.
+
+    `awaited`: identities of fresh ones that a correction waits for.
+    """
 
     fresh: list[int]
     settled: dict[int, Outcome]
     repeats: dict[int, int]
+    awaited: set[Key]
 
 
-def sort_out(items: Sequence[Identified], known: dict[Key, Known]) -> Sorted:
+def sort_out(items: Sequence[Identified], known: Mapping[Key, Known]) -> Sorted:
     """Tell new items from repetitions and contradictions of what is stored or stands earlier among them."""
     first: dict[Key, int] = {}
-    result = Sorted([], {}, {})
+    awaited = {identity for identity, stored in known.items() if stored.is_awaited}
+    result = Sorted([], {}, {}, awaited)
     for at, item in enumerate(items):
         identity = (item.source, item.id)
-        if stored := known.get(identity):
+        stored = known.get(identity)
+        if stored is not None and not stored.is_awaited:
             status: Status = "duplicate" if stored.digest == item.digest else "conflict"
             result.settled[at] = Outcome(status, item.event_id, stored.lead_id)
         elif (earlier := first.setdefault(identity, at)) != at:

@@ -34,7 +34,9 @@ class Unused(NamedTuple):
     errors: list[FieldError]
 
 
-_COLUMNS = "id, source, received_at, content_type, idempotency_key, body, errors::text, attempts, resolved_at, results::text"
+_COLUMNS = (
+    "id, source, received_at, content_type, idempotency_key, body, errors::text, attempts, resolved_at, results::text"
+)
 
 
 async def keep(db: Connection, unused: list[Unused], received_at: datetime) -> list[int]:

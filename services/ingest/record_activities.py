@@ -18,9 +18,8 @@ from shared.outbox import enqueue
 async def record_activities(conn: AsyncConnection, items: Sequence[Activity], recorded_at: datetime) -> list[Outcome]:
     """Store what is new of these activities and tell the log; one outcome for each, in order."""
     db = await driver(conn)
-    await corrections.lock(db, exclusive=any(item.name == "correction" for item in items))
     known = await identities.look_up(db, {(item.source, item.id) for item in items})
-    fresh, outcomes, repeats = identities.sort_out(items, known)
+    fresh, outcomes, repeats, awaited = identities.sort_out(items, known)
     plain = [at for at in fresh if items[at].name != "correction"]
     corrective = [at for at in fresh if items[at].name == "correction"]
 
@@ -45,15 +44,16 @@ async def record_activities(conn: AsyncConnection, items: Sequence[Activity], re
             for item, lead in taken
         }
         if placed:
-            await identities.remember(db, placed, recorded_at)
+            await identities.remember(db, placed, awaited, recorded_at)
             await touch_leads(db, [_touch(item, lead) for item, lead in taken if lead.lead_id])
     if corrective:
-        done = await corrections.record(db, [items[at] for at in corrective], recorded_at)
+        done = await corrections.record(db, [items[at] for at in corrective], awaited, recorded_at)
         outcomes |= dict(zip(corrective, done.outcomes, strict=True))
         events += done.events
         placed |= done.placed
-    if placed:
-        events += await corrections.release(db, placed, recorded_at)
+    if awaited:
+        arrived = {identity: known for identity, known in placed.items() if identity in awaited}
+        events += await corrections.release(db, arrived, recorded_at)
     await enqueue(conn, "ingest", events)
     for at, first in repeats.items():
         outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])

@@ -1,6 +1,6 @@
 """Forms, hearings and tool results in one transaction: identities, leads, observations, and the outbox."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -25,7 +25,7 @@ async def record_submissions(
     """Store what is new of these submissions and tell the log; one outcome for each, in order."""
     db = await driver(conn)
     known = await identities.look_up(db, {(item.source, item.id) for item in items})
-    fresh, outcomes, repeats = identities.sort_out(items, known)
+    fresh, outcomes, repeats, awaited = identities.sort_out(items, known)
     found = await resolve(db, [items[at].whom for at in fresh], recorded_at) if fresh else []
     for at, lead in zip(fresh, found, strict=True):
         status: Status = "unknown_lead" if lead.lead_id is None else "erased_lead" if lead.erased else "accepted"
@@ -36,7 +36,7 @@ async def record_submissions(
         if lead.lead_id is not None and not lead.erased
     ]
     if taken:
-        await _store(db, taken, recorded_at)
+        await _store(db, taken, awaited, recorded_at)
         created = [(items[at], lead) for at, lead in zip(fresh, found, strict=True) if lead.created]
         await enqueue(conn, "ingest", [*_created(created, taken, recorded_at), *_fields(taken, recorded_at)])
     for at, first in repeats.items():
@@ -44,9 +44,9 @@ async def record_submissions(
     return [outcomes[at] for at in range(len(items))]
 
 
-async def _store(db: Connection, taken: Taken, recorded_at: datetime) -> None:
+async def _store(db: Connection, taken: Taken, awaited: Collection[identities.Key], recorded_at: datetime) -> None:
     new = {(item.source, item.id): Known(item.digest, "lead-fields", lead_id, lead_id) for item, lead_id in taken}
-    await identities.remember(db, new, recorded_at)
+    await identities.remember(db, new, awaited, recorded_at)
     await db.execute(
         """
         insert into ingest.submissions (source, id, lead_id, observed_at, campaign, unmapped, recorded_at)

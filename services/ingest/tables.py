@@ -98,13 +98,13 @@ observations = Table(
 )
 
 # Every identity ever taken in. `digest`: of what the sender sent, so that a repetition is told from a contradiction.
-# `key` is empty while a correction waits for what it corrects.
+# It is empty while the identity is only awaited by a correction. `key` is empty while a correction waits.
 events = Table(
     "events",
     metadata,
     Column("source", Text, primary_key=True),
     Column("id", Text, primary_key=True),
-    Column("digest", LargeBinary, nullable=False),
+    Column("digest", LargeBinary),
     Column("name", Text, nullable=False),
     Column("lead_id", Text),
     Column("key", Text),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.events import Correction
-from tests.ingest.door import NOW, Door, call
+from tests.ingest.door import NOW, Door, call, open_door
 
 
 async def test_an_activity_is_told_to_the_log_as_it_was_sent(door: Door) -> None:
@@ -260,3 +260,18 @@ async def test_the_same_reference_is_the_same_lead(door: Door, reference: dict[s
     ids = {r["lead_id"] for answer in (first, rest) for r in answer.json()["results"]}
     assert len(ids) == 1
     assert len(await door.outbox("lead-created")) == 1
+
+
+async def test_no_correction_misses_what_it_waits_for_however_they_meet(database_url: str) -> None:
+    async with open_door(database_url) as one, open_door(database_url) as two:
+        jobs = []
+        for n in range(40):
+            there, here = (one, two) if n % 2 else (two, one)
+            jobs.append(there.post("/v1/activities", correction(n, f"c{n}")))
+            jobs.append(here.post("/v1/activities", call(n, lead_id=f"lead-{n}")))
+            jobs.append(here.post("/v1/activities", correction(100 + n, f"x{n}")))
+        answers = await asyncio.gather(*jobs)
+        assert {answer.status_code for answer in answers} == {202}
+        assert await one.rows("select from ingest.waiting_corrections") == []
+        told = {event.id: event.key for event in await one.outbox("correction")}
+        assert told == {f"x{n}": f"lead-{n % 100}" for n in [*range(40), *range(100, 140)]}

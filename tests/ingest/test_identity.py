@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.ingest.door import Door, call
+from tests.ingest.door import Door, call, open_door
 
 PHONE, SITE = "03-1234-5678", "https://www.acme.co.jp/"
 
@@ -96,8 +96,6 @@ async def test_one_new_lead_50_times_at_once(door: Door) -> None:
 
 
 async def test_two_replicas_make_one_lead(database_url: str) -> None:
-    from tests.ingest.door import open_door
-
     async with open_door(database_url) as one, open_door(database_url) as two:
         jobs = []
         for n in range(20):

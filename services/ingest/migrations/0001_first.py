@@ -65,7 +65,7 @@ create index observations_lead on ingest.observations (lead_id);
 create table ingest.events (
     source text not null,
     id text not null,
-    digest bytea not null,
+    digest bytea,
     name text not null,
     lead_id text,
     key text,
