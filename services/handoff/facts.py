@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.handoff.corrections import Fact, effective
+from services.handoff.corrections import Fact
 from services.handoff.kinds import kind_of
+from services.handoff.recount import recount
 from shared.consume import Received
 from shared.db import driver
 from shared.events import Correction, Event, FieldValue, Identity, LeadFields, Observation, decode_data, encode_data
@@ -30,7 +31,7 @@ async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]
     corrections = [r.event for r in received if r.event.name == "correction"]
     await _add_activities(conn, activities)
     await _add_corrections(conn, corrections)
-    changed = await _recount(conn, [Identity(*e.identity) for e in activities], corrections)
+    changed = await recount(conn, [Identity(*e.identity) for e in activities], corrections)
     return sorted(touched | await lock(conn, changed - touched))
 
 
@@ -191,94 +192,6 @@ async def _insert(conn: AsyncConnection, into: str, types: str, rows: Sequence[t
         f"insert into handoff.{into} select * from unnest({arrays}) on conflict do nothing",  # noqa: S608 - ours
         *zip(*rows, strict=True),
     )
-
-
-async def _recount(conn: AsyncConnection, arrived: Sequence[Identity], corrections: Sequence[Event]) -> set[str]:
-    """Apply the corrections of what has arrived, whichever of the two came first. Returns the leads changed."""
-    concerned = set(arrived) | await _targets(conn, corrections)
-    known = await _corrections_of(conn, concerned)
-    corrected = [identity for identity in concerned if identity in known]
-    if not corrected:
-        return set()
-    connection = await driver(conn)
-    rows = await connection.fetch(
-        """
-        select a.source, a.id, a.name, a.time, a.data::text from handoff.activities a
-        join unnest($1::text[], $2::text[]) as t(source, id) using (source, id)
-        """,
-        *_columns(corrected),
-    )
-    results = []
-    for row in rows:
-        sent = Fact(row["source"], row["id"], row["name"], row["time"], decode_data(row["name"], row["data"].encode()))
-        now = effective(sent, known)
-        held = now or sent
-        data = encode_data(held.data).decode()
-        results.append((sent.source, sent.id, now is not None, held.time, data, kind_of(held.name, held.data)))
-    if not results:
-        return set()
-    changed = await connection.fetch(
-        """
-        update handoff.activities a set counts = t.counts, at = t.at, held = t.held, kind = t.kind
-        from unnest($1::text[], $2::text[], $3::bool[], $4::timestamptz[], $5::json[], $6::text[])
-             as t(source, id, counts, at, held, kind)
-        where a.source = t.source and a.id = t.id
-        returning a.lead_id, a.kind
-        """,
-        *zip(*results, strict=True),
-    )
-    await connection.executemany(
-        "update handoff.leads set kinds = kinds || $2 where lead_id = $1 and not kinds @> array[$2]",
-        sorted({(row["lead_id"], row["kind"]) for row in changed}),
-    )
-    return {row["lead_id"] for row in changed}
-
-
-async def _targets(conn: AsyncConnection, corrections: Sequence[Event]) -> set[Identity]:
-    """What these corrections are about; for a correction of a correction also what that one is about, and so on."""
-    found: set[Identity] = set()
-    frontier = {e.data.corrects for e in corrections if isinstance(e.data, Correction)}
-    while frontier := frontier - found:
-        found |= frontier
-        rows = await (await driver(conn)).fetch(
-            """
-            select corrects_source, corrects_id from handoff.corrections
-            join unnest($1::text[], $2::text[]) as t(source, id) using (source, id)
-            """,
-            *_columns(frontier),
-        )
-        frontier = {Identity(row["corrects_source"], row["corrects_id"]) for row in rows}
-    return found
-
-
-async def _corrections_of(conn: AsyncConnection, identities: set[Identity]) -> dict[Identity, list[Fact]]:
-    """All corrections of these events, with the corrections of those."""
-    found: dict[Identity, list[Fact]] = defaultdict(list)
-    asked: set[Identity] = set()
-    while identities := identities - asked:
-        asked |= identities
-        rows = await (await driver(conn)).fetch(
-            """
-            select c.source, c.id, c.time, c.data::text from handoff.corrections c
-            join unnest($1::text[], $2::text[]) as t(source, id)
-                 on (c.corrects_source, c.corrects_id) = (t.source, t.id)
-            """,
-            *_columns(identities),
-        )
-        made = [
-            Fact(r["source"], r["id"], "correction", r["time"], decode_data("correction", r["data"].encode()))
-            for r in rows
-        ]
-        for fact in made:
-            if isinstance(fact.data, Correction):
-                found[fact.data.corrects].append(fact)
-        identities = {fact.identity for fact in made}
-    return found
-
-
-def _columns(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:
-    listed = list(identities)
-    return [i.source for i in listed], [i.id for i in listed]
 
 
 _VALUE: msgspec.json.Decoder[FieldValue] = msgspec.json.Decoder(FieldValue)

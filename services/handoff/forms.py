@@ -4,11 +4,19 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shared.events import AcceptedBy, HowSet, LongText, Name, ReturnReason, Text, Timestamp
+from shared.events import HowSet, LongText, Name, ReturnReason, Text, Timestamp
 from shared.web import Paging
 
 Status = Literal["pending", "accepted", "returned"]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
+
+
+class AcceptedBy(msgspec.Struct, frozen=True, kw_only=True):
+    """Who on the customer's side said yes."""
+
+    name: Text | None = None
+    title: Text | None = None
+    has_authority: bool | None = None
 
 
 class AppointmentForm(msgspec.Struct, frozen=True, kw_only=True):

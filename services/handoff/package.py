@@ -1,4 +1,4 @@
-"""The package: what sales sees of a handoff. Pure. Nothing is prettified: what nobody knows is null or `unknown`."""
+"""The package: what sales sees of a handoff. Nothing is prettified: what nobody knows is null or `unknown`."""
 
 from collections.abc import Sequence
 from datetime import datetime

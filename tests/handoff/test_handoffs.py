@@ -85,7 +85,7 @@ async def test_the_appointment_is_handed_over_as_it_was_really_set(desk: Desk) -
     assert made["appointment"] == {
         "appointment_id": None,
         "scheduled_for": "2026-11-25T01:00:00Z",
-        "accepted_by": {"name": "佐々木", "title": "部長"},
+        "accepted_by": {"name": "佐々木", "title": "部長", "has_authority": None},
         "contact_state": "比較検討中",
         "how_set": "call",
         "pressured": True,
