@@ -3,6 +3,7 @@
 from services.metrics import store
 from services.metrics.catalogue import compile_catalogue
 from services.metrics.contributions.rules import Rules
+from services.metrics.dead_letters import DeadLetters
 from services.metrics.exporter import Exporter
 from services.metrics.fold import Fold
 from services.metrics.rebuild import rebuild
@@ -10,6 +11,8 @@ from services.metrics.routes import Routes
 from shared.consume import Consumer
 from shared.db import driver, transaction
 from shared.events import ACTIVITIES, HANDOFFS, LEADS
+from shared.figures import consumer_figures, outbox_figures
+from shared.relay import Relay
 from shared.serve import Runtime, Service
 
 SCHEMA = "metrics"
@@ -37,8 +40,15 @@ async def build(runtime: Runtime) -> Service:
         telemetry=runtime.telemetry,
     )
     exporter = Exporter(engine, catalogue, config.team, policy, settings, runtime.clock)
+    relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)  # dead letters go to the log, too
+    routes = Routes(engine, catalogue, rules, consumer, settings)
     return Service(
-        endpoints=Routes(engine, catalogue, rules, consumer, settings).table(),
-        tasks={"consumer": consumer.run},
-        collectors={"kpis": exporter.collect},
+        endpoints=[*routes.table(), *DeadLetters(engine, consumer).table()],
+        tasks={"consumer": consumer.run, "relay": relay.run},
+        alive={"consumer": consumer.healthy},
+        collectors={
+            "kpis": exporter.collect,
+            "outbox": outbox_figures(engine, SCHEMA),
+            "consumer": consumer_figures(engine, SCHEMA, TOPICS, consumer),
+        },
     )

@@ -1,0 +1,131 @@
+"""What is asked of metrics and what it answers."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from services.metrics.catalogue import Kpi
+from services.metrics.question import Grain
+from shared.web import Limit, Paging
+from shared.words import Words
+
+
+class KpiDescription(msgspec.Struct, rename={"class_": "class"}):
+    """One KPI of the catalogue."""
+
+    id: str
+    name: Words
+    definition: Words
+    purpose: Words
+    unit: str
+    kind: str
+    class_: str
+    good: str
+    owner: str
+    dimensions: Sequence[str]
+    target: str | None = None
+
+
+class KpiPage(msgspec.Struct):
+    """The catalogue, in pages."""
+
+    items: list[KpiDescription]
+    next_cursor: str | None
+
+
+class AsOf(msgspec.Struct):
+    """How far the numbers are: distinct events in them, and next offset per `<topic>/<partition>`."""
+
+    events: int
+    positions: dict[str, int]
+
+
+class Values(msgspec.Struct):
+    """Rows of a KPI: `period`, a key for each of `by`, `currency` for money, `value` and what it was made from."""
+
+    kpi: str
+    unit: str
+    grain: str
+    timezone: str
+    rows: list[dict[str, Any]]
+    as_of: AsOf
+
+
+class ValuesQuery(msgspec.Struct, rename={"from_": "from"}):
+    """What is asked of a KPI. `to` is inclusive; `where=segment:smb,channel:call`."""
+
+    grain: Grain = "month"
+    from_: date | None = None
+    to: date | None = None
+    by: str | None = None
+    where: str | None = None
+    format: Literal["json", "csv"] = "json"
+
+
+class CatalogueQuery(Paging):
+    """A page of the catalogue; all of it by default."""
+
+    limit: Limit = 200
+
+
+class Status(msgspec.Struct):
+    """How far the numbers are; `lag` 0: all that is in the log is in the numbers."""
+
+    processed: int
+    duplicates: int
+    dead_lettered: int
+    lag: int
+    last_event_at: datetime | None
+
+
+class Rebuilt(msgspec.Struct):
+    """What a rebuild went through."""
+
+    events: int
+
+
+class DeadLetter(msgspec.Struct):
+    """A record of the log that could not be taken. `value`: its bytes as text, what is no UTF-8 replaced."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: str | None
+    reason: str
+    error: str
+    at: datetime
+
+
+class DeadLetterPage(msgspec.Struct):
+    """Open dead letters, newest first."""
+
+    items: list[DeadLetter]
+    next_cursor: str | None
+
+
+class Retried(msgspec.Struct):
+    """A dead letter that was taken after all."""
+
+    id: str
+    status: Literal["taken"] = "taken"
+
+
+def describe(kpi: Kpi) -> KpiDescription:
+    """The KPI as the catalogue lists it."""
+    d = kpi.definition
+    return KpiDescription(
+        id=d.id,
+        name=d.name,
+        definition=d.definition,
+        purpose=d.purpose,
+        unit=d.unit,
+        kind=d.kind,
+        class_=d.class_,
+        good=d.good,
+        owner=d.owner,
+        dimensions=kpi.dimensions,
+    )
