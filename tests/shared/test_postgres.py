@@ -23,6 +23,7 @@ from shared.process import processes_marked
 from tests.system import until
 
 ROOT = Path(__file__).resolve().parents[2]
+NOBODY = 65534
 HOLDER = """
     import sys, time
     from pathlib import Path
@@ -189,18 +190,30 @@ class TestAsRoot:
         assert stat.S_IMODE(closed.stat().st_mode) == 0o701
         assert stat.S_IMODE((closed / "data/postgres").stat().st_mode) == 0o700
 
+    @pytest.mark.usefixtures("_open_python")
     def test_an_ordinary_user_starts_it_himself_and_root_goes_on_as_him(self, data_dir: Path) -> None:
         data_dir.mkdir()
-        os.chown(data_dir, 65534, 65534)
+        os.chown(data_dir, NOBODY, NOBODY)
         make_traversable(data_dir.parent)
-        make_traversable(Path(sys.executable).resolve().parent)
         once = textwrap.dedent(HOLDER).replace("time.sleep(600)", "server.stop()")
-        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         done = subprocess.run(
             [*user, sys.executable, "-c", once, str(data_dir)], cwd=ROOT, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        assert (data_dir / "postgres/data").stat().st_uid == 65534
+        assert (data_dir / "postgres/data").stat().st_uid == NOBODY
         with PrivatePostgres(data_dir) as url:
             assert ask(url, "select 1") == 1
-            assert (data_dir / "postgres/data").stat().st_uid == 65534
+            assert (data_dir / "postgres/data").stat().st_uid == NOBODY
+
+
+@pytest.fixture
+def _open_python() -> Iterator[None]:
+    """Lets others run this Python and import this project for one test, where they lie in a closed folder (/root)."""
+    starts = [Path(sys.executable).resolve().parent, Path(sys.executable).absolute().parent, ROOT]
+    before = {folder: stat.S_IMODE(folder.stat().st_mode) for start in starts for folder in (start, *start.parents)}
+    for start in starts:
+        make_traversable(start)
+    yield
+    for folder, mode in before.items():
+        folder.chmod(mode)
