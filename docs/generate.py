@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from docs.asyncapi import asyncapi
 from docs.settings_page import settings_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
 GENERATED: dict[str, Callable[[], str]] = {
+    "docs/asyncapi.yaml": asyncapi,
     "docs/settings.md": settings_page,
 }
 
