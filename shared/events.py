@@ -5,7 +5,6 @@ data is ignored, an unknown type or version is `Undecodable`. `(source, id)` is 
 """
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -53,6 +52,16 @@ ReturnReason = Literal[
     "unreachable", "bad_data", "no_need", "no_budget", "no_authority", "bad_timing", "not_a_fit", "duplicate"
 ]
 FieldValue = str | int | float | bool | list[str] | Money
+
+
+def check_times(*moments: datetime | None) -> None:
+    """Raises ValueError for a time that UTC cannot tell: the first and last hours of the calendar, by their offset.
+
+    For `__post_init__`: whoever takes such a time cannot answer it again.
+    """
+    for moment in moments:
+        if moment is not None and not 1 < moment.year < 9999:
+            raise ValueError(f"the year {moment.year} lies outside of 2 to 9998")
 
 
 class Undecodable(Exception):
@@ -112,6 +121,9 @@ class Appointment(Data, frozen=True, kw_only=True):
     problem_clear: bool | None = None
     contact_state: Text | None = None
     note: LongText | None = None
+
+    def __post_init__(self) -> None:
+        check_times(self.scheduled_for)
 
 
 class Opportunity(Data, frozen=True, kw_only=True):
@@ -179,6 +191,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     by: Name | None = None
     quote: LongText | None = None
 
+    def __post_init__(self) -> None:
+        check_times(self.observed_at)
+
 
 class LeadCreated(Data, frozen=True, kw_only=True):
     """A lead became known. `via` tells whether fields or only an activity's reference made it known."""
@@ -215,6 +230,9 @@ class LeadConsent(Data, frozen=True, kw_only=True):
     evidence: LongText
     opted_out_at: Timestamp | None = None
     channels: list[Text] = []
+
+    def __post_init__(self) -> None:
+        check_times(self.opted_out_at)
 
 
 class LeadErased(Data, frozen=True, kw_only=True):
@@ -364,24 +382,25 @@ def content_digest(event: Event) -> bytes:
 
 def to_message(event: Event) -> Message:
     """The event as it is written to the log."""
-    return Message(
-        topic=TOPIC_OF[event.name], key=event.key, headers=tuple(_headers(event)), value=encode_data(event.data)
+    return Message(topic=TOPIC_OF[event.name], key=event.key, headers=_headers(event), value=encode_data(event.data))
+
+
+def _headers(event: Event) -> tuple[tuple[str, bytes], ...]:
+    headers = (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event.id.encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_type", event.type.encode()),
+        ("ce_time", rfc3339(event.time).encode()),
+        ("ce_partitionkey", event.key.encode()),
+        ("ce_recordedtime", rfc3339(event.recorded_at).encode()),
+        ("content-type", b"application/json"),
     )
-
-
-def _headers(event: Event) -> Iterator[tuple[str, bytes]]:
-    yield "ce_specversion", b"1.0"
-    yield "ce_id", event.id.encode()
-    yield "ce_source", event.source.encode()
-    yield "ce_type", event.type.encode()
-    yield "ce_time", rfc3339(event.time).encode()
     if event.subject:
-        yield "ce_subject", event.subject.encode()
-    yield "ce_partitionkey", event.key.encode()
-    yield "ce_recordedtime", rfc3339(event.recorded_at).encode()
+        headers += (("ce_subject", event.subject.encode()),)
     if event.traceparent:
-        yield "ce_traceparent", event.traceparent.encode()
-    yield "content-type", b"application/json"
+        headers += (("ce_traceparent", event.traceparent.encode()),)
+    return headers
 
 
 def from_record(record: Record) -> Event:
@@ -417,7 +436,7 @@ def from_record(record: Record) -> Event:
 
 def rfc3339(moment: datetime) -> str:
     """A time as it is answered everywhere: UTC with `Z`, microseconds only where there are any."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"  # several times faster than with the offset
 
 
 def parse_time(text: str) -> datetime:

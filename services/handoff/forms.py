@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from shared.events import HowSet, LongText, Name, ReturnReason, Text, Timestamp
+from shared.events import HowSet, LongText, Name, ReturnReason, Text, Timestamp, check_times
 from shared.web import Paging
 
 Status = Literal["pending", "accepted", "returned"]
@@ -30,6 +30,9 @@ class AppointmentForm(msgspec.Struct, frozen=True, kw_only=True):
     pressured: bool | None = None
     problem_clear: bool | None = None
     note: LongText | None = None
+
+    def __post_init__(self) -> None:
+        check_times(self.scheduled_for)
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -66,6 +69,20 @@ class RecycleForm(msgspec.Struct, frozen=True):
     """`POST /v1/leads/{id}/recycle`"""
 
     reason: Reason
+
+
+class InboxPosition(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page of the inbox goes on: after the handoff of this due time and id."""
+
+    due_at: Timestamp
+    handoff_id: str
+
+    def __post_init__(self) -> None:
+        check_times(self.due_at)
+
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Where a page of a history goes on."""
 
 
 class InboxQuery(Paging, kw_only=True):

@@ -1,7 +1,6 @@
 """The endpoints of handoff."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -133,9 +132,13 @@ class Routes:
 
     async def inbox(self, call: Call[None, forms.InboxQuery]) -> Answer:
         query = call.query
-        after = read_cursor(query.cursor, tuple[datetime, str])
+        after = read_cursor(query.cursor, forms.InboxPosition)
         found = await self._do(lambda conn: store.inbox(conn, query, after))
-        return Answer(page([summary(h) for h in found], query.limit, lambda line: (line.due_at, line.handoff_id)))
+        return Answer(
+            page(
+                [summary(h) for h in found], query.limit, lambda line: forms.InboxPosition(line.due_at, line.handoff_id)
+            )
+        )
 
     async def handoff(self, call: Call) -> Answer:
         return Answer(await self._do(lambda conn: _package(conn, call.path["id"])))
@@ -225,7 +228,7 @@ async def _package(conn: AsyncConnection, handoff_id: str) -> Package:
 
 
 async def _stages(conn: AsyncConnection, lead_id: str, paging: Paging) -> dict[str, Any]:
-    after = read_cursor(paging.cursor, int) or 0
+    after = read_cursor(paging.cursor, forms.Number) or 0
     lead = await known_lead(conn, lead_id)
     entries = await gate.history(conn, lead_id, after, paging.limit + 1)
     found = page(entries, paging.limit, lambda entry: entry.number)

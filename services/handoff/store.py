@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.decide import Readiness
-from services.handoff.forms import AppointmentForm, InboxQuery, Status
+from services.handoff.forms import AppointmentForm, InboxPosition, InboxQuery, Status
 from services.handoff.routing import Load
 from shared.db import driver
 from shared.events import Observation, PolicyVersion
@@ -135,7 +135,7 @@ async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bo
     return bool(changed == "UPDATE 1")
 
 
-async def inbox(conn: AsyncConnection, query: InboxQuery, after: tuple[datetime, str] | None) -> list[Handoff]:
+async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition | None) -> list[Handoff]:
     """One more than `query.limit`, oldest due first, after a position."""
     rows = await (await driver(conn)).fetch(
         f"""
@@ -151,7 +151,8 @@ async def inbox(conn: AsyncConnection, query: InboxQuery, after: tuple[datetime,
         query.segment,
         query.rep,
         query.lead_id,
-        *(after or (None, None)),
+        after and after.due_at,
+        after and after.handoff_id,
         query.limit + 1,
     )
     return [_read(row) for row in rows]

@@ -1,6 +1,8 @@
 """Handing over, deciding, the inbox and the package, over HTTP."""
 
 import asyncio
+import base64
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -328,3 +330,30 @@ async def test_every_endpoint_asks_for_its_scope(desk: Desk) -> None:
         for held, key in keys.items():
             answer = await desk.call(method, path, body, key=key)
             assert (answer.status == 403) == (held != scope), (method, path, held, answer.body)
+
+
+def cursor(position: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "position",
+    [["2026-01-01T00:00:00", "x"], ["0001-01-01T00:00:00+23:59", "x"], ["9999-12-31T23:00:00-23:59", "x"], ["x"], 5],
+)
+async def test_a_cursor_that_was_never_given_is_422(desk: Desk, position: object) -> None:
+    assert (await desk.call("GET", f"/v1/handoffs?cursor={cursor(position)}")).status == 422
+
+
+@pytest.mark.parametrize("position", [2**63, 10**30, -1, 1.5, "x"])
+async def test_a_cursor_into_stages_that_was_never_given_is_422(desk: Desk, position: object) -> None:
+    await desk.deliver(created("L1"))
+    assert (await desk.call("GET", f"/v1/leads/L1/stages?cursor={cursor(position)}")).status == 422
+
+
+@pytest.mark.parametrize(
+    "when", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00", "2026-01-01", "soon", 5]
+)
+async def test_an_appointment_at_no_time_that_can_be_told_is_422(desk: Desk, when: object) -> None:
+    await desk.ready_lead("L1")
+    problem = await refused(desk, "/v1/handoffs", wish(appointment={"scheduled_for": when}), 422, "invalid")
+    assert problem["errors"][0]["pointer"].startswith("/appointment")
