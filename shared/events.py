@@ -386,7 +386,7 @@ def to_message(event: Event) -> Message:
 
 
 def _headers(event: Event) -> tuple[tuple[str, bytes], ...]:
-    headers = (
+    headers: tuple[tuple[str, bytes], ...] = (
         ("ce_specversion", b"1.0"),
         ("ce_id", event.id.encode()),
         ("ce_source", event.source.encode()),
