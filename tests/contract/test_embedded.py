@@ -90,7 +90,7 @@ async def test_a_fetch_is_bounded_in_bytes_and_takes_at_least_one_record(databas
         await log.append([Message(LEADS, "lead", (), bytes(size))])
     await log.append([Message(LEADS, "lead", (), bytes(2 * FETCH_BYTES))])
     reader = await log.join("group", "a", [LEADS], Keeper())
-    fetched = []
+    fetched: list[int] = []
     while sum(fetched) < 7:
         fetched.append(len(await reader.fetch(1000, 1)))
     assert fetched[0] == 4

@@ -1,0 +1,226 @@
+"""What a transaction tells the log gets there, in order per key, if and only if it commits."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData
+
+from shared.consume import consumer_tables
+from shared.db import driver, transaction
+from shared.eventlog.port import Message, Record
+from shared.events import ACTIVITIES, LEADS, from_record
+from shared.outbox import enqueue, enqueue_messages, outbox_table, pack_headers, pending, unpack_headers
+from shared.relay import BATCH_BYTES, BATCH_ROWS, Relay
+from tests.shared.consuming import SCHEMA, Toy, call, open_toy, until
+
+
+@pytest.fixture
+async def toy(database_url: str) -> AsyncIterator[Toy]:
+    async with open_toy(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def relay(toy: Toy) -> AsyncIterator[Relay]:
+    """A relay at work."""
+    relay = make_relay(toy)
+    stop = asyncio.Event()
+    task = asyncio.create_task(relay.run(stop))
+    yield relay
+    stop.set()
+    await task
+
+
+def make_relay(toy: Toy) -> Relay:
+    return Relay(toy.engine, SCHEMA, toy.log, toy.telemetry)
+
+
+async def published(toy: Toy) -> list[Record]:
+    """All records of the log, partition by partition."""
+    ends = await toy.log.ends([ACTIVITIES, LEADS])
+    return [record for at in ends for record in await toy.log.read(at, 0, 100_000)]
+
+
+async def published_ids(toy: Toy) -> list[str]:
+    return [from_record(record).id for record in await published(toy)]
+
+
+async def test_events_are_published_as_they_are_and_then_gone(toy: Toy) -> None:
+    event = call("a", lead="リード")
+    async with transaction(toy.engine) as conn:
+        await enqueue(conn, SCHEMA, [event])
+        assert (await pending(conn, SCHEMA))[0] == 1
+    assert await make_relay(toy).publish() == 1
+    assert [from_record(record) for record in await published(toy)] == [event]
+    async with transaction(toy.engine) as conn:
+        assert await pending(conn, SCHEMA) == (0, 0.0)
+
+
+async def test_a_commit_wakes_the_relay(toy: Toy, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.relay.SAFETY_POLL_S", 3600)
+    for n in range(3):
+        async with transaction(toy.engine) as conn:
+            await enqueue(conn, SCHEMA, [call(f"{n}")])
+        await until(partial(is_published, toy, f"{n}"))
+
+
+async def is_published(toy: Toy, id_: str) -> bool:
+    return id_ in await published_ids(toy)
+
+
+async def test_what_is_rolled_back_is_not_published(toy: Toy) -> None:
+    async def fail() -> None:
+        async with transaction(toy.engine) as conn:
+            await enqueue(conn, SCHEMA, [call("never")])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await make_relay(toy).publish() == 0
+
+
+async def test_a_row_that_becomes_visible_after_later_ones_is_published(toy: Toy) -> None:
+    """A takes its id first, B takes the next and commits, the relay runs, then A commits."""
+    async with transaction(toy.engine) as slow:
+        await enqueue(slow, SCHEMA, [call("first id")])
+        async with transaction(toy.engine) as fast:
+            await enqueue(fast, SCHEMA, [call("second id")])
+        assert await make_relay(toy).publish() == 1
+        assert await published_ids(toy) == ["second id"]
+    assert await make_relay(toy).publish() == 1
+    assert await published_ids(toy) == ["second id", "first id"]
+
+
+async def test_a_large_backlog_goes_in_batches_and_in_order_per_key(toy: Toy) -> None:
+    count = 2 * BATCH_ROWS + 10
+    async with transaction(toy.engine) as conn:
+        await enqueue(conn, SCHEMA, [call(f"{n:06}", lead=f"lead-{n % 7}") for n in range(count)])
+    relay = make_relay(toy)
+    assert [await relay.publish() for _ in range(4)] == [BATCH_ROWS, BATCH_ROWS, 10, 0]
+    ids: dict[str, list[str]] = {}
+    for record in await published(toy):
+        ids.setdefault(str(record.key), []).append(from_record(record).id)
+    assert sum(map(len, ids.values())) == count
+    assert all(of_key == sorted(of_key) for of_key in ids.values())
+
+
+async def test_a_batch_is_bounded_in_bytes(toy: Toy) -> None:
+    large = [Message(LEADS, "lead", (), bytes(BATCH_BYTES // 2)) for _ in range(5)]
+    async with transaction(toy.engine) as conn:
+        await enqueue_messages(conn, SCHEMA, large)
+    assert [await make_relay(toy).publish() for _ in range(4)] == [2, 2, 1, 0]
+
+
+async def test_relays_beside_one_another_publish_once_and_in_order(toy: Toy, database_url: str) -> None:
+    async with open_toy(database_url, create=False) as other:
+        stop = asyncio.Event()
+        relays = [asyncio.create_task(make_relay(one).run(stop)) for one in (toy, other, toy)]
+        for start in range(0, 400, 20):
+            async with transaction(toy.engine) as conn:
+                await enqueue(conn, SCHEMA, [call(f"{n:04}") for n in range(start, start + 20)])
+        await until(lambda: nothing_pending(toy))
+        stop.set()
+        await asyncio.gather(*relays)
+    assert await published_ids(toy) == [f"{n:04}" for n in range(400)]
+
+
+async def nothing_pending(toy: Toy) -> bool:
+    async with transaction(toy.engine) as conn:
+        return (await pending(conn, SCHEMA))[0] == 0
+
+
+async def test_what_was_appended_and_not_deleted_is_published_again(toy: Toy) -> None:
+    """A relay that dies between the append and its commit."""
+
+    class Dying(Exception):
+        pass
+
+    append = toy.log.append
+
+    async def append_and_die(messages: list[Message]) -> None:
+        await append(messages)
+        raise Dying
+
+    async with transaction(toy.engine) as conn:
+        await enqueue(conn, SCHEMA, [call("a"), call("b")])
+    toy.log.append = append_and_die  # type: ignore[method-assign, assignment]
+    with pytest.raises(Dying):
+        await make_relay(toy).publish()
+    toy.log.append = append  # type: ignore[method-assign]
+    assert await make_relay(toy).publish() == 2
+    assert await published_ids(toy) == ["a", "b", "a", "b"]
+
+
+async def test_when_the_relay_at_work_is_killed_another_goes_on(toy: Toy, database_url: str) -> None:
+    """Another process holds the lock as a relay in the midst of publishing does, until it is killed."""
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _HOLDER, database_url, stdout=asyncio.subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"held\n"
+    async with transaction(toy.engine) as conn:
+        await enqueue(conn, SCHEMA, [call("a")])
+    assert await make_relay(toy).publish() == 0
+    holder.kill()
+    await holder.communicate()
+    await until(lambda: _published_something(toy))
+    assert await published_ids(toy) == ["a"]
+
+
+async def _published_something(toy: Toy) -> bool:
+    return await make_relay(toy).publish() > 0
+
+
+_HOLDER = """
+import asyncio, sys, asyncpg
+async def main():
+    connection = await asyncpg.connect(sys.argv[1])
+    await connection.execute("begin")
+    assert await connection.fetchval("select pg_try_advisory_xact_lock(hashtext('tasuki.relay.toy'), 0)")
+    print("held", flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+async def test_the_relay_tries_again_until_the_log_takes_it(toy: Toy, relay: Relay) -> None:
+    await toy.rows("alter table log.records rename to aside")
+    async with transaction(toy.engine) as conn:
+        await enqueue(conn, SCHEMA, [call("a"), call("b")])
+    await until(lambda: _said(toy, "relay_repeats"))
+    await toy.rows("alter table log.aside rename to records")
+    await until(lambda: is_published(toy, "b"))
+    assert await published_ids(toy) == ["a", "b"]
+
+
+async def _said(toy: Toy, name: str) -> bool:
+    return name in toy.lines.getvalue()
+
+
+def test_headers_survive_packing() -> None:
+    headers = (("ce_id", b"\x00\xff"), ("", b""), ("é", b"1"), ("ce_id", b"again"))
+    assert unpack_headers(pack_headers(headers)) == headers
+
+
+async def test_the_frozen_sql_makes_the_tables_that_queries_know(toy: Toy) -> None:
+    metadata = MetaData()
+    outbox_table(metadata, SCHEMA)
+    consumer_tables(metadata, SCHEMA)
+    async with transaction(toy.engine) as conn:
+        await driver(conn)
+
+        def differences(sync: object) -> list[object]:
+            options = {
+                "include_schemas": True,
+                "compare_type": True,
+                "include_name": lambda name, kind, _: kind != "schema" or name == SCHEMA,
+            }
+            return list(compare_metadata(MigrationContext.configure(sync, opts=options), metadata))  # type: ignore[arg-type]
+
+        found = await conn.run_sync(differences)
+    assert [d for d in found if "effects" not in str(d)] == []
