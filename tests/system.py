@@ -51,6 +51,7 @@ class System:
             self.wait_ready()
         except BaseException:
             self.kill()
+            until(lambda: self.processes() == [])  # only then may its folder be removed
             raise
         return self
 

@@ -31,6 +31,7 @@ def start(data_dir: Path, free_port: Callable[[], int]) -> Iterator[Callable[...
     yield launch
     for one in launched:
         one.kill()
+    until(lambda: all(everything_ended(one) for one in launched))
 
 
 def everything_ended(system: System) -> bool:

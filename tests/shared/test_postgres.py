@@ -58,6 +58,7 @@ def holder(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout.readline().startswith("postgresql://")
         yield process
         process.kill()
+    until(lambda: processes_marked(mark(data_dir)) == [])
 
 
 def test_a_restart_keeps_the_data_and_the_address(data_dir: Path) -> None:
