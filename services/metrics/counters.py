@@ -7,7 +7,7 @@ from services.metrics.contributions.rules import Rules
 from services.metrics.store import CounterKey
 from shared.config.team import Team
 from shared.consume import Received
-from shared.events import ACTIVITY_TYPES, Call, Correction, Data, Touch
+from shared.events import ACTIVITY_TYPES, Call, Correction, Data
 
 ACTIVITIES = "activities"
 ACTIVITY_LABELS = ("type", "channel", "direction", "outcome", "rep", "team", "segment")
@@ -19,23 +19,19 @@ def count(received: Iterable[Received], segments: Mapping[str, str], team: Team,
     """How much a batch of new events adds to each counter; `segments` by lead, as known now."""
     counts: Counter[CounterKey] = Counter()
     for record, event in received:
-        match event.data:
-            case Correction() as correction:
-                counts[(record.partition, CORRECTIONS, (correction.action,))] += 1
-            case data if event.name in ACTIVITY_TYPES:
-                rep = getattr(data, "rep", None) or getattr(data, "credited_rep", None) or ""
-                day, _ = rules.place(event.time)
-                labels = (event.name, *_contact(data), rep, team.team_of(rep, day), segments.get(event.subject, ""))
-                counts[(record.partition, ACTIVITIES, labels)] += 1
+        if type(event.data) is Correction:
+            counts[(record.partition, CORRECTIONS, (event.data.action,))] += 1
+        elif event.name in ACTIVITY_TYPES:
+            data = event.data
+            rep = getattr(data, "rep", None) or getattr(data, "credited_rep", None) or ""
+            day, _ = rules.place(event.time)
+            labels = (event.name, *_contact(data), rep, team.team_of(rep, day), segments.get(event.subject, ""))
+            counts[(record.partition, ACTIVITIES, labels)] += 1
     return counts
 
 
 def _contact(data: Data) -> tuple[str, str, str]:
     """Channel, direction and outcome; the status stands for the outcome of what has none."""
-    match data:
-        case Call() as call:
-            return "call", call.direction, call.outcome
-        case Touch() as touch:
-            return touch.channel, touch.direction, touch.outcome or ""
-        case _:
-            return "", "", getattr(data, "status", "")
+    channel: str = "call" if type(data) is Call else getattr(data, "channel", "") or ""
+    outcome: str = getattr(data, "outcome", None) or getattr(data, "status", "") or ""
+    return channel, getattr(data, "direction", ""), outcome

@@ -8,7 +8,7 @@ event away, the digest is made anew from the remaining events.
 from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,6 +19,7 @@ from shared.events import (
     Appointment,
     Call,
     Correction,
+    Data,
     Event,
     HandoffCreated,
     LeadCreated,
@@ -74,40 +75,37 @@ class LeadState(msgspec.Struct, array_like=True):
 
     def absorb(self, event: Event, rules: Rules) -> bool:
         """Take one event in; whether anything of the digest changed."""
-        match event.data:
-            case Call() as call:
-                changed = self._active(event)
-                if call.direction == "outbound" and self._is_early(event):
-                    insort(self.calls, OutboundCall(event.order, call.rep))
-                    del self.calls[2:]
-                    changed = True
-                return changed
-            case Touch() | Appointment():
-                return self._active(event)
-            case Opportunity() as opportunity:
-                self._active(event)
-                insort(self.opportunities.setdefault(opportunity.opportunity_id, []), Step.of(event, opportunity))
-                return True
-            case LeadFields() as fields:
-                return self._observe(event, fields, rules)
-            case LeadCreated() as created:
-                return self._create(event, created, rules)
-            case HandoffCreated() as handoff:
-                insort(self.handovers, Handover(event.order, handoff.rep))
-                return True
-            case Correction():
-                raise TypeError("corrections are applied before events are absorbed")
-            case _:
-                return False
+        take = _TAKE.get(type(event.data))
+        return take is not None and take(self, event, event.data, rules)
+
+    def _call(self, event: Event, call: Call, _rules: Rules) -> bool:
+        changed = self._active(event)
+        if call.direction == "outbound" and (len(self.calls) < 2 or event.order < self.calls[-1].order):
+            insort(self.calls, OutboundCall(event.order, call.rep))
+            del self.calls[2:]
+            changed = True
+        return changed
+
+    def _contact(self, event: Event, _data: Touch | Appointment, _rules: Rules) -> bool:
+        return self._active(event)
+
+    def _opportunity(self, event: Event, opportunity: Opportunity, _rules: Rules) -> bool:
+        self._active(event)
+        insort(self.opportunities.setdefault(opportunity.opportunity_id, []), Step.of(event, opportunity))
+        return True
+
+    def _handover(self, event: Event, handoff: HandoffCreated, _rules: Rules) -> bool:
+        insort(self.handovers, Handover(event.order, handoff.rep))
+        return True
+
+    def _corrected(self, _event: Event, _correction: Correction, _rules: Rules) -> bool:
+        raise TypeError("corrections are applied before events are absorbed")
 
     def _active(self, event: Event) -> bool:
         if self.active_at is not None and self.active_at <= event.time:
             return False
         self.active_at = event.time
         return True
-
-    def _is_early(self, event: Event) -> bool:
-        return len(self.calls) < 2 or event.order < self.calls[-1].order
 
     def _create(self, event: Event, created: LeadCreated, rules: Rules) -> bool:
         if created.via == "fields":
@@ -136,6 +134,18 @@ class LeadState(msgspec.Struct, array_like=True):
     def _derive(self, rules: Rules) -> None:
         best = [o for by_method in self.observations.values() for o in by_method.values()]
         self.attributes = rules.attributes(best, self.campaign.text if self.campaign else "")
+
+
+_TAKE: dict[type[Data], Callable[[LeadState, Event, Any, Rules], bool]] = {
+    Call: LeadState._call,
+    Touch: LeadState._contact,
+    Appointment: LeadState._contact,
+    Opportunity: LeadState._opportunity,
+    LeadCreated: LeadState._create,
+    LeadFields: LeadState._observe,
+    HandoffCreated: LeadState._handover,
+    Correction: LeadState._corrected,
+}
 
 
 def _earlier(held: Told | None, told: Told) -> Told:
