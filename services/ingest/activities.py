@@ -11,8 +11,7 @@ from services.ingest import whom
 from services.ingest.forms import ActivityEnvelope
 from services.ingest.items import Activity, Whom, made_id
 from shared.events import ACTIVITY_TYPES, FUTURE_TOLERANCE, Contract, Correction, Data, Identity, Spend, Timestamp
-from shared.web.bodies import explain
-from shared.web.problems import FieldError
+from shared.mistakes import FieldError, explain
 
 DEFAULT_SOURCE = "api"
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)

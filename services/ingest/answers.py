@@ -6,12 +6,11 @@ from typing import Any
 
 import msgspec
 
-from services.ingest.items import Unmapped
-from services.ingest.store import LeadRow
+from services.ingest.items import LeadRow, Unmapped
 from shared.domains import company_domain
 from shared.events import FieldStatus, FieldValue, Method, Observation
 from shared.fields import Field, FieldRegistry, believed
-from shared.web import FieldError
+from shared.mistakes import FieldError
 
 
 class FieldAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest import store
 from services.ingest.answers import LeadAnswer, lead_answer
 from services.ingest.group import GroupCommit, Item, Overloaded, Result
+from services.ingest.items import LeadRow
 from services.ingest.record import Recorder
 from services.ingest.submissions import Arrival
 from services.ingest.tables import Connection
@@ -49,7 +50,7 @@ class Context:
             traceparent=current_traceparent(),
         )
 
-    async def lead(self, lead_id: str) -> store.LeadRow:
+    async def lead(self, lead_id: str) -> LeadRow:
         """A lead or the survivor of its merge. Raises Problem 404 or 410."""
         async with self.database() as db:
             found = await store.standing(db, lead_id)
@@ -59,7 +60,7 @@ class Context:
                 raise erased_lead()
             return (await store.read_leads(db, [found.lead_id]))[0]
 
-    def answer(self, row: store.LeadRow) -> LeadAnswer:
+    def answer(self, row: LeadRow) -> LeadAnswer:
         """The lead's document."""
         return lead_answer(row, self.config.fields)
 

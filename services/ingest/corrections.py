@@ -19,7 +19,7 @@ from services.ingest.items import Activity, Outcome, Whom
 from services.ingest.leads import Found, add_terms, resolve
 from services.ingest.tables import Connection
 from shared.events import Correction, Event, decode_data, encode_data
-from shared.web.problems import FieldError
+from shared.mistakes import FieldError
 
 
 class Recorded(NamedTuple):

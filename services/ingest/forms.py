@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import msgspec
 
 from shared.events import FieldStatus, LongText, Name, Text, Timestamp
-from shared.web.query import Paging
 
 MAX_ACTIVITIES = 1_000
 MAX_FIELDS = 500
@@ -66,13 +65,3 @@ class ActivityEnvelope(msgspec.Struct, frozen=True):
     source: Name | None = None
     lead_id: str | None = None
     lead: LeadReference | None = None
-
-
-class LeadSearch(Paging, kw_only=True):
-    """The query of the search; what is given must all hold."""
-
-    email: Text | None = None
-    domain: Text | None = None
-    stage: Text | None = None
-    rep: Text | None = None
-    q: Text | None = None

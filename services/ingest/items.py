@@ -8,7 +8,7 @@ import msgspec
 
 from shared.events import Data, Method, Observation
 from shared.identity import IdentityKey
-from shared.web.problems import FieldError
+from shared.mistakes import FieldError
 
 PRODUCER = "tasuki.ingest"
 """The source of the events that ingest itself makes."""
@@ -112,3 +112,17 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     def taken(self) -> bool:
         """Whether the item is stored, by this request or by an earlier one."""
         return self.status in ("accepted", "duplicate")
+
+
+class LeadRow(NamedTuple):
+    """All that is stored of one lead. `submitted`: (observed_at, campaign) of each submission, the earliest first."""
+
+    lead_id: str
+    seq: int
+    stage: str
+    recorded_at: datetime
+    first_activity_at: datetime | None
+    external_ids: list[str]
+    domains: list[str]
+    submitted: list[tuple[datetime, str | None]]
+    observations: list[Observation]

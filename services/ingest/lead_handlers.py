@@ -10,16 +10,27 @@ from services.ingest import store, submissions
 from services.ingest.activities import Refused
 from services.ingest.answers import FieldPage, LeadAnswer, ObservationPage, UnmappedAnswer, observation_answers
 from services.ingest.context import Context, erased_lead, identity_conflict, submit, unknown_lead
-from services.ingest.forms import HearingForm, LeadForm, LeadSearch, ToolResultForm
+from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
 from services.ingest.items import Outcome, Submission, Unmapped
 from services.ingest.submissions import Arrival
 from shared.domains import registrable_domain
+from shared.events import Text
 from shared.normalise import email as normalise_email
 from shared.web import Answer, Call, FieldError, Paging, invalid, page, read_cursor
 
 Reader = Callable[[Arrival], Submission]
 
 _UNMAPPED = msgspec.json.Decoder(list[Unmapped])
+
+
+class LeadSearch(Paging, kw_only=True):
+    """The query of the search; what is given must all hold."""
+
+    email: Text | None = None
+    domain: Text | None = None
+    stage: Text | None = None
+    rep: Text | None = None
+    q: Text | None = None
 
 
 class LeadHandlers:

@@ -11,7 +11,7 @@ from services.ingest.forms import HearingAnswer
 from services.ingest.items import made_id
 from shared.events import FieldValue, Method, Observation
 from shared.fields import FieldRegistry, UnknownFieldError
-from shared.web.problems import FieldError
+from shared.mistakes import FieldError
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from services.ingest.tables import Connection
-from shared.web.problems import FieldError
+from shared.mistakes import FieldError
 
 
 class Kept(msgspec.Struct, frozen=True):

@@ -13,8 +13,8 @@ from services.ingest.answers import (
     QuarantinePage,
     WebhookAnswer,
 )
-from services.ingest.forms import HearingForm, LeadForm, LeadSearch, ToolResultForm
-from services.ingest.lead_handlers import LeadHandlers
+from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
+from services.ingest.lead_handlers import LeadHandlers, LeadSearch
 from services.ingest.webhook_handlers import WebhookHandlers
 from shared.web import Endpoint, Paging
 

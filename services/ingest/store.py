@@ -6,22 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.ingest.items import LeadRow
 from services.ingest.tables import Connection
 from shared.events import Observation
-
-
-class LeadRow(NamedTuple):
-    """All that is stored of one lead. `submitted`: (observed_at, campaign) of each submission, the earliest first."""
-
-    lead_id: str
-    seq: int
-    stage: str
-    recorded_at: datetime
-    first_activity_at: datetime | None
-    external_ids: list[str]
-    domains: list[str]
-    submitted: list[tuple[datetime, str | None]]
-    observations: list[Observation]
 
 
 class Standing(NamedTuple):

@@ -15,7 +15,7 @@ from services.ingest.observations import Origin, escape, observe_answers, observ
 from shared.config.sources import Source
 from shared.events import Name, Observation, Timestamp
 from shared.fields import FieldRegistry
-from shared.web import FieldError
+from shared.mistakes import FieldError
 
 FORM_SOURCE = "api"
 MAX_CAMPAIGN = 200

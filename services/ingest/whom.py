@@ -8,9 +8,9 @@ from shared.domains import company_domain, registrable_domain
 from shared.events import Observation
 from shared.fields import FieldRegistry
 from shared.identity import identity_keys
+from shared.mistakes import FieldError
 from shared.normalise import email as normalise_email
 from shared.normalise import phone as normalise_phone
-from shared.web.problems import FieldError
 
 MAX_ID = 200
 MAX_TERM = 200  # characters; PostgreSQL's b-tree takes 2,700 bytes

@@ -6,7 +6,8 @@ from typing import Literal
 import msgspec
 
 from services.metrics.catalogue import Kpi
-from shared.web.problems import FieldError, Problem
+from shared.mistakes import FieldError
+from shared.web.problems import Problem
 
 Grain = Literal["day", "week", "month", "quarter", "fiscal_year", "all"]
 

@@ -1,11 +1,12 @@
 """The web kit: a service declares a table of endpoints, and gets routes, checks, errors and documentation from it."""
 
+from shared.mistakes import FieldError
 from shared.web.app import create_app
 from shared.web.auth import SCOPES, Access, create_key, ensure_admin_key, list_keys, new_key, revoke_key
 from shared.web.bodies import convert, parse_json
 from shared.web.endpoint import Answer, Call, Caller, Endpoint
 from shared.web.health import Check
-from shared.web.problems import FieldError, Problem, invalid, not_found
+from shared.web.problems import Problem, invalid, not_found
 from shared.web.query import Limit, Paging, page, read_cursor
 
 __all__ = [

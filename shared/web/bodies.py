@@ -12,7 +12,8 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from shared.web.problems import FieldError, invalid, not_json
+from shared.mistakes import FieldError, explain
+from shared.web.problems import invalid, not_json
 
 T = TypeVar("T")
 
@@ -25,9 +26,6 @@ _NOT_STRUCTURE = bytes(c for c in range(256) if c not in b'[]{}"\\')
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _ESCAPE_TO_CHECK = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNFIT_CHARACTER = re.compile("[\x00\ud800-\udfff]")
-_PATH = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
-_PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
-_MAX_KEYS_SEARCHED = 100
 
 
 class _Unfit(Exception):
@@ -57,59 +55,6 @@ def convert(value: Any, type_: type[T]) -> T:
         return msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
         raise invalid([explain(error, value, type_)]) from error
-
-
-def explain(error: msgspec.ValidationError, value: Any, type_: Any, *, strict: bool = True) -> FieldError:
-    """What is wrong and where. msgspec writes `[...]` for a key of a mapping; we look for the key that it means."""
-    text = str(error)
-    found = _PATH.search(text)
-    if not found:
-        return FieldError("", text)
-    detail = text[: found.start()]
-    parts = [name or index for name, index in _PATH_PART.findall(found["path"])]
-    if "..." in parts:
-        parts = _with_keys(parts, text, value, type_, strict)
-    return FieldError("".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts), detail)
-
-
-def _with_keys(parts: list[str], text: str, value: Any, type_: Any, strict: bool) -> list[str]:
-    """The path with each `...` replaced by the key that alone brings the same error; cut off where none is found."""
-    known: list[str] = []
-    for part in parts:
-        if part != "...":
-            known.append(part)
-            continue
-        mapping = _at(value, known)
-        if not isinstance(mapping, dict) or len(mapping) > _MAX_KEYS_SEARCHED:
-            return known
-        for key in mapping:
-            reduced = _replaced(value, known, {key: mapping[key]})
-            try:
-                msgspec.convert(reduced, type_, strict=strict)
-            except msgspec.ValidationError as error:
-                if str(error) == text:
-                    known.append(str(key))
-                    value = reduced
-                    break
-        else:
-            return known
-    return known
-
-
-def _at(value: Any, path: list[str]) -> Any:
-    for part in path:
-        value = value[int(part)] if isinstance(value, list) else value.get(part)
-    return value
-
-
-def _replaced(value: Any, path: list[str], new: Any) -> Any:
-    if not path:
-        return new
-    part, rest = path[0], path[1:]
-    if isinstance(value, list):
-        index = int(part)
-        return [*value[:index], _replaced(value[index], rest, new), *value[index + 1 :]]
-    return value | {part: _replaced(value[part], rest, new)}
 
 
 def _is_too_deep(raw: bytes) -> bool:

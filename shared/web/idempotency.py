@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.typing import FilteringBoundLogger
 
 from shared.db import DatabaseUnavailable, transaction
+from shared.mistakes import FieldError
 from shared.web.endpoint import Answer
-from shared.web.problems import FieldError, Problem, invalid
+from shared.web.problems import Problem, invalid
 
 CLAIM_S = 60
 KEPT = timedelta(days=8)

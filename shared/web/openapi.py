@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from shared.mistakes import FieldError
 from shared.web.endpoint import JSON, Endpoint
-from shared.web.problems import MEDIA_TYPE, FieldError
+from shared.web.problems import MEDIA_TYPE
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _REF = "#/components/schemas/{name}"

@@ -3,18 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
+from shared.mistakes import FieldError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 """What clients are told to wait when the database or the log is away."""
-
-
-class FieldError(msgspec.Struct, frozen=True):
-    """One thing wrong in a request: `pointer` is a JSON pointer (RFC 6901) into the body or names a parameter."""
-
-    pointer: str
-    detail: str
 
 
 class Problem(Exception):

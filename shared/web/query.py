@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from shared.web.bodies import explain
-from shared.web.problems import FieldError, invalid
+from shared.mistakes import FieldError, explain
+from shared.web.problems import invalid
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.ingest.answers import lead_answer
 from services.ingest.consume import Stages
-from services.ingest.store import LeadRow
+from services.ingest.items import LeadRow
 from shared.config import load_config
 from shared.consume import Received
 from shared.db import transaction
