@@ -126,7 +126,7 @@ async def test_reliability_15_cancelled_requests_leave_no_connection_and_no_half
     for job in jobs[::2]:
         job.cancel()
     await asyncio.gather(*jobs, return_exceptions=True)
-    answered = [job.result() for job in jobs if not job.cancelled()]
+    answered = [job.result() for job in jobs[1::2]]
     assert {answer.status_code for answer in answered} == {202}
     stored = {e.id for e in await door.outbox("call")}
     assert {answer.json()["results"][0]["event_id"] for answer in answered} <= stored
