@@ -52,10 +52,10 @@ def _json(body: bytes) -> Payload:
 def _urlencoded(delivery: Delivery) -> list[tuple[str, str]]:
     charset = _charset(delivery.content_type)
     try:
-        text = delivery.body.decode("ascii")
+        text = delivery.body.decode(charset)  # many senders percent-encode only what they must
         return parse_qsl(text, keep_blank_values=True, errors="strict", encoding=charset, max_num_fields=MAX_FIELDS)
     except UnicodeDecodeError as error:
-        raise Unusable(f"the form is not percent-encoded {charset}") from error
+        raise Unusable(f"the form is not {charset}") from error
     except ValueError as error:
         raise Unusable(f"the form cannot be read: {error}") from error
 
