@@ -201,10 +201,9 @@ class Consumer:
 
     def _received(self, records: Sequence[Record]) -> Batch:
         """A batch with the positions that it expects to find: where the reader was before it."""
-        batch = Batch(records, {record.at: self._next.get(record.at, 0) for record in records})
-        for record in records:
-            self._next[record.at] = record.offset + 1
-        return batch
+        before = self._next
+        self._next = before | {record.at: record.offset + 1 for record in records}
+        return Batch(records, {at: before.get(at, 0) for at in self._next})
 
     async def _take(self, batch: Batch, stop: asyncio.Event, tries: int = TRIES) -> None:
         """Commit a batch, if need be in halves. Raises outages and Superseded; returns early at `stop`."""

@@ -32,16 +32,16 @@ class Batch:
     ) -> None:
         self.records = records
         self._expected = expected
+        self._reached = {record.at: record.offset + 1 for record in records}
         self._condemned = {} if condemned is None else condemned
 
     def moves(self) -> Mapping[TopicPartition, tuple[int, int]]:
         """Expected and next offset of each partition."""
-        return {record.at: (self._expected[record.at], record.offset + 1) for record in self.records}
+        return {at: (self._expected[at], reached) for at, reached in self._reached.items()}
 
     def committed(self) -> None:
         """The batch is in the database: what comes after it in the same fetch goes on from there."""
-        for record in self.records:
-            self._expected[record.at] = record.offset + 1
+        self._expected.update(self._reached)
 
     def condemn(self, record: Record, reason: str, error: str) -> bool:
         """Make a record a dead letter whatever is in it. False when it is one already, or not in this batch."""
@@ -53,7 +53,7 @@ class Batch:
 
     def condemnation(self, record: Record) -> tuple[str, str] | None:
         """Reason and error of a condemned record."""
-        return self._condemned.get((record.at, record.offset))
+        return self._condemned.get((record.at, record.offset)) if self._condemned else None
 
     def halves(self) -> Iterator["Batch"]:
         """The batch as two, to be committed one after the other."""

@@ -86,13 +86,14 @@ async def test_what_is_rolled_back_is_not_published(toy: Toy) -> None:
 
 async def test_a_row_that_becomes_visible_after_later_ones_is_published(toy: Toy) -> None:
     """A takes its id first, B takes the next and commits, the relay runs, then A commits."""
+    relay = make_relay(toy)
     async with transaction(toy.engine) as slow:
         await enqueue(slow, SCHEMA, [call("first id")])
         async with transaction(toy.engine) as fast:
             await enqueue(fast, SCHEMA, [call("second id")])
-        assert await make_relay(toy).publish() == 1
+        assert await relay.publish() == 1
         assert await published_ids(toy) == ["second id"]
-    assert await make_relay(toy).publish() == 1
+    assert await relay.publish() == 1
     assert await published_ids(toy) == ["second id", "first id"]
 
 
