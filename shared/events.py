@@ -443,8 +443,9 @@ def parse_time(text: str) -> datetime:
     """RFC 3339 with an offset -> UTC. Raises Undecodable."""
     try:
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError("no offset")
-        return moment.astimezone(UTC)
+        in_utc = moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Undecodable("invalid_time", f"{text[:40]!r}: {error}") from error
+    if moment.tzinfo is None:
+        raise Undecodable("invalid_time", f"{text[:40]!r} has no offset")
+    return in_utc

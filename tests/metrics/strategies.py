@@ -134,11 +134,9 @@ def histories(draw: Callable[..., Any], max_size: int = 14) -> list[Event]:
     """Events with distinct identities, corrections of them and of corrections (never in a ring) among them."""
     events: list[Event] = [draw(facts(n)) for n in range(draw(st.integers(1, max_size)))]
     for n in range(draw(st.integers(0, 4))):
-        target = draw(
-            st.sampled_from([e for e in events if e.name in ("call", "touch", "opportunity", "correction")] or [None])
-        )
-        if target is not None:
-            events.append(_correction(draw, f"x{n}", target))
+        correctable = [e for e in events if e.name in ("call", "touch", "opportunity", "correction")]
+        if correctable:
+            events.append(_correction(draw, f"x{n}", draw(st.sampled_from(correctable))))
     return events
 
 
