@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import get_args
 
+import asyncpg
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -57,7 +58,7 @@ class Exporter:
             samples = await self._samples(raw)
         return [*self._counters(rows), self._values(samples), self._info()]
 
-    async def _samples(self, conn: store.Connection) -> dict[Sample, float]:
+    async def _samples(self, conn: asyncpg.Connection) -> dict[Sample, float]:
         """The KPI values; made anew only when something was taken in, or a new day has begun."""
         today = self._clock.now().astimezone(self._settings.zone).date()
         moment = (today, await store.state_number(conn))

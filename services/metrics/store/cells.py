@@ -1,0 +1,81 @@
+"""Cells, and the rows of dimensions that they stand for."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.metrics.contributions.facts import Contributions, Dimensions
+from shared.db import driver, transaction
+
+
+class DimensionIds:
+    """Ids of dimension rows, remembered. Rows are made in a transaction of their own, so a remembered id is there."""
+
+    def __init__(self) -> None:
+        self._ids: dict[Dimensions, int] = {}
+
+    def missing(self, wanted: Iterable[Dimensions]) -> list[Dimensions]:
+        """Those that are not remembered yet."""
+        return [d for d in dict.fromkeys(wanted) if d not in self._ids]
+
+    async def make(self, conn: asyncpg.Connection, missing: Sequence[Dimensions]) -> None:
+        """Find or make the rows; to be committed before an id is used."""
+        keys = [_key(d) for d in missing]
+        columns = [list(column) for column in zip(*missing, strict=True)]
+        names = ", ".join(Dimensions._fields)
+        arrays = ", ".join(f"${n}::text[]" for n in range(1, len(columns) + 1))
+        await conn.execute(
+            f"""
+            insert into metrics.dimensions ({names}, key)
+            select * from unnest({arrays}, ${len(columns) + 1}::bytea[]) on conflict (key) do nothing
+            """,  # noqa: S608 (the names are the fields of our own tuple)
+            *columns,
+            keys,
+        )
+        rows = await conn.fetch("select id, key from metrics.dimensions where key = any($1::bytea[])", keys)
+        ids = {row["key"]: row["id"] for row in rows}
+        self._ids |= {d: ids[key] for d, key in zip(missing, keys, strict=True)}
+
+    def __getitem__(self, dimensions: Dimensions) -> int:
+        return self._ids[dimensions]
+
+
+def _key(dimensions: Dimensions) -> bytes:
+    return hashlib.blake2b(msgspec.msgpack.encode(dimensions), digest_size=16).digest()
+
+
+async def ensure_dimensions(engine: AsyncEngine, ids: DimensionIds, changes: Iterable[Contributions]) -> None:
+    """Have an id for the dimensions of all changes."""
+    missing = ids.missing(fact.dimensions for change in changes for fact, _ in change)
+    if missing:
+        async with transaction(engine) as conn:
+            await ids.make(await driver(conn), missing)
+
+
+async def add_cells(conn: asyncpg.Connection, shard: int, change: Contributions, ids: DimensionIds) -> None:
+    """Add a change to the cells of one shard."""
+    rows: list[tuple[date, int, int, int, int, int]] = sorted(
+        (fact.day, ids[fact.dimensions], fact.hour, fact.value, amount.n, amount.total) for fact, amount in change
+    )
+    days, dimensions, hours, values, ns, totals = zip(*rows, strict=True)
+    await conn.execute(
+        """
+        insert into metrics.cells as held (day, dimensions, hour, value, shard, n, total)
+        select day, dimensions, hour, value, $7, n, total
+        from unnest($1::date[], $2::int[], $3::smallint[], $4::bigint[], $5::bigint[], $6::numeric[])
+             as new(day, dimensions, hour, value, n, total)
+        on conflict (day, dimensions, hour, value, shard)
+        do update set n = held.n + excluded.n, total = held.total + excluded.total
+        """,
+        days,
+        dimensions,
+        hours,
+        values,
+        ns,
+        totals,
+        shard,
+    )

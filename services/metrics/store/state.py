@@ -1,0 +1,47 @@
+"""What is remembered about the numbers as a whole: teams, by which rules they were made, how far they are."""
+
+import asyncpg
+
+from shared.config.team import Team
+
+
+async def set_membership(conn: asyncpg.Connection, team: Team) -> None:
+    """Replace the rows by which queries cut teams: who is in which team from which day to which, both inclusive."""
+    await conn.execute("lock table metrics.membership in share row exclusive mode")
+    await conn.execute("delete from metrics.membership")
+    await conn.executemany(
+        "insert into metrics.membership (rep, team, from_day, to_day) values ($1, $2, $3, $4)",
+        [(m.id, m.team, m.from_, m.to) for m in team.members],
+    )
+
+
+async def get_meta(conn: asyncpg.Connection, name: str) -> str | None:
+    """A remembered word about the numbers."""
+    value: str | None = await conn.fetchval("select value from metrics.meta where name = $1", name)
+    return value
+
+
+async def set_meta(conn: asyncpg.Connection, name: str, value: str) -> None:
+    """Remember a word about the numbers."""
+    await conn.execute(
+        "insert into metrics.meta values ($1, $2) on conflict (name) do update set value = excluded.value", name, value
+    )
+
+
+async def as_of(conn: asyncpg.Connection) -> tuple[int, dict[str, int]]:
+    """Distinct events taken in, and next offset per `<topic>/<partition>`."""
+    rows = await conn.fetch(
+        "select topic, partition, next_offset, processed from metrics.positions order by topic, partition"
+    )
+    return sum(r["processed"] for r in rows), {f"{r['topic']}/{r['partition']}": r["next_offset"] for r in rows}
+
+
+async def state_number(conn: asyncpg.Connection) -> int:
+    """A number that changes whenever a batch was taken in or the numbers were made anew."""
+    number: int = await conn.fetchval(
+        """
+        select (select coalesce(sum(next_offset), 0) from metrics.positions)::bigint
+             + (select coalesce(sum(value::bigint), 0) from metrics.meta where name = 'rebuilds')::bigint * 4294967296
+        """
+    )
+    return number
