@@ -16,7 +16,6 @@ duplicates are dropped, the handler takes the rest, and all is counted. How a ba
 
 import asyncio
 import logging
-import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -35,6 +34,7 @@ from shared.inbox import CREATE_V1, ConsumerTables, Fresh, Handler, Received, Re
 from shared.positions import Superseded
 from shared.settings import Settings
 from shared.telemetry import Telemetry
+from shared.watchdog import Watchdog
 
 __all__ = [
     "CREATE_V1",
@@ -92,7 +92,7 @@ class Consumer:
         self._clock = clock
         self._logger = telemetry.log
         self._freshness = telemetry.metrics.event_freshness
-        self._watchdog = _Watchdog(settings.consumer_stall_s)
+        self._watchdog = Watchdog(settings.consumer_stall_s)
         self._size = self._most
         self._next: dict[TopicPartition, int] = {}
         self._reader: Reader | None = None
@@ -269,34 +269,6 @@ class Consumer:
                 await reader.close()
             except LogUnavailable as error:
                 self._logger.warning("consumer_left_without_farewell", group=self._group, reason=str(error))
-
-
-class _Watchdog:
-    """Tells a stall (records to take, none taken for too long) from having nothing to do."""
-
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._progress_at = time.monotonic()
-        self._lag_since: float | None = None
-
-    def progress(self) -> None:
-        """Something has moved, or we know why not."""
-        self._progress_at = time.monotonic()
-        self._lag_since = None
-
-    def suspicious(self) -> bool:
-        """Whether it is worth asking for the lag."""
-        return time.monotonic() - self._progress_at >= self._limit_s
-
-    def stalled(self, lag: int) -> float | None:
-        """Seconds for which there has been lag without progress, once these are too many."""
-        now = time.monotonic()
-        if lag == 0:
-            self._lag_since = None
-            return None
-        # An idle consumer has made no progress either: the limit runs from when the lag was first seen.
-        self._lag_since = self._lag_since or now
-        return now - self._lag_since if now - self._lag_since >= self._limit_s else None
 
 
 def _is_away(error: Exception) -> bool:
