@@ -3,7 +3,7 @@
 import base64
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,7 +12,7 @@ from services.ingest.activities import Refused
 from services.ingest.answers import QuarantineEntry, Receipt, WebhookAnswer
 from services.ingest.context import Context, identity_conflict, submit
 from services.ingest.items import Outcome, Submission
-from services.ingest.providers import PROVIDERS, Delivery, Provider, Unusable
+from services.ingest.providers import PROVIDERS, Delivery, Payload, Provider, Unusable
 from services.ingest.providers.encodings import JSON, media_type
 from services.ingest.submissions import Arrival, read_entry
 from shared.config.sources import Source
@@ -122,10 +122,7 @@ class WebhookHandlers:
         outcomes = await submit(self._context.recorder.submissions, list(read.values())) if read else []
         receipts = dict(zip(read, map(_receipt, outcomes), strict=True))
         receipts |= {index: Receipt(errors=errors) for index, errors in refused.items()}
-        unused = [
-            quarantine.Unused(source.id, key, *_bytes_of(payload.entries[i], delivery, payload.is_batch), list(errors))
-            for i, errors in refused.items()
-        ]
+        unused = [_unused(source, key, payload, i, delivery, errors) for i, errors in refused.items()]
         ordered = [receipts[index] for index in range(len(payload.entries))]
         return Intake(ordered, list(outcomes), payload.is_batch, unused)
 
@@ -147,9 +144,14 @@ def _nth(arrival: Arrival, index: int, is_batch: bool) -> Arrival:
     return msgspec.structs.replace(arrival, seed=f"{arrival.seed} {index}")
 
 
-def _bytes_of(entry: Any, delivery: Delivery, is_batch: bool) -> tuple[str, bytes]:
-    """Content type and bytes to keep: the whole body, or of a batch the one entry."""
-    return (JSON, msgspec.json.encode(entry)) if is_batch else (delivery.content_type, delivery.body)
+def _unused(
+    source: Source, key: str | None, payload: Payload, index: int, delivery: Delivery, errors: Sequence[FieldError]
+) -> quarantine.Unused:
+    """What to keep: the whole body, or of a batch the one entry, each under the identity that it would have had."""
+    if not payload.is_batch:
+        return quarantine.Unused(source.id, key, delivery.content_type, delivery.body, list(errors))
+    body = msgspec.json.encode(payload.entries[index])
+    return quarantine.Unused(source.id, key and f"{key} {index}", JSON, body, list(errors))
 
 
 def _receipt(outcome: Outcome) -> Receipt:
