@@ -39,9 +39,9 @@ async def build(runtime: Runtime) -> Service:
         clock=runtime.clock,
         telemetry=runtime.telemetry,
     )
-    exporter = Exporter(engine, catalogue, config.team, policy, settings, runtime.clock)
+    exporter = Exporter(engine, catalogue, config.team, policy, settings, runtime.clock, config.targets)
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)  # dead letters go to the log, too
-    routes = Routes(engine, catalogue, rules, consumer, settings)
+    routes = Routes(engine, catalogue, rules, consumer, settings, runtime.clock, config.targets)
     return Service(
         endpoints=[*routes.table(), *DeadLetters(engine, consumer).table()],
         tasks={"consumer": consumer.run, "relay": relay.run},

@@ -16,7 +16,9 @@ from services.metrics import store
 from services.metrics.catalogue import Catalogue
 from services.metrics.counters import ACTIVITIES, ACTIVITY_LABELS, CORRECTION_LABELS, CORRECTIONS
 from services.metrics.gauges import OTHER, Members, Sample, kpi_samples
+from services.metrics.targets import target_samples
 from shared.clock import Clock
+from shared.config.targets import Target
 from shared.config.team import Team
 from shared.db import driver, snapshot
 from shared.events import Channel
@@ -36,11 +38,13 @@ class Exporter:
         policy: Policy,
         settings: Settings,
         clock: Clock,
+        targets: Iterable[Target] = (),
     ) -> None:
         self._engine = engine
         self._catalogue = catalogue
         self._settings = settings
         self._clock = clock
+        self._targets = tuple(targets)
         self._members: Members = {
             "rep": frozenset(team.member_ids),
             "team": frozenset(team.teams),
@@ -56,7 +60,14 @@ class Exporter:
             raw = await driver(conn)
             rows = await store.counters(raw)
             samples = await self._samples(raw)
-        return [*self._counters(rows), self._values(samples), self._info()]
+        today = self._clock.now().astimezone(self._settings.zone).date()
+        targets = dict(target_samples(self._targets, today, self._settings.fiscal_year_start))
+        return [
+            *self._counters(rows),
+            _gauge("tasuki_kpi_value", "Value of a KPI in a current period.", samples),
+            _gauge("tasuki_kpi_target", "Target of a KPI in a current period.", targets),
+            self._info(),
+        ]
 
     async def _samples(self, conn: asyncpg.Connection) -> dict[Sample, float]:
         """The KPI values; made anew only when something was taken in, or a new day has begun."""
@@ -91,12 +102,6 @@ class Exporter:
             for label, value in zip(ACTIVITY_LABELS, labels, strict=True)
         )
 
-    def _values(self, samples: dict[Sample, float]) -> Metric:
-        family = GaugeMetricFamily("tasuki_kpi_value", "Value of a KPI in a current period.", labels=Sample._fields)
-        for sample, value in samples.items():
-            family.add_metric(sample, value)
-        return family
-
     def _info(self) -> Metric:
         family = GaugeMetricFamily(
             "tasuki_kpi_info", "What a KPI is called.", labels=("kpi", "name_ja", "name_en", "unit", "class")
@@ -105,3 +110,10 @@ class Exporter:
             d = kpi.definition
             family.add_metric((d.id, d.name.ja, d.name.en, d.unit, d.class_), 1)
         return family
+
+
+def _gauge(name: str, text: str, samples: dict[Sample, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=Sample._fields)
+    for sample, value in samples.items():
+        family.add_metric(sample, value)
+    return family

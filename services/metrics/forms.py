@@ -8,8 +8,17 @@ import msgspec
 
 from services.metrics.catalogue import Kpi
 from services.metrics.question import Grain
+from shared.config.targets import Target
 from shared.web import Limit, Paging
 from shared.words import Words
+
+
+class TargetShown(msgspec.Struct, omit_defaults=True):
+    """What all together are to reach in a period; money in major units."""
+
+    period: str
+    value: float
+    currency: str | None = None
 
 
 class KpiDescription(msgspec.Struct, rename={"class_": "class"}):
@@ -25,7 +34,7 @@ class KpiDescription(msgspec.Struct, rename={"class_": "class"}):
     good: str
     owner: str
     dimensions: Sequence[str]
-    target: str | None = None
+    target: TargetShown | None = None
 
 
 class KpiPage(msgspec.Struct):
@@ -114,7 +123,7 @@ class Retried(msgspec.Struct):
     status: Literal["taken"] = "taken"
 
 
-def describe(kpi: Kpi) -> KpiDescription:
+def describe(kpi: Kpi, target: Target | None) -> KpiDescription:
     """The KPI as the catalogue lists it."""
     d = kpi.definition
     return KpiDescription(
@@ -128,4 +137,5 @@ def describe(kpi: Kpi) -> KpiDescription:
         good=d.good,
         owner=d.owner,
         dimensions=kpi.dimensions,
+        target=TargetShown(target.period, float(target.value), target.currency) if target else None,
     )

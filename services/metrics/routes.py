@@ -1,15 +1,20 @@
 """The endpoints of metrics: the catalogue, values, how far the numbers are, rebuild; dead letters stand beside."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
-from services.metrics.catalogue import Catalogue
+from services.metrics.catalogue import Catalogue, Kpi
 from services.metrics.contributions.rules import Rules
 from services.metrics.forms import AsOf, CatalogueQuery, KpiPage, Rebuilt, Status, Values, ValuesQuery, describe
 from services.metrics.query import answer
 from services.metrics.question import ask
 from services.metrics.rebuild import rebuild
 from services.metrics.spreadsheet import to_csv
+from services.metrics.targets import target_of
+from shared.clock import Clock
+from shared.config.targets import Target
 from shared.consume import Consumer
 from shared.db import driver, snapshot, transaction
 from shared.settings import Settings
@@ -20,13 +25,22 @@ class Routes:
     """Handlers of the metrics service."""
 
     def __init__(
-        self, engine: AsyncEngine, catalogue: Catalogue, rules: Rules, consumer: Consumer, settings: Settings
+        self,
+        engine: AsyncEngine,
+        catalogue: Catalogue,
+        rules: Rules,
+        consumer: Consumer,
+        settings: Settings,
+        clock: Clock,
+        targets: Sequence[Target],
     ) -> None:
         self._engine = engine
         self._catalogue = catalogue
         self._rules = rules
         self._consumer = consumer
         self._settings = settings
+        self._clock = clock
+        self._targets = targets
 
     def table(self) -> list[Endpoint]:
         """All endpoints but those that every service has."""
@@ -71,7 +85,11 @@ class Routes:
         start = read_cursor(call.query.cursor, int) or 0
         kpis = list(enumerate(self._catalogue))[max(start, 0) :][: call.query.limit + 1]
         listed = page(kpis, call.query.limit, lambda numbered: numbered[0] + 1)
-        return Answer({**listed, "items": [describe(kpi) for _, kpi in listed["items"]]})
+        return Answer({**listed, "items": [describe(kpi, self._target(kpi)) for _, kpi in listed["items"]]})
+
+    def _target(self, kpi: Kpi) -> Target | None:
+        today = self._clock.now().astimezone(self._settings.zone).date()
+        return target_of(kpi.id, self._targets, today, self._settings.fiscal_year_start)
 
     async def values(self, call: Call[None, ValuesQuery]) -> Answer:
         kpi = self._catalogue.get(call.path["id"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 from prometheus_client.metrics_core import Metric
@@ -9,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from services.metrics.exporter import Exporter
 from services.metrics.gauges import GAUGE_DIMENSIONS
 from shared.clock import FixedClock
+from shared.config.targets import Target
 from shared.events import Event
 from shared.periods import current_periods
 from tests.metrics.numbers import Numbers
@@ -51,6 +53,7 @@ def families(numbers: Numbers, runner: asyncio.Runner) -> dict[str, Metric]:
             numbers.rules.policy,
             numbers.settings,
             FixedClock(NOW),
+            [Target(kpi="calls", period="2026-11", value=Decimal(400), member="tanaka")],
         )
         return {family.name: family for family in await exporter.collect()}
 
@@ -88,3 +91,15 @@ def test_the_counter_counts_each_activity_once(families: dict[str, Metric]) -> N
     assert {s.labels["rep"] for s in samples if s.labels["type"] == "call"} == {"tanaka", "suzuki", "other"}
     assert {s.labels["team"] for s in samples if s.labels["rep"] == "tanaka"} == {"smb"}
     assert {s.labels["segment"] for s in samples} == {"unknown"}
+
+
+def test_targets_of_the_current_periods_are_told(families: dict[str, Metric]) -> None:
+    (sample,) = families["tasuki_kpi_target"].samples
+    assert sample.labels == {
+        "kpi": "calls",
+        "period": "this_month",
+        "dimension": "rep",
+        "member": "tanaka",
+        "currency": "",
+    }
+    assert sample.value == 400
