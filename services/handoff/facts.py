@@ -17,6 +17,7 @@ from shared.events import Correction, Event, FieldValue, Identity, LeadFields, O
 
 HISTORY = ("call", "touch", "appointment", "opportunity", "contract")
 """The activities that belong to a lead's history."""
+_CORRECTIONS_LOCK = 0x636F_7272_6563  # "correc"
 
 
 async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]:
@@ -25,6 +26,7 @@ async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]
     An activity may come before the lead it belongs to; the lead is known once `lead-created` has come.
     """
     of_leads = [r for r in received if r.event.subject]
+    await _meet(conn, alone=any(r.event.name == "correction" for r in received))
     touched = set(await _touch(conn, of_leads))
     await _add_observations(conn, [r.event for r in of_leads])
     activities = [r.event for r in of_leads if r.event.name in HISTORY]
@@ -33,6 +35,13 @@ async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]
     await _add_corrections(conn, corrections)
     changed = await recount(conn, [Identity(*e.identity) for e in activities], corrections)
     return sorted(touched | await lock(conn, changed - touched))
+
+
+async def _meet(conn: AsyncConnection, *, alone: bool) -> None:
+    """A correction may come in one shard and what it corrects in another: were both in flight, each would miss the
+    other. So a batch with corrections runs alone (docs/decisions/0003)."""
+    how = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    await (await driver(conn)).execute(f"select {how}($1)", _CORRECTIONS_LOCK)
 
 
 async def lock(conn: AsyncConnection, lead_ids: Iterable[str]) -> set[str]:
