@@ -1,7 +1,7 @@
 """Puts the metrics service together; the only file that knows all its parts."""
 
 from services.metrics import store
-from services.metrics.catalogue import compile_catalogue
+from services.metrics.compile import compile_catalogue
 from services.metrics.contributions.rules import Rules
 from services.metrics.dead_letters import DeadLetters
 from services.metrics.exporter import Exporter
@@ -22,9 +22,9 @@ TOPICS = (LEADS, ACTIVITIES, HANDOFFS)
 async def build(runtime: Runtime) -> Service:
     """The service, its numbers made by the rules of the present configuration."""
     config, settings, engine = runtime.config, runtime.settings, runtime.engine
-    catalogue = compile_catalogue(config.kpis)
+    catalogue = compile_catalogue(config.kpis, config.fields)
     policy = config.policies["default"]
-    rules = Rules(settings.zone, config.fields, policy)
+    rules = Rules(settings.zone, config.fields, policy, catalogue.rank_fields)
     await rebuild(engine, rules, only_if_stale=True)
     async with transaction(engine) as conn:
         await store.set_membership(await driver(conn), config.team)

@@ -59,9 +59,9 @@ class Exporter:
         async with self._lock, snapshot(self._engine) as conn:
             raw = await driver(conn)
             rows = await store.counters(raw)
-            samples = await self._samples(raw)
-        today = self._clock.now().astimezone(self._settings.zone).date()
-        targets = dict(target_samples(self._targets, today, self._settings.fiscal_year_start))
+            today = self._clock.now().astimezone(self._settings.zone).date()
+            targets = dict(target_samples(self._targets, today, self._settings.fiscal_year_start))
+            samples = await self._samples(raw, today, targets)
         return [
             *self._counters(rows),
             _gauge("tasuki_kpi_value", "Value of a KPI in a current period.", samples),
@@ -69,13 +69,14 @@ class Exporter:
             self._info(),
         ]
 
-    async def _samples(self, conn: asyncpg.Connection) -> dict[Sample, float]:
+    async def _samples(
+        self, conn: asyncpg.Connection, today: date, targets: dict[Sample, float]
+    ) -> dict[Sample, float]:
         """The KPI values; made anew only when something was taken in, or a new day has begun."""
-        today = self._clock.now().astimezone(self._settings.zone).date()
         moment = (today, await store.state_number(conn))
         if self._held is None or self._held[0] != moment:
             periods = current_periods(today, self._settings.fiscal_year_start)
-            self._held = (moment, await kpi_samples(conn, self._catalogue, periods, self._members))
+            self._held = (moment, await kpi_samples(conn, self._catalogue, periods, self._members, targets))
         return self._held[1]
 
     def _counters(self, rows: Iterable[tuple[str, str, int]]) -> list[Metric]:

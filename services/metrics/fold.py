@@ -4,15 +4,16 @@ Everything happens in the consumer's one transaction. Most batches touch only th
 one another; a batch with corrections reaches beyond (what it corrects may be any lead's), so it runs alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.metrics import store
-from services.metrics.contributions import contributions
+from services.metrics.contributions import contributions, unit_of
+from services.metrics.contributions.digest_facts import digest_facts
 from services.metrics.contributions.facts import Contributions
-from services.metrics.contributions.lead import LeadState, lead_facts
+from services.metrics.contributions.lead import LeadState
 from services.metrics.contributions.linear import event_facts
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import IdentityKey, by_target, truths
@@ -97,9 +98,10 @@ def _grouped(received: Sequence[Received]) -> tuple[dict[str, list[Event]], dict
     events: dict[str, list[Event]] = {}
     shards: dict[str, int] = {}
     for r in received:
-        if r.event.subject and not isinstance(r.event.data, Correction):
-            events.setdefault(r.event.subject, []).append(r.event)
-            shards.setdefault(r.event.subject, r.record.partition)
+        unit = unit_of(r.event)
+        if unit and not isinstance(r.event.data, Correction):
+            events.setdefault(unit, []).append(r.event)
+            shards.setdefault(unit, r.record.partition)
     return events, shards
 
 
@@ -130,20 +132,22 @@ class _Work:
                 anew.add(lead)
         return anew
 
-    def _absorb(self, lead: str, events: Iterable[Event]) -> bool:
+    def _absorb(self, lead: str, events: Sequence[Event]) -> bool:
         stored = self.stored[lead]
         state = stored.state()
-        attributes = state.attributes
+        attributes, created = state.attributes, state.created_at
         changed = [state.absorb(event, self._rules) for event in events]
         if state.attributes != attributes and stored.packed:
             return False  # all that the lead ever did moves to its new segment
+        if not state.respond(events, created, complete=not stored.packed):
+            return False
         self.states[lead] = state
         change = self.change(lead)
         for event in events:
             change.add_all(event_facts(event, state.attributes, self._rules))
         if any(changed) or not stored.packed:
             if stored.packed:
-                change.add_all(lead_facts(stored.state(), self._rules), sign=-1)
-            change.add_all(lead_facts(state, self._rules))
+                change.add_all(digest_facts(stored.state(), self._rules), sign=-1)
+            change.add_all(digest_facts(state, self._rules))
             self.dirty[lead] = state
         return True

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from services.metrics.catalogue import Kpi
+from services.metrics.catalogue import Kpi, Share
 from shared.mistakes import FieldError
 from shared.web.problems import Problem
 
@@ -32,6 +32,8 @@ def ask(
     cuts = tuple(dict.fromkeys(part for part in (by or "").split(",") if part))
     for cut in cuts:
         _check(kpi, cut, "/by")
+    if isinstance(kpi, Share) and kpi.across not in cuts:
+        cuts = (*cuts, kpi.across)  # without it there would be nothing to share
     kept: dict[str, tuple[str, ...]] = {}
     for part in (part for part in (where or "").split(",") if part):
         dimension, separator, values = part.partition(":")

@@ -1,14 +1,16 @@
 """The endpoints of metrics: the catalogue, values, how far the numbers are, rebuild; dead letters stand beside."""
 
 from collections.abc import Sequence
+from datetime import date
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
 from services.metrics.catalogue import Catalogue, Kpi
 from services.metrics.contributions.rules import Rules
 from services.metrics.forms import AsOf, CatalogueQuery, KpiPage, Rebuilt, Status, Values, ValuesQuery, describe
-from services.metrics.query import answer
+from services.metrics.query import Asker
 from services.metrics.question import ask
 from services.metrics.rebuild import rebuild
 from services.metrics.spreadsheet import to_csv
@@ -87,9 +89,14 @@ class Routes:
         listed = page(kpis, call.query.limit, lambda numbered: numbered[0] + 1)
         return Answer({**listed, "items": [describe(kpi, self._target(kpi)) for _, kpi in listed["items"]]})
 
+    def _today(self) -> date:
+        return self._clock.now().astimezone(self._settings.zone).date()
+
+    def _asker(self, conn: asyncpg.Connection) -> Asker:
+        return Asker(conn, self._today(), self._settings.fiscal_year_start, self._targets)
+
     def _target(self, kpi: Kpi) -> Target | None:
-        today = self._clock.now().astimezone(self._settings.zone).date()
-        return target_of(kpi.id, self._targets, today, self._settings.fiscal_year_start)
+        return target_of(kpi.id, self._targets, self._today(), self._settings.fiscal_year_start)
 
     async def values(self, call: Call[None, ValuesQuery]) -> Answer:
         kpi = self._catalogue.get(call.path["id"])
@@ -99,7 +106,7 @@ class Routes:
         question = ask(kpi, query.grain, query.from_, query.to, query.by, query.where)
         async with snapshot(self._engine) as conn:
             raw = await driver(conn)
-            rows = await answer(raw, question, self._settings.fiscal_year_start)
+            rows = await self._asker(raw).answer(question)
             events, positions = await store.as_of(raw)
         if query.format == "csv":
             return Answer(to_csv(["period", *question.by], rows), media_type="text/csv; charset=utf-8")

@@ -7,19 +7,24 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
-from services.metrics.catalogue import Catalogue, compile_catalogue
+from services.metrics.catalogue import Catalogue
+from services.metrics.compile import compile_catalogue
 from services.metrics.contributions.rules import Rules
 from services.metrics.fold import Fold
-from services.metrics.query import answer
+from services.metrics.query import Asker
 from services.metrics.question import Grain, Question
 from services.metrics.rebuild import rebuild
 from shared.config import Config
+from shared.config.targets import Target
 from shared.consume import Received
 from shared.db import driver, transaction
 from shared.eventlog.port import Record
 from shared.events import TOPIC_OF, Event, encode_data
 from shared.partition import partition_of
 from shared.settings import Settings
+
+TODAY = date(2030, 1, 1)
+"""Later than all events of the tests."""
 
 Cells = dict[tuple[Any, ...], tuple[int, int]]
 
@@ -31,9 +36,10 @@ class Numbers:
 
     def __init__(self, engine: AsyncEngine, config: Config, settings: Settings) -> None:
         self.engine = engine
+        self.targets: tuple[Target, ...] = ()
         self.settings = settings
-        self.catalogue: Catalogue = compile_catalogue(config.kpis)
-        self.rules = Rules(settings.zone, config.fields, config.policies["default"])
+        self.catalogue: Catalogue = compile_catalogue(config.kpis, config.fields)
+        self.rules = Rules(settings.zone, config.fields, config.policies["default"], self.catalogue.rank_fields)
         self._team = config.team
         self.fold = Fold(engine, self.rules, config.team)
 
@@ -88,7 +94,9 @@ class Numbers:
         found = self.catalogue.get(kpi)
         assert found is not None
         async with transaction(self.engine) as conn:
-            return await answer(await driver(conn), Question(found, grain, *days, tuple(by)), 4)
+            return await Asker(await driver(conn), TODAY, 4, self.targets).answer(
+                Question(found, grain, *days, tuple(by))
+            )
 
 
 def received(event: Event, offset: int = 0) -> Received:

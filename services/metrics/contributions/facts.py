@@ -8,7 +8,9 @@ from typing import NamedTuple
 class Dimensions(NamedTuple):
     """All dimensions of a fact but its time; "" where the fact has none.
 
-    `name` is the kind of fact: activity, second_call, lead, handoff, stage_entry, opportunity, close, sales_cycle.
+    `name` is the kind of fact: activity, second_call, second_action, lead, first_response, handoff, handoff_decision,
+    stage_entry, appointment, opportunity, validity, close, sales_cycle, open_pipeline, contract, running_company,
+    new_customer, spend. `tier` and `rank` stand for how wanted the company is and how well the lead is known.
     """
 
     name: str
@@ -25,6 +27,9 @@ class Dimensions(NamedTuple):
     stage: str = ""
     product: str = ""
     currency: str = ""
+    tier: str = ""
+    rank: str = ""
+    category: str = ""
 
 
 class Fact(NamedTuple):

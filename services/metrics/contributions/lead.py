@@ -1,27 +1,33 @@
-"""What only a lead's events together tell: its creation, attributes, second call, opportunities and deals.
+"""The digest of all events of one unit: a lead, or a company with its contracts.
 
-`LeadState` is a digest of all events of a lead that stays small however many there are. `absorb` is commutative and
-idempotent over a set of events, so the digest does not depend on their order. It only grows: when a correction takes an
-event away, the digest is made anew from the remaining events.
+`LeadState` stays small however many events there are. `absorb` is commutative and idempotent over a set of events, so
+the digest does not depend on their order. It only grows: when a correction takes an event away, the digest is made anew
+from the remaining events.
 """
 
 from bisect import insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
-from services.metrics.contributions.facts import Amount, Dimensions, Fact
-from services.metrics.contributions.opportunity import Step, opportunity_facts
+from services.metrics.contributions.appointment import Setting
+from services.metrics.contributions.contract import Term
+from services.metrics.contributions.linear import is_outbound_action
+from services.metrics.contributions.opportunity import Step
+from services.metrics.contributions.order import Order, Told, earlier
 from services.metrics.contributions.rules import Attributes, Rules
 from shared.events import (
     Appointment,
     Call,
+    Contract,
     Correction,
     Data,
     Event,
+    HandoffAccepted,
     HandoffCreated,
+    HandoffReturned,
     LeadCreated,
     LeadFields,
     Observation,
@@ -29,15 +35,13 @@ from shared.events import (
     Touch,
 )
 
-Order = tuple[datetime, str, str]
-"""(time, source, id): the order of events."""
 
-
-class OutboundCall(NamedTuple):
-    """What a second call needs to know of a call."""
+class Action(NamedTuple):
+    """An outbound call or touch, as far as later facts need to know it."""
 
     order: Order
     rep: str
+    channel: str
 
 
 class Handover(NamedTuple):
@@ -45,17 +49,20 @@ class Handover(NamedTuple):
 
     order: Order
     rep: str
+    handoff_id: str
 
 
-class Told(NamedTuple):
-    """Something that an event said, with its place in the order of events."""
+class Decided(NamedTuple):
+    """What sales decided about a handoff."""
 
     order: Order
-    text: str
+    handoff_id: str
+    outcome: str
+    sales_rep: str
 
 
 class LeadState(msgspec.Struct, array_like=True):
-    """The digest of one lead's events. `attributes` is what follows from the rest by the rules."""
+    """The digest. `attributes` is what follows from the rest by the rules."""
 
     attributes: Attributes = Attributes()
     observed_at: datetime | None = None  # earliest observation
@@ -64,9 +71,14 @@ class LeadState(msgspec.Struct, array_like=True):
     origin: Told | None = None  # source of the earliest lead-created
     campaign: Told | None = None  # campaign of the earliest submission that has one
     observations: dict[str, dict[str, Observation]] = {}  # tracked field -> method -> best observation
-    calls: list[OutboundCall] = []  # the first two outbound calls
+    calls: list[Action] = []  # the first two outbound calls
+    actions: list[Action] = []  # the first two outbound calls or touches
+    response: Action | None = None  # the first outbound call or touch at or after creation
     handovers: list[Handover] = []
+    decisions: list[Decided] = []
+    appointments: dict[str, list[Setting]] = {}
     opportunities: dict[str, list[Step]] = {}
+    contracts: dict[str, list[Term]] = {}
 
     @property
     def created_at(self) -> datetime | None:
@@ -74,43 +86,80 @@ class LeadState(msgspec.Struct, array_like=True):
         return self.observed_at or self.declared_at or self.active_at
 
     def absorb(self, event: Event, rules: Rules) -> bool:
-        """Take one event in; whether anything of the digest changed."""
+        """Take one event in, all but `response`; whether anything of the digest changed."""
         take = _TAKE.get(type(event.data))
         return take is not None and take(self, event, event.data, rules)
 
-    def _call(self, event: Event, call: Call, _rules: Rules) -> bool:
-        changed = self._active(event)
-        if call.direction == "outbound" and (len(self.calls) < 2 or event.order < self.calls[-1].order):
-            insort(self.calls, OutboundCall(event.order, call.rep))
-            del self.calls[2:]
-            changed = True
-        return changed
+    def respond(self, new: Iterable[Event], created_before: datetime | None, *, complete: bool) -> bool:
+        """Bring `response` up to date with events just absorbed; False when only the whole history can tell it.
 
-    def _contact(self, event: Event, _data: Touch | Appointment, _rules: Rules) -> bool:
-        return self._active(event)
+        created_before: `created_at` before they were. complete: `new` are all events that there are.
+        """
+        created = self.created_at
+        if created is None:
+            self.response = None
+            return True
+        candidates = [action for event in new if (action := _action(event)) and action.order[0] >= created]
+        if not complete:
+            if self.response and self.response.order[0] >= created:
+                candidates.append(self.response)
+            first = next((action for action in self.actions if action.order[0] >= created), None)
+            if first:
+                candidates.append(first)
+            elif created_before is not None and created < created_before and len(self.actions) == 2:
+                return False  # an action between both creations may be neither of the first two
+            elif created_before is not None and created > created_before and self.response not in candidates:
+                return False
+        self.response = min(candidates, default=None)
+        return True
+
+    def _call(self, event: Event, _call: Call, _rules: Rules) -> bool:
+        changed = self._act(event)
+        action = _action(event)
+        return (_keep_two(self.calls, action) if action else False) or changed
+
+    def _act(self, event: Event, _data: Data | None = None, _rules: Rules | None = None) -> bool:
+        changed = self.active_at is None or event.time < self.active_at
+        if changed:
+            self.active_at = event.time
+        action = _action(event)
+        if action is None:
+            return changed
+        early = _keep_two(self.actions, action)
+        created = self.created_at
+        answers = created is not None and action.order[0] >= created and (not self.response or action < self.response)
+        return early or changed or answers
+
+    def _appointment(self, event: Event, appointment: Appointment, _rules: Rules) -> bool:
+        self._act(event)
+        insort(self.appointments.setdefault(appointment.appointment_id, []), Setting.of(event, appointment))
+        return True
 
     def _opportunity(self, event: Event, opportunity: Opportunity, _rules: Rules) -> bool:
-        self._active(event)
+        self._act(event)
         insort(self.opportunities.setdefault(opportunity.opportunity_id, []), Step.of(event, opportunity))
         return True
 
     def _handover(self, event: Event, handoff: HandoffCreated, _rules: Rules) -> bool:
-        insort(self.handovers, Handover(event.order, handoff.rep))
+        insort(self.handovers, Handover(event.order, handoff.rep, handoff.handoff_id))
+        return True
+
+    def _decide(self, event: Event, decision: HandoffAccepted | HandoffReturned, _rules: Rules) -> bool:
+        outcome = "accepted" if isinstance(decision, HandoffAccepted) else "returned"
+        insort(self.decisions, Decided(event.order, decision.handoff_id, outcome, decision.sales_rep))
+        return True
+
+    def _contract(self, event: Event, contract: Contract, _rules: Rules) -> bool:
+        insort(self.contracts.setdefault(contract.contract_id, []), Term.of(event, contract))
         return True
 
     def _corrected(self, _event: Event, _correction: Correction, _rules: Rules) -> bool:
         raise TypeError("corrections are applied before events are absorbed")
 
-    def _active(self, event: Event) -> bool:
-        if self.active_at is not None and self.active_at <= event.time:
-            return False
-        self.active_at = event.time
-        return True
-
     def _create(self, event: Event, created: LeadCreated, rules: Rules) -> bool:
         if created.via == "fields":
             self.declared_at = min(self.declared_at or event.time, event.time)
-        self.origin = _earlier(self.origin, Told(event.order, created.source))
+        self.origin = earlier(self.origin, Told(event.order, created.source))
         self._tell_campaign(event, created.campaign, rules)
         return True
 
@@ -118,61 +167,57 @@ class LeadState(msgspec.Struct, array_like=True):
         self._tell_campaign(event, fields.campaign, rules)
         for observation in fields.observations:
             self.observed_at = min(self.observed_at or observation.observed_at, observation.observed_at)
-            if observation.field in rules.tracked:
+            if rules.tracks(observation):
                 best = self.observations.setdefault(observation.field, {})
                 held = best.get(observation.method)
                 if held is None or _newer(observation, held):
-                    best[observation.method] = observation
+                    best[observation.method] = rules.reduced(observation)
         self._derive(rules)
         return True
 
     def _tell_campaign(self, event: Event, campaign: str | None, rules: Rules) -> None:
         if campaign:
-            self.campaign = _earlier(self.campaign, Told(event.order, campaign))
+            self.campaign = earlier(self.campaign, Told(event.order, campaign))
             self._derive(rules)
 
     def _derive(self, rules: Rules) -> None:
-        best = [o for by_method in self.observations.values() for o in by_method.values()]
-        self.attributes = rules.attributes(best, self.campaign.text if self.campaign else "")
+        self.attributes = rules.attributes(self.best(), self.campaign.text if self.campaign else "")
+
+    def best(self) -> list[Observation]:
+        """The best observation of each tracked field by each method."""
+        return [o for by_method in self.observations.values() for o in by_method.values()]
 
 
 _TAKE: dict[type[Data], Callable[[LeadState, Event, Any, Rules], bool]] = {
     Call: LeadState._call,
-    Touch: LeadState._contact,
-    Appointment: LeadState._contact,
+    Touch: LeadState._act,
+    Appointment: LeadState._appointment,
     Opportunity: LeadState._opportunity,
+    Contract: LeadState._contract,
     LeadCreated: LeadState._create,
     LeadFields: LeadState._observe,
     HandoffCreated: LeadState._handover,
+    HandoffAccepted: LeadState._decide,
+    HandoffReturned: LeadState._decide,
     Correction: LeadState._corrected,
 }
 
 
-def _earlier(held: Told | None, told: Told) -> Told:
-    return told if held is None or told < held else held
+def _action(event: Event) -> Action | None:
+    data = event.data
+    if not is_outbound_action(data):
+        return None
+    return Action(event.order, getattr(data, "rep", None) or "", getattr(data, "channel", "call"))
+
+
+def _keep_two(first: list[Action], action: Action) -> bool:
+    """Keep the two earliest; whether this one is among them."""
+    if len(first) == 2 and action > first[1]:
+        return False
+    insort(first, action)
+    del first[2:]
+    return True
 
 
 def _newer(a: Observation, b: Observation) -> bool:
     return (a.observed_at, a.observation_id) > (b.observed_at, b.observation_id)
-
-
-def lead_facts(state: LeadState, rules: Rules) -> Iterator[tuple[Fact, Amount]]:
-    """The facts that follow from the digest: lead, second_call, and those of its opportunities."""
-    lead = state.attributes
-    base = Dimensions("", segment=lead.segment, campaign=lead.campaign, industry=lead.industry)
-    if state.created_at is not None:
-        source = state.origin.text if state.origin else ""
-        yield Fact(base._replace(name="lead", source=source), *rules.place(state.created_at)), Amount(1)
-    if len(state.calls) == 2:
-        second = state.calls[1]
-        dimensions = base._replace(name="second_call", rep=second.rep, channel="call", source=second.order[1])
-        yield Fact(dimensions, *rules.place(second.order[0])), Amount(1)
-    for steps in state.opportunities.values():
-        yield from opportunity_facts(steps, base, _rep_before(state.handovers), rules)
-
-
-def _rep_before(handovers: Sequence[Handover]) -> Callable[[datetime], str]:
-    def rep_at(moment: datetime) -> str:
-        return next((h.rep for h in reversed(handovers) if h.order[0] <= moment), "")
-
-    return rep_at

@@ -5,13 +5,17 @@ from typing import Any
 
 from services.metrics.contributions.facts import Amount, Dimensions, Fact
 from services.metrics.contributions.rules import Attributes, Rules
-from shared.events import Call, Data, Event, HandoffCreated, StageChanged, Touch
+from shared.events import Call, Data, Event, HandoffCreated, Spend, StageChanged, Touch
 
 Dimensioned = tuple[Dimensions, Amount]
+REACTIONS = ("opened", "clicked", "replied", "bounced")
+"""Outcomes of touches that tell what the lead did, not that we contacted it."""
 
 
 def event_facts(event: Event, lead: Attributes, rules: Rules) -> tuple[tuple[Fact, Amount], ...]:
     """The facts of one event of a lead with these attributes: one, or none."""
+    if type(event.data) is Spend:
+        return (_spend(event.data, event.source),)
     describe = _BY_TYPE.get(type(event.data))
     if describe is None:
         return ()
@@ -19,6 +23,25 @@ def event_facts(event: Event, lead: Attributes, rules: Rules) -> tuple[tuple[Fac
     dimensions, amount = describe(event.data, base)
     day, hour = rules.place(event.time)
     return ((Fact(dimensions, day, hour), amount),)
+
+
+def is_outbound_action(data: Data) -> bool:
+    """Whether we contacted the lead: an outbound call, or an outbound touch that is no mere record of a reaction."""
+    if type(data) is Call:
+        return data.direction == "outbound"
+    return type(data) is Touch and data.direction == "outbound" and data.outcome not in REACTIONS
+
+
+def _spend(spend: Spend, source: str) -> tuple[Fact, Amount]:
+    """Spending has a day and no hour, and belongs to no lead."""
+    dimensions = Dimensions(
+        "spend",
+        category=spend.category,
+        campaign=spend.campaign or "",
+        currency=spend.amount.currency,
+        source=source,
+    )
+    return Fact(dimensions, spend.spent_on, 0), Amount(1, spend.amount.minor)
 
 
 def _call(call: Call, base: Dimensions) -> Dimensioned:

@@ -1,14 +1,14 @@
-"""The facts of one opportunity: that it was created, how it was closed, and how long that took."""
+"""The facts of one opportunity: created, found valid, closed, how long that took, and what it adds to open pipeline."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from services.metrics.contributions.facts import Amount, Dimensions, Fact
+from services.metrics.contributions.order import Order, latest
 from services.metrics.contributions.rules import Rules
 from shared.events import Event, Opportunity
 
-Order = tuple[datetime, str, str]
 RepAt = Callable[[datetime], str]
 """Rep of the lead's latest handoff at a time, or ""."""
 
@@ -37,41 +37,65 @@ class Step(NamedTuple):
         )
 
 
+def first_created(steps: Sequence[Step]) -> Step | None:
+    """The step at which the opportunity was first created."""
+    return next((s for s in steps if s.status == "created"), None)
+
+
+def holding_close(steps: Sequence[Step]) -> Step | None:
+    """The latest of won and lost."""
+    return next((s for s in reversed(steps) if s.status in ("won", "lost")), None)
+
+
 def opportunity_facts(
     steps: Sequence[Step], base: Dimensions, rep_at: RepAt, rules: Rules
 ) -> Iterator[tuple[Fact, Amount]]:
     """Facts from all steps, in order. Each attribute is the latest known over all of them.
 
-    `opportunity` stands at the first created, `close` (outcome won or lost) at the latest of won and lost,
-    `sales_cycle` (value: microseconds from created to won) at the latter if it is won.
+    `opportunity` stands at the first created, `validity` (outcome valid or invalid) at the latest of both, `close`
+    (outcome won or lost) at the latest of won and lost, `sales_cycle` (value: microseconds from created to won) there
+    too if it is won. `open_pipeline` is +1 where it opens and -1 where it stops being open.
     """
-    created = next((s for s in steps if s.status == "created"), None)
-    closed = next((s for s in reversed(steps) if s.status in ("won", "lost")), None)
+    created, closed = first_created(steps), holding_close(steps)
+    judged = next((s for s in reversed(steps) if s.status in ("valid", "invalid")), None)
     priced = next((s for s in reversed(steps) if s.minor is not None), None)
-    credited = _latest(steps, "credited_rep")
-    amount = Amount(1, priced.minor or 0) if priced else Amount(1)
+    credited = latest(s.credited_rep for s in steps)
+    known = base._replace(
+        owner=latest(s.owner for s in steps),
+        product=latest(s.product for s in steps),
+        currency=priced.currency if priced else "",
+    )
+    minor = (priced.minor or 0) if priced else 0
 
-    def fact(name: str, at: Step, value: int = 0, outcome: str = "") -> Fact:
+    def fact(name: str, at: Step, outcome: str = "", value: int = 0) -> Fact:
         moment, source, _ = at.order
-        dimensions = base._replace(
-            name=name,
-            outcome=outcome,
-            rep=credited or rep_at(moment),
-            owner=_latest(steps, "owner"),
-            product=_latest(steps, "product"),
-            source=source,
-            currency=priced.currency if priced and name != "sales_cycle" else "",
-        )
+        dimensions = known._replace(name=name, outcome=outcome, rep=credited or rep_at(moment), source=source)
         return Fact(dimensions, *rules.place(moment), value)
 
     if created:
-        yield fact("opportunity", created), amount
+        yield fact("opportunity", created), Amount(1, minor)
+    if judged:
+        yield fact("validity", judged, judged.status), Amount(1, minor)
     if closed:
-        yield fact("close", closed, outcome=closed.status), amount
+        yield fact("close", closed, closed.status), Amount(1, minor)
     if created and closed and closed.status == "won":
         took = (closed.order[0] - created.order[0]) // timedelta(microseconds=1)
         yield fact("sales_cycle", closed, value=took), Amount(1)
+    if created:
+        # A stock is cut at its period's end, so what it is cut by must not change between opening and closing.
+        stock = fact("open_pipeline", created).dimensions
+        for at, sign in _openings(steps, created):
+            yield Fact(stock, *rules.place(at.order[0])), Amount(sign, sign * minor)
 
 
-def _latest(steps: Sequence[Step], attribute: str) -> str:
-    return next((known for s in reversed(steps) if (known := getattr(s, attribute))), "")
+def _openings(steps: Sequence[Step], created: Step) -> Iterator[tuple[Step, int]]:
+    """Where the opportunity becomes open (+1) and stops being open (-1): created, and not won, lost or invalid."""
+    is_open = exists = closed = invalid = False
+    for step in steps:
+        exists = exists or step is created
+        closed = closed or step.status in ("won", "lost")
+        invalid = step.status == "invalid" if step.status in ("valid", "invalid") else invalid
+        now_open = exists and not closed and not invalid
+        if now_open != is_open:
+            yield step, 1 if now_open else -1
+        is_open = now_open

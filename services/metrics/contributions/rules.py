@@ -1,7 +1,7 @@
 """What the configuration says about counting: the time zone, the fields that matter, and a lead's segment."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,10 +10,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from shared.conditions import fields_in
-from shared.events import Observation
-from shared.fields import FieldRegistry, believed
+from shared.events import FieldValue, Observation
+from shared.fields import FieldRegistry, believed, is_known
 from shared.policy import Policy, segment_of
 from shared.view import LeadView
+
+TIER = "target_tier"
+RANK_A, RANK_B = 0.8, 0.5
+"""Least shares of the rank fields that must be known for rank A and for rank B."""
 
 FOLD_VERSION = 1
 """Goes up whenever the same events would give other facts or states; the next start then rebuilds the numbers."""
@@ -30,11 +34,15 @@ class Attributes(NamedTuple):
 class Rules:
     """The configured part of counting. Two Rules with one fingerprint count alike."""
 
-    def __init__(self, zone: ZoneInfo, registry: FieldRegistry, policy: Policy) -> None:
+    def __init__(
+        self, zone: ZoneInfo, registry: FieldRegistry, policy: Policy, rank_fields: Sequence[str] = ()
+    ) -> None:
         self.zone = zone
         self.registry = registry
         self.policy = policy
-        self.tracked = frozenset({"industry"}.union(*(fields_in(s.when) for s in policy.segments)))
+        self.rank_fields = tuple(rank_fields)
+        self._valued = frozenset({"industry", TIER}.union(*(fields_in(s.when) for s in policy.segments)))
+        self._tracked = self._valued.union(rank_fields)
         self._place = lru_cache(maxsize=100_000)(self._place_uncached)
 
     def place(self, moment: datetime) -> tuple[date, int]:
@@ -53,10 +61,30 @@ class Rules:
         segment = segment_of(self.policy, LeadView(self.registry, fields))
         return Attributes(segment, "" if industry is None else str(industry), campaign)
 
+    def tracks(self, observation: Observation) -> bool:
+        """Whether the observation may shape a fact."""
+        return observation.field in self._tracked and observation.field in self.registry
+
+    def reduced(self, observation: Observation) -> Observation:
+        """What has to be remembered of it: of a field that only has to be known, not its value."""
+        value: FieldValue | None = observation.value
+        if observation.field not in self._valued and value is not None:
+            value = True
+        return msgspec.structs.replace(observation, value=value, quote=None, by=None)
+
+    def standing(self, observations: Iterable[Observation]) -> tuple[str, str]:
+        """How wanted the company is (`target_tier`, "" when unknown) and how well the lead is known (A, B or C)."""
+        fields = believed(self.registry, observations)
+        tier = fields[TIER].value if TIER in fields else None
+        known = sum(is_known(self.registry.get(f), fields.get(f)) for f in self.rank_fields)
+        share = known / len(self.rank_fields) if self.rank_fields else 0
+        return "" if tier is None else str(tier), "A" if share >= RANK_A else "B" if share >= RANK_B else "C"
+
     @property
     def fingerprint(self) -> str:
         """Changes when the same events would be counted otherwise."""
-        precedence = {f: list(self.registry.get(f).precedence) for f in sorted(self.tracked)}
-        segments = msgspec.json.encode([self.policy.segments, precedence], order="deterministic")
+        known = [self.registry.get(f) for f in sorted(self._tracked) if f in self.registry]
+        fields = [(field.id, field.type, field.precedence) for field in known]
+        segments = msgspec.json.encode([self.policy.segments, fields, self.rank_fields], order="deterministic")
         parts = b"|".join((str(FOLD_VERSION).encode(), str(self.zone).encode(), segments))
         return hashlib.sha256(parts).hexdigest()

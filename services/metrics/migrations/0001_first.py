@@ -50,6 +50,9 @@ TABLES = """
         stage text not null,
         product text not null,
         currency text not null,
+        tier text not null,
+        rank text not null,
+        category text not null,
         key bytea not null unique
     );
     -- n and total change in place (no index holds them), so that updates stay on their page.

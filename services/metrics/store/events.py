@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import asyncpg
 
+from services.metrics.contributions import unit_of
 from services.metrics.contributions.truth import IdentityKey
 from shared.events import Correction, Event, decode_data
 
@@ -25,7 +26,7 @@ async def insert_events(conn: asyncpg.Connection, rows: Sequence[tuple[int, Even
         [digest for _, _, digest, _ in rows],
         [e.name for _, e, _, _ in rows],
         [e.time for _, e, _, _ in rows],
-        [e.subject for _, e, _, _ in rows],
+        [unit_of(e) for _, e, _, _ in rows],
         [shard for shard, _, _, _ in rows],
         [e.recorded_at for _, e, _, _ in rows],
         [data for _, _, _, data in rows],

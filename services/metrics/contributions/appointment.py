@@ -1,0 +1,36 @@
+"""The fact of one appointment: that it was won, by whom, and how wanted and how well known the lead is. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from services.metrics.contributions.facts import Amount, Dimensions, Fact
+from services.metrics.contributions.order import Order, latest
+from services.metrics.contributions.rules import Rules
+from shared.events import Appointment, Event
+
+
+class Setting(NamedTuple):
+    """One event of an appointment."""
+
+    order: Order
+    status: str
+    rep: str
+    how_set: str
+
+    @classmethod
+    def of(cls, event: Event, data: Appointment) -> "Setting":
+        return cls(event.order, data.status, data.rep, data.how_set or "")
+
+
+def appointment_facts(settings: Sequence[Setting], base: Dimensions, rules: Rules) -> Iterator[tuple[Fact, Amount]]:
+    """`appointment` at the first `set`; one that was cancelled later was won all the same."""
+    first = next((s for s in settings if s.status == "set"), None)
+    if first is not None:
+        moment, source, _ = first.order
+        dimensions = base._replace(
+            name="appointment",
+            rep=latest(s.rep for s in settings),
+            channel=latest(s.how_set for s in settings),
+            source=source,
+        )
+        yield Fact(dimensions, *rules.place(moment)), Amount(1)

@@ -1,0 +1,78 @@
+"""The facts that follow from a unit's digest: what only its events together tell. Pure."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from services.metrics.contributions.appointment import appointment_facts
+from services.metrics.contributions.contract import contract_facts
+from services.metrics.contributions.facts import Amount, Dimensions, Fact
+from services.metrics.contributions.lead import Handover, LeadState
+from services.metrics.contributions.opportunity import first_created, holding_close, opportunity_facts
+from services.metrics.contributions.rules import Rules
+
+Facts = Iterator[tuple[Fact, Amount]]
+MICROSECOND = timedelta(microseconds=1)
+
+
+def digest_facts(state: LeadState, rules: Rules) -> Facts:
+    """All of them."""
+    lead = state.attributes
+    base = Dimensions("", segment=lead.segment, campaign=lead.campaign, industry=lead.industry)
+    yield from _creation(state, base, rules)
+    yield from _seconds(state, base, rules)
+    for settings in state.appointments.values():
+        tier, rank = rules.standing(state.best())
+        yield from appointment_facts(settings, base._replace(tier=tier, rank=rank), rules)
+    for decided in state.decisions:
+        moment, source, _ = decided.order
+        rep = next((h.rep for h in state.handovers if h.handoff_id == decided.handoff_id), "")
+        dimensions = base._replace(
+            name="handoff_decision", outcome=decided.outcome, rep=rep, owner=decided.sales_rep, source=source
+        )
+        yield Fact(dimensions, *rules.place(moment)), Amount(1)
+    for steps in state.opportunities.values():
+        yield from opportunity_facts(steps, base, partial(_rep_at, state.handovers), rules)
+    if state.contracts:
+        yield from contract_facts(state.contracts)
+
+
+def _rep_at(handovers: Sequence[Handover], moment: datetime) -> str:
+    """Rep of the latest handoff at or before a moment, "" before the first."""
+    return next((h.rep for h in reversed(handovers) if h.order[0] <= moment), "")
+
+
+def _creation(state: LeadState, base: Dimensions, rules: Rules) -> Facts:
+    """`lead` (outcome: what became of it, ever), and `first_response` (value: how long it took)."""
+    created = state.created_at
+    if created is None:
+        return
+    place = rules.place(created)
+    source = state.origin.text if state.origin else ""
+    yield Fact(base._replace(name="lead", source=source, outcome=_became(state)), *place), Amount(1)
+    if state.response:
+        (moment, _, _), rep, channel = state.response
+        took = (moment - created) // MICROSECOND
+        yield (
+            Fact(base._replace(name="first_response", rep=rep, channel=channel, source=source), *place, took),
+            Amount(1),
+        )
+
+
+def _became(state: LeadState) -> str:
+    opportunity = any(first_created(steps) for steps in state.opportunities.values())
+    deal = any((close := holding_close(steps)) and close.status == "won" for steps in state.opportunities.values())
+    return "+".join(word for word, true in (("opportunity", opportunity), ("deal", deal)) if true)
+
+
+def _seconds(state: LeadState, base: Dimensions, rules: Rules) -> Facts:
+    """`second_call`, and `second_action` (value: how long after the first)."""
+    if len(state.calls) == 2:
+        (moment, source, _), rep, channel = state.calls[1]
+        dimensions = base._replace(name="second_call", rep=rep, channel=channel, source=source)
+        yield Fact(dimensions, *rules.place(moment)), Amount(1)
+    if len(state.actions) == 2:
+        (moment, source, _), rep, channel = state.actions[1]
+        took = (moment - state.actions[0].order[0]) // MICROSECOND
+        dimensions = base._replace(name="second_action", rep=rep, channel=channel, source=source)
+        yield Fact(dimensions, *rules.place(moment), took), Amount(1)

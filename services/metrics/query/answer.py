@@ -1,0 +1,192 @@
+"""From a question to the rows of the contract: one way for each kind of KPI."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+
+import asyncpg
+
+from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
+from services.metrics.distribution import Distribution
+from services.metrics.query.sql import Sql, column, grouped, period
+from services.metrics.query.values import MICROSECONDS, NOTHING, Key, Row, Sum, amount, divided, ratios, simple_value
+from services.metrics.question import Question
+from shared.config.targets import Target
+from shared.periods import Period, periods_between
+
+Daily = dict[Key, list[tuple[date, Sum]]]
+"""`by` values and currency -> what was added on each day, in order."""
+
+
+class Asker:
+    """Asks for KPIs on one connection, as of one day."""
+
+    def __init__(
+        self, conn: asyncpg.Connection, today: date, fiscal_year_start: int, targets: Iterable[Target] = ()
+    ) -> None:
+        self._conn = conn
+        self._today = today
+        self._fiscal_year_start = fiscal_year_start
+        self._targets = {_whose(t): t.value for t in targets}
+
+    async def answer(self, question: Question) -> list[Row]:
+        """The rows, in order of period, `by` and currency."""
+        found = await self._found(question)
+        return [_named(question, key, found[key]) for key in sorted(found)]
+
+    async def _found(self, question: Question) -> Mapping[Key, Row]:
+        match question.kpi:
+            case Ratio() as kpi:
+                return ratios(kpi, await self.sums(kpi.numerator, question), await self.sums(kpi.denominator, question))
+            case Share() as kpi:
+                return await self._shares(kpi, question)
+            case Trailing() as kpi:
+                return await self._trailing(kpi, question)
+            case Coverage() as kpi:
+                return await self._coverage(kpi, question)
+            case Simple() as kpi if kpi.definition.kind == "duration":
+                return await self._durations(kpi, question)
+            case Simple() as kpi:
+                sums = await self.sums(kpi, question)
+                return {key: simple_value(kpi, key[-1], found) for key, found in sums.items()}
+            case _:
+                raise TypeError(f"no way to ask for {question.kpi.id}")
+
+    async def sums(self, kpi: Simple, question: Question) -> dict[Key, Sum]:
+        """Sums by period, `by` and (for money) currency."""
+        if kpi.definition.kind == "stock":
+            return await self._stock(kpi, question)
+        cuts = [period(question.grain, self._fiscal_year_start), *_cuts(kpi, question)]
+        if kpi.definition.kind == "points":
+            return await self._points(kpi, question, cuts)
+        rows = await self._fetch(kpi, question, cuts, "sum(c.n)::bigint, sum(c.total)")
+        return {tuple(row[: len(cuts)]): Sum(row[len(cuts)], int(row[len(cuts) + 1])) for row in rows}
+
+    async def _fetch(self, kpi: Simple, question: Question, cuts: Sequence[str], sums: str) -> list[asyncpg.Record]:
+        sql = Sql()
+        sql.select(kpi.measure)
+        if question.from_day:
+            sql.keep(f"c.day >= {sql.parameter(question.from_day)}")
+        if question.to_day:
+            sql.keep(f"c.day <= {sql.parameter(question.to_day)}")
+        sql.restrict(question)
+        rows: list[asyncpg.Record] = await self._conn.fetch(grouped(cuts, sums, sql), *sql.parameters)
+        return rows
+
+    async def _points(self, kpi: Simple, question: Question, cuts: list[str]) -> dict[Key, Sum]:
+        rows = await self._fetch(kpi, question, [*cuts, "d.tier", "d.rank"], "sum(c.n)::bigint")
+        found: dict[Key, Sum] = {}
+        for row in rows:
+            *key, tier, rank, n = row
+            held = found.get(tuple(key), NOTHING)
+            found[tuple(key)] = Sum(held.n + n, held.total + n * kpi.definition.points_of(tier, rank))
+        return found
+
+    async def _durations(self, kpi: Simple, question: Question) -> dict[Key, Row]:
+        cuts = [period(question.grain, self._fiscal_year_start), *_cuts(kpi, question), "c.value"]
+        found: dict[Key, Distribution] = {}
+        for row in await self._fetch(kpi, question, cuts, "sum(c.n)::bigint"):
+            *key, value, n = row
+            found.setdefault(tuple(key), Distribution()).add(value, n)
+        unit = MICROSECONDS[kpi.definition.unit]
+        return {key: distribution.described(unit) for key, distribution in found.items()}
+
+    async def _shares(self, kpi: Share, question: Question) -> dict[Key, Row]:
+        at = 1 + question.by.index(kpi.across)
+        parts = await self.sums(kpi.part, question)
+        whole: dict[Key, int] = {}
+        for key, found in parts.items():
+            rest = (*key[:at], *key[at + 1 :])
+            whole[rest] = whole.get(rest, 0) + found.n
+        return {
+            key: {"value": divided(found.n, all_n), "numerator": found.n, "denominator": all_n}
+            for key, found in parts.items()
+            if (all_n := whole[(*key[:at], *key[at + 1 :])]) is not None
+        }
+
+    async def _daily(self, kpi: Simple, question: Question, until: date) -> Daily:
+        """What each day added, from the beginning."""
+        unbounded = Question(kpi, "day", None, until, question.by, question.where)
+        cuts = ["c.day", *_cuts(kpi, question)]
+        daily: Daily = {}
+        for row in await self._fetch(kpi, unbounded, cuts, "sum(c.n)::bigint, sum(c.total)"):
+            day, *key, n, total = row
+            daily.setdefault(tuple(key), []).append((day, Sum(n, int(total))))
+        for days in daily.values():
+            days.sort()
+        return daily
+
+    def _last_day(self, question: Question) -> date:
+        return min(question.to_day or self._today, self._today)
+
+    def _periods(self, question: Question, first: date) -> list[tuple[Period, date]]:
+        """Each period from the first event on that is asked for, and the day at whose end it is looked at."""
+        end = self._last_day(question)
+        begin = max(first, question.from_day or first)
+        periods = periods_between(begin, end, question.grain, self._fiscal_year_start)
+        return [(p, min(p.last, end)) for p in periods]
+
+    async def _stock(self, kpi: Simple, question: Question) -> dict[Key, Sum]:
+        """Standing at the end of each period, of `to`, or today, whichever is first."""
+        found: dict[Key, Sum] = {}
+        for key, days in (await self._daily(kpi, question, self._last_day(question))).items():
+            held, rest = NOTHING, iter([*days, (date.max, NOTHING)])
+            day, added = next(rest)
+            for stretch, end in self._periods(question, days[0][0]):
+                while day <= end and day != date.max:
+                    held = Sum(held.n + added.n, held.total + added.total)
+                    day, added = next(rest)
+                found[(stretch.label, *key)] = held
+        return found
+
+    async def _trailing(self, kpi: Trailing, question: Question) -> dict[Key, Row]:
+        """Mean per week over the last whole weeks that ended on or before the period's end (or today)."""
+        weeks = kpi.definition.weeks
+        found: dict[Key, Row] = {}
+        for key, days in (await self._daily(kpi.of, question, self._last_day(question))).items():
+            for stretch, end in self._periods(question, days[0][0]):
+                last = end - timedelta(days=end.isoweekday() % 7)
+                first = last - timedelta(days=7 * weeks - 1)
+                n = sum(added.n for day, added in days if first <= day <= last)
+                found[(stretch.label, *key)] = {"value": n / weeks, "numerator": n, "denominator": weeks}
+        return found
+
+    async def _coverage(self, kpi: Coverage, question: Question) -> dict[Key, Row]:
+        """Stock at the period's end per what is still missing to the target of the period; null when nothing is."""
+        reached = await self.sums(kpi.reached, question)
+        found: dict[Key, Row] = {}
+        for key, held in (await self.sums(kpi.stock, question)).items():
+            have = amount(kpi.stock, key[-1], held.total)
+            target = self._target(kpi.reached.id, question, key)
+            missing = None
+            if target is not None:
+                missing = float(target) - amount(kpi.reached, key[-1], reached.get(key, NOTHING).total)
+            value = divided(have, missing) if missing is not None and missing > 0 else None
+            found[key] = {"value": value, "numerator": have, "denominator": missing}
+        return found
+
+    def _target(self, kpi: str, question: Question, key: Key) -> Decimal | None:
+        fixed = {d: values[0] for d, values in question.where if len(values) == 1}
+        cut = fixed | dict(zip(question.by, key[1:], strict=False))
+        cut.pop("currency", None)
+        if len(cut) > 1 or any(len(values) > 1 for _, values in question.where):
+            return None
+        dimension, member = next(iter(cut.items()), ("", ""))
+        return self._targets.get((kpi, key[0], dimension, member, key[-1]))
+
+
+def _cuts(kpi: Kpi, question: Question) -> list[str]:
+    return [*(column(d) for d in question.by), *(["d.currency"] if kpi.money else [])]
+
+
+def _whose(target: Target) -> tuple[str, str, str, str, str]:
+    of = {"rep": target.member, "team": target.team, "segment": target.segment}
+    dimension, member = next(((d, m) for d, m in of.items() if m), ("", ""))
+    return target.kpi, target.period, dimension, member, target.currency or ""
+
+
+def _named(question: Question, key: Key, values: Row) -> Row:
+    row: Row = dict(zip(("period", *question.by), key, strict=False))
+    if question.kpi.money:
+        row["currency"] = key[-1]
+    return row | values

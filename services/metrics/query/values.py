@@ -1,0 +1,68 @@
+"""What sums of cells are as values of a KPI. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from services.metrics.catalogue import Kpi, Ratio, Simple
+from shared.money import major_units
+
+MICROSECONDS = {"seconds": 1_000_000, "days": 86_400_000_000}
+
+Key = tuple[str, ...]
+"""Period, the values of `by`, and the currency of money."""
+Row = dict[str, Any]
+
+
+class Sum(NamedTuple):
+    """What a selection of cells adds up to."""
+
+    n: int
+    total: int
+
+
+NOTHING = Sum(0, 0)
+
+
+def simple_value(kpi: Simple, currency: str, found: Sum) -> Row:
+    """Value of a count, sum, stock or mean."""
+    match kpi.definition.kind:
+        case "mean":
+            total = amount(kpi, currency, found.total)
+            return {"value": divided(total, found.n), "numerator": total, "denominator": found.n}
+        case "sum":
+            return {"value": amount(kpi, currency, found.total)}
+        case "stock" if kpi.money:
+            return {"value": amount(kpi, currency, found.total)}
+        case "points":
+            return {"value": found.total}
+        case _:
+            return {"value": found.n}
+
+
+def ratio_value(kpi: Ratio, currency: str, numerator: Sum, denominator: Sum) -> Row:
+    """Value of a ratio."""
+    above = simple_value(kpi.numerator, currency, numerator)["value"]
+    below = simple_value(kpi.denominator, currency, denominator)["value"]
+    return {"value": divided(above, below), "numerator": above, "denominator": below}
+
+
+def ratios(kpi: Ratio, above: Mapping[Key, Sum], below: Mapping[Key, Sum]) -> dict[Key, Row]:
+    """A row wherever either part has one. What has no currency stands beside every currency of the other part."""
+    if kpi.numerator.money and not kpi.denominator.money:
+        keys = set(above) | {(*k[:-1], c) for k in below for c in {key[-1] for key in above if key[:-1] == k[:-1]}}
+        return {k: ratio_value(kpi, k[-1], above.get(k, NOTHING), below.get(k[:-1], NOTHING)) for k in keys}
+    keys = above.keys() | below.keys()
+    return {k: ratio_value(kpi, k[-1], above.get(k, NOTHING), below.get(k, NOTHING)) for k in keys}
+
+
+def divided(above: float, below: float) -> float | None:
+    """A quotient as it is answered: null where there is nothing to divide by."""
+    return above / below if below else None
+
+
+def amount(kpi: Kpi, currency: str, total: int) -> int | float:
+    """Seconds as they are, money in major units: a float prints the decimals of any real amount exactly."""
+    if not kpi.money:
+        return total
+    major = major_units(total, currency)
+    return int(major) if major == major.to_integral_value() else float(major)
