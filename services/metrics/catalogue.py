@@ -77,6 +77,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     facts: dict[str, Test] = {}
     numerator: str | None = None  # ratio; coverage: the stock
     denominator: str | None = None  # ratio; coverage: the KPI whose target is to be reached
+    numerator_dimensions: tuple[str, ...] = ()  # ratio: what only the numerator is cut by
     of: str | None = None  # share, trailing
     across: str | None = None  # share: the dimension whose members have a part
     weeks: Annotated[int, msgspec.Meta(ge=1, le=53)] = 4  # trailing

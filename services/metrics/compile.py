@@ -69,7 +69,10 @@ class _Compiler:
             case "ratio":
                 above = self._part(d, "numerator", path, ("count", "sum", "points"))
                 below = self._part(d, "denominator", path, ("count", "sum"))
-                both = tuple(x for x in above.dimensions if x in below.dimensions)
+                for dimension in d.numerator_dimensions:
+                    if dimension not in above.dimensions:
+                        raise self._wrong(d, "numerator_dimensions", f"{above.id} has no dimension {dimension!r}")
+                both = tuple(x for x in above.dimensions if x in below.dimensions or x in d.numerator_dimensions)
                 return Ratio(d, both, above.money or below.money, above, below)
             case "share":
                 part = self._part(d, "of", path, ("count",))

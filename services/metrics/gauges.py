@@ -55,7 +55,7 @@ async def kpi_samples(
         Sample(kpi.id, *key): float(value)
         for kpi in catalogue
         for key, value in gauges.values(kpi)
-        if value is not None
+        if value is not None and (key[1] == TOTAL or key[1] in kpi.dimensions)
     }
 
 
@@ -104,10 +104,9 @@ class _Gauges:
         above, below = self._sums[kpi.numerator.id], self._sums[kpi.denominator.id]
         keys = above if kpi.numerator.money else below
         for key in keys:
-            if key[1] == TOTAL or key[1] in kpi.dimensions:
-                beside = key if kpi.denominator.money == kpi.numerator.money else (*key[:-1], "")
-                found = ratio_value(kpi, key[-1], above.get(key, NOTHING), below.get(beside, NOTHING))
-                yield key, found["value"]
+            beside = key if kpi.denominator.money == kpi.numerator.money else (*key[:-1], "")
+            found = ratio_value(kpi, key[-1], above.get(key, NOTHING), below.get(beside, NOTHING))
+            yield key, found["value"]
 
     def _shares(self, kpi: Share) -> Values:
         parts = self._sums[kpi.part.id]
@@ -118,7 +117,7 @@ class _Gauges:
     def _coverages(self, kpi: Coverage) -> Values:
         for key, held in self._sums[kpi.stock.id].items():
             target = self._targets.get(Sample(kpi.reached.id, *key))
-            if target is not None and (key[1] == TOTAL or key[1] in kpi.dimensions):
+            if target is not None:
                 reached = amount(kpi.reached, key[-1], self._sums[kpi.reached.id].get(key, NOTHING).total)
                 if target > reached:
                     yield key, amount(kpi.stock, key[-1], held.total) / (target - reached)
@@ -173,5 +172,5 @@ def _statement(kpi: Simple, dimensions: Iterable[str], periods: Mapping[str, Per
             group by {inner}
         ) as recent
         group by grouping sets ({", ".join([f"({always})", *(f"({always}, by_{d})" for d in dimensions)])})
-        having sum(n) <> 0
+        {"" if kpi.definition.kind == "stock" else "having sum(n) <> 0 or sum(total) <> 0"}
         """  # noqa: S608 (put together from our own words alone; values are parameters)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from services.metrics.catalogue import Kpi, Share
+from services.metrics.catalogue import Kpi
 from shared.mistakes import FieldError
 from shared.web.problems import Problem
 
@@ -22,6 +22,12 @@ class Question(msgspec.Struct, frozen=True):
     by: tuple[str, ...] = ()
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    def known_to(self, part: Kpi) -> "Question":
+        """The question without the dimensions that a part of the KPI does not have."""
+        by = tuple(dimension for dimension in self.by if dimension in part.dimensions)
+        where = tuple(kept for kept in self.where if kept[0] in part.dimensions)
+        return msgspec.structs.replace(self, by=by, where=where)
+
 
 def ask(
     kpi: Kpi, grain: Grain, from_day: date | None, to_day: date | None, by: str | None, where: str | None
@@ -32,8 +38,6 @@ def ask(
     cuts = tuple(dict.fromkeys(part for part in (by or "").split(",") if part))
     for cut in cuts:
         _check(kpi, cut, "/by")
-    if isinstance(kpi, Share) and kpi.across not in cuts:
-        cuts = (*cuts, kpi.across)  # without it there would be nothing to share
     kept: dict[str, tuple[str, ...]] = {}
     for part in (part for part in (where or "").split(",") if part):
         dimension, separator, values = part.partition(":")

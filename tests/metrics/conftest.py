@@ -9,6 +9,7 @@ import pytest
 from shared.config import load_config
 from shared.db import connect
 from shared.settings import Settings
+from tests.metrics.desk import Desk
 from tests.metrics.numbers import Numbers
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -27,3 +28,8 @@ def numbers(module_database_url: str, runner: asyncio.Runner) -> Iterator[Number
     engine = connect(settings, "test")
     yield Numbers(engine, load_config(CONFIG), settings)
     runner.run(engine.dispose())
+
+
+@pytest.fixture
+def desk(numbers: Numbers, runner: asyncio.Runner) -> Desk:
+    return Desk(numbers, runner)

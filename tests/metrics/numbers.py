@@ -37,6 +37,7 @@ class Numbers:
     def __init__(self, engine: AsyncEngine, config: Config, settings: Settings) -> None:
         self.engine = engine
         self.targets: tuple[Target, ...] = ()
+        self.today = TODAY
         self.settings = settings
         self.catalogue: Catalogue = compile_catalogue(config.kpis, config.fields)
         self.rules = Rules(settings.zone, config.fields, config.policies["default"], self.catalogue.rank_fields)
@@ -94,7 +95,7 @@ class Numbers:
         found = self.catalogue.get(kpi)
         assert found is not None
         async with transaction(self.engine) as conn:
-            return await Asker(await driver(conn), TODAY, 4, self.targets).answer(
+            return await Asker(await driver(conn), self.today, 4, self.targets).answer(
                 Question(found, grain, *days, tuple(by))
             )
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from shared.events import TYPES, Data, Event, Identity
+from shared.events import TYPES, Contract, Data, Event, Identity
 
 LEADS = ("lead-a", "lead-b", "lead-c")
 REPS = ("tanaka", "nakamura", "suzuki", "someone-else")
@@ -69,11 +69,44 @@ opportunities = st.fixed_dictionaries(
 )
 handoffs = st.fixed_dictionaries(
     {
-        "handoff_id": st.just("h"),
+        "handoff_id": st.sampled_from(["h-1", "h-2"]),
         "rep": reps,
         "owner": st.just("suzuki"),
         "segment": st.just("smb"),
         "policy": st.just({"id": "default", "version": 1}),
+    }
+)
+accepted = st.fixed_dictionaries({"handoff_id": st.sampled_from(["h-1", "h-2"]), "sales_rep": st.just("suzuki")})
+returned = st.fixed_dictionaries(
+    {"handoff_id": st.just("h-1"), "sales_rep": st.just("sato"), "reason": st.just("no_need")}
+)
+stages = st.fixed_dictionaries(
+    {"from": st.just("MQL"), "to": st.sampled_from(["MQL", "SQL"]), "cycle": st.just(1), "rule": st.just("r")}
+)
+appointments = st.fixed_dictionaries(
+    {
+        "appointment_id": st.sampled_from(["a-1", "a-2"]),
+        "status": st.sampled_from(["set", "held", "cancelled"]),
+        "rep": reps,
+        "how_set": st.sampled_from([None, "call", "email"]),
+    }
+)
+days = st.sampled_from(["2024-02-29", "2026-03-31", "2026-04-01", "2026-11-20", "2026-12-31"])
+contracts = st.fixed_dictionaries(
+    {
+        "contract_id": st.sampled_from(["k-1", "k-2"]),
+        "company": st.sampled_from(["acme", "beta"]),
+        "status": st.sampled_from(["started", "started", "changed", "ended"]),
+        "effective_on": days,
+        "arr": amounts,
+    }
+).map(lambda c: c | {"contract_id": f"{c['contract_id']}-{c['company']}"})
+spending = st.fixed_dictionaries(
+    {
+        "amount": amounts.filter(bool),
+        "category": st.sampled_from(["marketing", "sales"]),
+        "spent_on": days,
+        "campaign": campaigns,
     }
 )
 created = st.fixed_dictionaries(
@@ -83,27 +116,46 @@ created = st.fixed_dictionaries(
         "via": st.sampled_from(["fields", "activity"]),
     }
 )
-VALUES: dict[str, list[Any]] = {"employees": [350, 2000, 2001], "industry": ["IT", "製造"]}
+VALUES: dict[str, list[Any]] = {
+    "employees": [350, 2000, 2001],
+    "industry": ["IT", "製造"],
+    "target_tier": ["A", "B"],
+    "title": ["部長"],
+    "phone": ["+81312345678"],
+    "email": ["a@example.com"],
+    "needs": ["confirmed", "denied", "assumed"],
+    "budget": ["confirmed", "unknown"],
+    "authority": ["confirmed"],
+}
+CONFIRMATIONS = ("needs", "budget", "authority")
 observations = st.fixed_dictionaries(
     {
         "observation_id": st.uuids().map(str),
-        "field": st.sampled_from(["employees", "industry"]),
+        "field": st.sampled_from(list(VALUES)),
         "method": st.sampled_from(["form", "hearing", "tool"]),
         "source": st.just("website"),
         "observed_at": times.map(lambda t: t.isoformat()),
     }
 ).flatmap(
-    lambda o: (
-        st.sampled_from([350, 2000, 2001]) if o["field"] == "employees" else st.sampled_from(["IT", "製造"])
-    ).map(lambda value: o | {"value": value})
+    lambda o: st.sampled_from(VALUES[o["field"]]).map(
+        lambda value: o | {"status" if o["field"] in CONFIRMATIONS else "value": value}
+    )
 )
 fields = st.fixed_dictionaries({"observations": st.lists(observations, min_size=1, max_size=3), "campaign": campaigns})
 
+OWN = ("opportunity_id", "appointment_id", "handoff_id")
+CORRECTABLE = ("call", "touch", "opportunity", "appointment", "contract", "spend", "correction")
 CONTENT: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "call": calls,
     "touch": touches,
     "opportunity": opportunities,
     "handoff-created": handoffs,
+    "handoff-accepted": accepted,
+    "handoff-returned": returned,
+    "stage-changed": stages,
+    "appointment": appointments,
+    "contract": contracts,
+    "spend": spending,
     "lead-created": created,
     "lead-fields": fields,
 }
@@ -124,8 +176,11 @@ def facts(draw: Callable[..., Any], number: int) -> Event:
     name = draw(st.sampled_from(list(CONTENT)))
     lead = draw(st.sampled_from(LEADS))
     content = draw(CONTENT[name])
-    if name == "opportunity":  # an opportunity belongs to one lead
-        content = content | {"opportunity_id": f"{content['opportunity_id']}-{lead}"}
+    for identity in OWN:  # an opportunity, an appointment and a handoff belong to one lead
+        if identity in content:
+            content = content | {identity: f"{content[identity]}-{lead}"}
+    if name in ("contract", "spend"):
+        lead = ""
     return make(name, f"e{number}", lead, draw(times), content)
 
 
@@ -134,7 +189,7 @@ def histories(draw: Callable[..., Any], max_size: int = 14) -> list[Event]:
     """Events with distinct identities, corrections of them and of corrections (never in a ring) among them."""
     events: list[Event] = [draw(facts(n)) for n in range(draw(st.integers(1, max_size)))]
     for n in range(draw(st.integers(0, 4))):
-        correctable = [e for e in events if e.name in ("call", "touch", "opportunity", "correction")]
+        correctable = [e for e in events if e.name in CORRECTABLE]
         if correctable:
             events.append(_correction(draw, f"x{n}", draw(st.sampled_from(correctable))))
     return events
@@ -145,8 +200,8 @@ def _correction(draw: Callable[..., Any], identity: str, target: Event) -> Event
     content: dict[str, Any] = {"corrects": msgspec.to_builtins(Identity(target.source, target.id)), "action": action}
     if action == "replace":
         data = {k: v for k, v in draw(CONTENT[target.name]).items() if v is not None}
-        if target.name == "opportunity":
-            data["opportunity_id"] = f"{data['opportunity_id']}-{target.subject}"
+        data |= {own: f"{data[own]}-{target.subject}" for own in OWN if own in data}
+        data |= {"company": target.data.company} if isinstance(target.data, Contract) else {}
         if draw(st.booleans()):
             data["occurred_at"] = draw(times).isoformat()
         content["data"] = {k: msgspec.Raw(msgspec.json.encode(v)) for k, v in data.items()}

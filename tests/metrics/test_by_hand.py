@@ -1,66 +1,9 @@
 """Figures worked by hand, at the borders where counting goes wrong."""
 
-import asyncio
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import date
 
-import pytest
-
-from services.metrics.question import Grain
-from shared.events import Event
-from tests.metrics.numbers import Numbers
+from tests.metrics.desk import Desk, call, jpy, step, utc, void
 from tests.metrics.strategies import make
-
-
-class Desk:
-    """Takes events and asks, in few words."""
-
-    def __init__(self, numbers: Numbers, runner: asyncio.Runner) -> None:
-        self._numbers = numbers
-        self._runner = runner
-        runner.run(numbers.reset())
-
-    def take(self, *events: Event) -> None:
-        self._runner.run(self._numbers.take(events))
-
-    def ask(self, kpi: str, grain: Grain = "all", *by: str) -> dict[Any, Any]:
-        """Period (and `by`) -> value."""
-        rows = self._runner.run(self._numbers.ask(kpi, grain, by))
-        keys = [tuple(row[name] for name in ("period", *by)) for row in rows]
-        return {key if by else key[0]: row["value"] for key, row in zip(keys, rows, strict=True)}
-
-    def row(self, kpi: str) -> dict[str, Any]:
-        """The only row of a KPI over all time."""
-        (row,) = self._runner.run(self._numbers.ask(kpi))
-        return row
-
-
-@pytest.fixture
-def desk(numbers: Numbers, runner: asyncio.Runner) -> Desk:
-    return Desk(numbers, runner)
-
-
-def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
-
-
-def call(identity: str, time: datetime, lead: str = "lead-a", **content: Any) -> Event:
-    return make(
-        "call", identity, lead, time, {"rep": "tanaka", "direction": "outbound", "outcome": "no_answer"} | content
-    )
-
-
-def step(identity: str, time: datetime, status: str, **content: Any) -> Event:
-    return make("opportunity", identity, "lead-a", time, {"opportunity_id": "O", "status": status} | content)
-
-
-def void(identity: str, time: datetime, corrects: str) -> Event:
-    content = {"corrects": {"source": "test", "id": corrects}, "action": "void"}
-    return make("correction", identity, "lead-a", time, content)
-
-
-def jpy(value: int) -> dict[str, str]:
-    return {"value": str(value), "currency": "JPY"}
 
 
 def test_a_day_ends_at_midnight_in_tokyo(desk: Desk) -> None:
@@ -170,7 +113,6 @@ def test_a_rep_s_team_is_that_of_the_day(desk: Desk) -> None:
     assert desk.ask("calls", "all", "team") == {("all", ""): 1, ("all", "enterprise"): 1}
 
 
-def test_to_is_inclusive(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:
+def test_to_is_inclusive(desk: Desk) -> None:
     desk.take(*(call(str(day), utc(2026, 11, day, 5)) for day in (19, 20, 21, 22)))
-    rows = runner.run(numbers.ask("calls", "month", (), (date(2026, 11, 20), date(2026, 11, 21))))
-    assert rows == [{"period": "2026-11", "value": 2}]
+    assert desk.ask("calls", "month", days=(date(2026, 11, 20), date(2026, 11, 21))) == {"2026-11": 2}

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import asyncpg
+import msgspec
 
 from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
 from services.metrics.distribution import Distribution
@@ -31,13 +32,18 @@ class Asker:
 
     async def answer(self, question: Question) -> list[Row]:
         """The rows, in order of period, `by` and currency."""
+        if isinstance(question.kpi, Share) and question.kpi.across not in question.by:
+            # without the members there would be nothing to share
+            question = msgspec.structs.replace(question, by=(*question.by, question.kpi.across))
         found = await self._found(question)
         return [_named(question, key, found[key]) for key in sorted(found)]
 
     async def _found(self, question: Question) -> Mapping[Key, Row]:
         match question.kpi:
             case Ratio() as kpi:
-                return ratios(kpi, await self.sums(kpi.numerator, question), await self.sums(kpi.denominator, question))
+                above = await self.sums(kpi.numerator, question)
+                below = await self.sums(kpi.denominator, question.known_to(kpi.denominator))
+                return ratios(kpi, question.by, above, below)
             case Share() as kpi:
                 return await self._shares(kpi, question)
             case Trailing() as kpi:

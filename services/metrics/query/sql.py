@@ -80,4 +80,5 @@ def period(grain: str, fiscal_year_start: int) -> str:
 def grouped(cuts: Sequence[str], sums: str, sql: Sql) -> str:
     """The statement that sums cells by the cuts."""
     numbers = ", ".join(str(n) for n in range(1, len(cuts) + 1))
-    return f"select {', '.join(cuts)}, {sums} {FROM} where {sql.where} group by {numbers} having sum(c.n) <> 0"
+    where = f"where {sql.where} group by {numbers} having sum(c.n) <> 0 or sum(c.total) <> 0"
+    return f"select {', '.join(cuts)}, {sums} {FROM} {where}"

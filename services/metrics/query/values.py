@@ -1,6 +1,6 @@
 """What sums of cells are as values of a KPI. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from services.metrics.catalogue import Kpi, Ratio, Simple
@@ -46,13 +46,20 @@ def ratio_value(kpi: Ratio, currency: str, numerator: Sum, denominator: Sum) -> 
     return {"value": divided(above, below), "numerator": above, "denominator": below}
 
 
-def ratios(kpi: Ratio, above: Mapping[Key, Sum], below: Mapping[Key, Sum]) -> dict[Key, Row]:
-    """A row wherever either part has one. What has no currency stands beside every currency of the other part."""
-    if kpi.numerator.money and not kpi.denominator.money:
-        keys = set(above) | {(*k[:-1], c) for k in below for c in {key[-1] for key in above if key[:-1] == k[:-1]}}
-        return {k: ratio_value(kpi, k[-1], above.get(k, NOTHING), below.get(k[:-1], NOTHING)) for k in keys}
-    keys = above.keys() | below.keys()
-    return {k: ratio_value(kpi, k[-1], above.get(k, NOTHING), below.get(k, NOTHING)) for k in keys}
+def ratios(kpi: Ratio, by: Sequence[str], above: Mapping[Key, Sum], below: Mapping[Key, Sum]) -> dict[Key, Row]:
+    """A row wherever either part has one.
+
+    Where the denominator does not know a dimension (or currencies), it stands whole beside each of the numerator's.
+    """
+    kept = [0, *(n for n, dimension in enumerate(by, 1) if dimension in kpi.denominator.dimensions)]
+    if kpi.denominator.money:
+        kept.append(len(by) + 1)
+    whole = len(kept) == 1 + len(by) + kpi.money
+    keys = above.keys() | below.keys() if whole else above.keys()
+    return {
+        key: ratio_value(kpi, key[-1], above.get(key, NOTHING), below.get(tuple(key[n] for n in kept), NOTHING))
+        for key in keys
+    }
 
 
 def divided(above: float, below: float) -> float | None:
