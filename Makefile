@@ -11,10 +11,10 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$python && break; done)
 
-.PHONY: help run demo test check format generate bench lock clean
+.PHONY: help run demo test test-faults check format generate bench lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 run: $(VENV)/installed ## run everything: PostgreSQL, ingest, handoff, metrics (Ctrl-C stops it)
 	@exec $(BIN)/tasuki run
@@ -24,6 +24,9 @@ demo: $(VENV)/installed ## a week of a team of eight, through the running system
 
 test: $(VENV)/installed-dev ## run all tests (sets up what they need)
 	@tools=$$(deploy/promtool.sh) && PATH="$$tools:$$PATH" $(BIN)/python -m pytest $(ARGS)
+
+test-faults: $(VENV)/installed-dev ## kill everything again and again under load, for minutes
+	@$(BIN)/python -m pytest tests/faults -m 'long or not long' -rP $(ARGS)
 
 check: $(VENV)/installed-dev ## lint, format, types, architecture, generated files
 	$(BIN)/ruff check

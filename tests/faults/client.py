@@ -1,0 +1,92 @@
+"""A client that keeps on until it has an answer, as a good client does; it counts how often it had to."""
+
+import http.client
+import json
+import time
+from collections import Counter
+from typing import Any, NamedTuple
+
+from shared.settings import ServiceName
+from tests.system import System
+
+PATIENCE_S = 180.0
+_PAUSE_S = 0.05
+
+
+class InFlight(Exception):
+    """An earlier run of this keyed request may still be at it: come back later with the same key and body."""
+
+
+class Reply(NamedTuple):
+    """What came back: status, headers (lower case) and the body, decoded where it is JSON."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Client:
+    """Sends to the services of a system. For one thread."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._connections: dict[ServiceName, http.client.HTTPConnection] = {}
+        self.repeated: Counter[str] = Counter()
+
+    def send(self, service: ServiceName, method: str, path: str, body: Any = None, key: str | None = None) -> Reply:
+        """Repeat the request until it has an answer that is no outage. Raises InFlight; fails on a 5xx but 503."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            assert time.monotonic() < deadline, f"{method} {path}: no answer within {PATIENCE_S:.0f} s"
+            try:
+                reply = self.once(service, method, path, body, key)
+            except (OSError, http.client.HTTPException) as error:
+                self.repeated[type(error).__name__] += 1
+                time.sleep(_PAUSE_S)
+                continue
+            if reply.status == 503:
+                assert int(reply.headers["retry-after"]) > 0
+                self.repeated["503"] += 1
+                time.sleep(_PAUSE_S)
+                continue
+            assert reply.status < 500, reply
+            if reply.status == 409 and reply.body["type"].endswith("idempotency-in-flight"):
+                self.repeated["in flight"] += 1
+                raise InFlight
+            return reply
+
+    def get(self, service: ServiceName, path: str) -> Any:
+        """The body of a 200."""
+        reply = self.send(service, "GET", path)
+        assert reply.status == 200, reply
+        return reply.body
+
+    def once(
+        self, service: ServiceName, method: str, path: str, body: Any = None, key: str | None = None, wait_s: float = 60
+    ) -> Reply:
+        """One try. Raises OSError, HTTPException when the connection breaks."""
+        connection = self._connections.get(service)
+        if connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self._system.port[service], timeout=wait_s)
+            self._connections[service] = connection
+        headers = {"Authorization": f"Bearer {self._system.key}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            raw = answer.read()
+        except (OSError, http.client.HTTPException):
+            self.close(service)
+            raise
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        is_json = "json" in told.get("content-type", "")
+        return Reply(answer.status, told, json.loads(raw) if is_json else raw.decode())
+
+    def close(self, service: ServiceName | None = None) -> None:
+        """Close the connection to one service, or all."""
+        for name in [service] if service else list(self._connections):
+            if connection := self._connections.pop(name, None):
+                connection.close()

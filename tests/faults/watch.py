@@ -1,0 +1,90 @@
+"""Scrapes /metrics of all services all the time: no counter ever goes down."""
+
+import threading
+import time
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared.settings import SERVICES, ServiceName
+from tests.faults.client import Client
+from tests.system import System
+
+EVERY_S = 0.25
+DURABLE = frozenset(
+    {
+        "tasuki_activities_total",
+        "tasuki_corrections_total",
+        "tasuki_events_processed_total",
+        "tasuki_events_duplicate_total",
+        "tasuki_dead_letters_total",
+    }
+)
+"""Counters that survive restarts; the others begin anew with their process, as Prometheus expects."""
+_STARTED = "process_start_time_seconds"
+
+
+class Series(NamedTuple):
+    """One time series; `life`: start of its process, 0 for what survives it."""
+
+    service: ServiceName
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    life: float
+
+
+class Watch:
+    """`with Watch(system) as watch:` scrapes until it is left, once more then, and raises what has gone wrong."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._highest: dict[Series, float] = {}
+        self._stop = threading.Event()
+        self._broken: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+        self.scrapes = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if error is None and self._broken is not None:
+            raise self._broken
+
+    def total(self, service: ServiceName, name: str) -> float:
+        """Sum of a durable counter over its labels, as it stood when it was highest."""
+        return sum(value for at, value in self._highest.items() if (at.service, at.name) == (service, name))
+
+    def _run(self) -> None:
+        client = Client(self._system)
+        try:
+            while not self._stop.is_set():
+                for service in SERVICES:
+                    self._scrape(client, service)
+                time.sleep(EVERY_S)
+            for service in SERVICES:
+                self._scrape(client, service)
+        except BaseException as error:  # raised where the test waits
+            self._broken = error
+        finally:
+            client.close()
+
+    def _scrape(self, client: Client, service: ServiceName) -> None:
+        families = list(text_string_to_metric_families(client.get(service, "/metrics")))
+        samples = [(family.type, sample) for family in families for sample in family.samples]
+        (life,) = [sample.value for _, sample in samples if sample.name == _STARTED]
+        for kind, sample in samples:
+            if kind not in ("counter", "histogram"):
+                continue
+            labels = tuple(sorted(sample.labels.items()))
+            series = Series(service, sample.name, labels, 0 if sample.name in DURABLE else life)
+            before = self._highest.get(series, 0.0)
+            assert sample.value >= before, f"{series} went down from {before} to {sample.value}"
+            self._highest[series] = sample.value
+        self.scrapes += 1
