@@ -200,6 +200,9 @@ def _says_outage(error: BaseException) -> bool:
         return True
     if isinstance(error, asyncpg.InterfaceError) and "closed" in str(error):
         return True
+    # the server has sent its last words between two statements, and the driver has not seen the end of the socket yet
+    if isinstance(error, asyncpg.InternalClientError) and "cannot switch to state" in str(error):
+        return True
     state = _state(error)
     return state in _OUTAGE_STATES or state.startswith(_OUTAGE_CLASSES)
 
