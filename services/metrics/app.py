@@ -41,7 +41,7 @@ async def build(runtime: Runtime) -> Service:
     )
     exporter = Exporter(engine, catalogue, config.team, policy, settings, runtime.clock, config.targets)
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)  # dead letters go to the log, too
-    routes = Routes(engine, catalogue, rules, consumer, settings, runtime.clock, config.targets)
+    routes = Routes(engine, catalogue, rules, consumer, settings, runtime.clock, config.targets, config.team)
     return Service(
         endpoints=[*routes.table(), *DeadLetters(engine, consumer).table()],
         tasks={"consumer": consumer.run, "relay": relay.run},

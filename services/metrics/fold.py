@@ -80,8 +80,8 @@ class Fold:
             _, old = contributions(truths((e for e in events if e.identity not in new), before), self._rules)
             state, current = contributions(truths(events, now), self._rules)
             change = work.change(lead)
-            change.add_all(old, sign=-1)
-            change.add_all(current)
+            change.add_sum(old, sign=-1)
+            change.add_sum(current)
             work.states[lead] = work.dirty[lead] = state
 
     async def _write(self, conn: asyncpg.Connection, work: "_Work") -> None:

@@ -89,6 +89,27 @@ class Status(msgspec.Struct):
     last_event_at: datetime | None
 
 
+class ContributorsQuery(Paging):
+    """The question, as for values, and which page of the answer."""
+
+    grain: Grain = "month"
+    from_: date | None = msgspec.field(name="from", default=None)
+    to: date | None = None
+    by: str | None = None
+    where: str | None = None
+    format: Literal["json", "csv"] = "json"
+
+
+class ContributorPage(msgspec.Struct):
+    """What a number is made of: `period`, each of `by`, `lead_id`, `value` and `events` of every contributor.
+
+    `part` says which part of the KPI it contributes to (`value`, or numerator and denominator of a rate).
+    """
+
+    items: list[dict[str, Any]]
+    next_cursor: str | None
+
+
 class Rebuilt(msgspec.Struct):
     """What a rebuild went through."""
 

@@ -71,7 +71,7 @@ class _Rebuild:
     def _count(self, lead: str, shard: int, events: Sequence[Event], corrections: CorrectionsOf) -> None:
         state, found = contributions(truths(events, corrections), self._rules)
         self._leads[lead] = (shard, state)
-        self._changes.setdefault(shard, Contributions()).add_all(found)
+        self._changes.setdefault(shard, Contributions()).add_sum(found)
 
     async def _flush(self) -> None:
         await store.ensure_dimensions(self._engine, self._ids, self._changes.values())

@@ -9,7 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.metrics import store
 from services.metrics.catalogue import Catalogue, Kpi
 from services.metrics.contributions.rules import Rules
-from services.metrics.forms import AsOf, CatalogueQuery, KpiPage, Rebuilt, Status, Values, ValuesQuery, describe
+from services.metrics.contributors import Contributors, Position
+from services.metrics.forms import (
+    AsOf,
+    CatalogueQuery,
+    ContributorPage,
+    ContributorsQuery,
+    KpiPage,
+    Rebuilt,
+    Status,
+    Values,
+    ValuesQuery,
+    describe,
+)
+from services.metrics.match import Matcher
 from services.metrics.query import Asker
 from services.metrics.question import ask
 from services.metrics.rebuild import rebuild
@@ -17,6 +30,7 @@ from services.metrics.spreadsheet import to_csv
 from services.metrics.targets import target_of
 from shared.clock import Clock
 from shared.config.targets import Target
+from shared.config.team import Team
 from shared.consume import Consumer
 from shared.db import driver, snapshot, transaction
 from shared.settings import Settings
@@ -35,6 +49,7 @@ class Routes:
         settings: Settings,
         clock: Clock,
         targets: Sequence[Target],
+        team: Team,
     ) -> None:
         self._engine = engine
         self._catalogue = catalogue
@@ -43,6 +58,7 @@ class Routes:
         self._settings = settings
         self._clock = clock
         self._targets = targets
+        self._matcher = Matcher(team, settings.fiscal_year_start)
 
     def table(self) -> list[Endpoint]:
         """All endpoints but those that every service has."""
@@ -64,6 +80,15 @@ class Routes:
                 summary="Values of a KPI by period and dimensions",
                 query=ValuesQuery,
                 answers={200: Values},
+            ),
+            Endpoint(
+                method="GET",
+                path="/v1/kpis/{id}/contributors",
+                handler=self.contributors,
+                scope="kpis:read",
+                summary="The very events and leads behind a KPI's values",
+                query=ContributorsQuery,
+                answers={200: ContributorPage},
             ),
             Endpoint(
                 method="GET",
@@ -99,10 +124,8 @@ class Routes:
         return target_of(kpi.id, self._targets, self._today(), self._settings.fiscal_year_start)
 
     async def values(self, call: Call[None, ValuesQuery]) -> Answer:
-        kpi = self._catalogue.get(call.path["id"])
-        if kpi is None:
-            raise not_found(f"There is no KPI {call.path['id'][:100]!r}; /v1/kpis lists them.")
         query = call.query
+        kpi = self._kpi(call.path["id"])
         question = ask(kpi, query.grain, query.from_, query.to, query.by, query.where)
         async with snapshot(self._engine) as conn:
             raw = await driver(conn)
@@ -112,6 +135,28 @@ class Routes:
             return Answer(to_csv(["period", *question.by], rows), media_type="text/csv; charset=utf-8")
         unit, zone = kpi.definition.unit, self._settings.timezone
         return Answer(Values(kpi.id, unit, query.grain, zone, rows, AsOf(events, positions)))
+
+    async def contributors(self, call: Call[None, ContributorsQuery]) -> Answer:
+        query = call.query
+        question = ask(self._kpi(call.path["id"]), query.grain, query.from_, query.to, query.by, query.where)
+        after = read_cursor(query.cursor, Position)
+        async with snapshot(self._engine) as conn:
+            contributors = Contributors(await driver(conn), self._rules, self._matcher)
+            found = await contributors.page(question, after, query.limit + 1)
+        listed = page(found, query.limit, lambda contributor: contributor[0])
+        rows = [row for _, row in listed["items"]]
+        if query.format == "csv":
+            first = ["part", "period", *question.by, "lead_id", "value"]
+            flat = [row | {"events": " ".join(f"{e.source}/{e.id}" for e in row["events"])} for row in rows]
+            link = {"Link": f'<?cursor={listed["next_cursor"]}>; rel="next"'} if listed["next_cursor"] else {}
+            return Answer(to_csv(first, flat), headers=link, media_type="text/csv; charset=utf-8")
+        return Answer(ContributorPage(rows, listed["next_cursor"]))
+
+    def _kpi(self, kpi_id: str) -> Kpi:
+        kpi = self._catalogue.get(kpi_id)
+        if kpi is None:
+            raise not_found(f"There is no KPI {kpi_id[:100]!r}; /v1/kpis lists them.")
+        return kpi
 
     async def status(self, _call: Call) -> Answer:
         async with transaction(self._engine) as conn:

@@ -7,10 +7,10 @@ contributes by itself, `digest_facts` what only a unit's events together tell; `
 corrections are applied.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from services.metrics.contributions.digest_facts import digest_facts
-from services.metrics.contributions.facts import Contributions
+from services.metrics.contributions.facts import Contribution, Contributions
 from services.metrics.contributions.lead import LeadState
 from services.metrics.contributions.linear import event_facts
 from services.metrics.contributions.rules import Rules
@@ -20,15 +20,26 @@ from shared.events import Contract, Event, Spend
 def contributions(events: Iterable[Event], rules: Rules) -> tuple[LeadState, Contributions]:
     """The digest and all contributions of one unit, from all its events as they truly are (corrections applied)."""
     true_events = list(events)
-    state = LeadState()
-    for event in true_events:
-        state.absorb(event, rules)
-    state.respond(true_events, None, complete=True)
+    state = digest(true_events, rules)
     found = Contributions()
-    for event in true_events:
-        found.add_all(event_facts(event, state.attributes, rules))
-    found.add_all(digest_facts(state, rules))
+    found.add_all(explained(true_events, state, rules))
     return state, found
+
+
+def digest(events: Sequence[Event], rules: Rules) -> LeadState:
+    """The digest of all true events of one unit."""
+    state = LeadState()
+    for event in events:
+        state.absorb(event, rules)
+    state.respond(events, None, complete=True)
+    return state
+
+
+def explained(events: Iterable[Event], state: LeadState, rules: Rules) -> Iterator[Contribution]:
+    """Every contribution of a unit with the events that it rests on."""
+    for event in events:
+        yield from event_facts(event, state.attributes, rules)
+    yield from digest_facts(state, rules)
 
 
 def unit_of(event: Event) -> str:

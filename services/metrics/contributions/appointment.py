@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from services.metrics.contributions.facts import Amount, Dimensions, Fact
-from services.metrics.contributions.order import Order, latest
+from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
+from services.metrics.contributions.order import Order, causes_of, latest
 from services.metrics.contributions.rules import Rules
 from shared.events import Appointment, Event
 
@@ -22,7 +22,7 @@ class Setting(NamedTuple):
         return cls(event.order, data.status, data.rep, data.how_set or "")
 
 
-def appointment_facts(settings: Sequence[Setting], base: Dimensions, rules: Rules) -> Iterator[tuple[Fact, Amount]]:
+def appointment_facts(settings: Sequence[Setting], base: Dimensions, rules: Rules) -> Iterator[Contribution]:
     """`appointment` at the first `set`; one that was cancelled later was won all the same."""
     first = next((s for s in settings if s.status == "set"), None)
     if first is not None:
@@ -33,4 +33,4 @@ def appointment_facts(settings: Sequence[Setting], base: Dimensions, rules: Rule
             channel=latest(s.how_set for s in settings),
             source=source,
         )
-        yield Fact(dimensions, *rules.place(moment)), Amount(1)
+        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), causes_of(settings))

@@ -9,8 +9,8 @@ from datetime import date
 from itertools import groupby
 from typing import NamedTuple
 
-from services.metrics.contributions.facts import Amount, Dimensions, Fact
-from services.metrics.contributions.order import Order
+from services.metrics.contributions.facts import Amount, Causes, Contribution, Dimensions, Fact
+from services.metrics.contributions.order import Order, causes_of
 from shared.events import Contract, Event
 
 
@@ -37,21 +37,23 @@ class Running(NamedTuple):
     revenue: tuple[int, str] | None
 
 
-def contract_facts(contracts: Mapping[str, Sequence[Term]]) -> Iterator[tuple[Fact, Amount]]:
+def contract_facts(contracts: Mapping[str, Sequence[Term]]) -> Iterator[Contribution]:
     """`contract` (total: change of annual revenue), `running_company` (+1, -1) and `new_customer`."""
     histories = [list(running(terms)) for terms in contracts.values()]
-    for history in histories:
+    for history, terms in zip(histories, contracts.values(), strict=True):
+        causes = causes_of(terms)
         held: tuple[int, str] | None = None
         for state in history:
             now = state.revenue if state.runs else None
             if now != held:
-                yield from _change("contract", state.since, held, -1)
-                yield from _change("contract", state.since, now, 1)
+                yield from _change(state.since, held, -1, causes)
+                yield from _change(state.since, now, 1, causes)
                 held = now
-    yield from _companies(histories)
+    causes = causes_of(term for terms in contracts.values() for term in terms)
+    yield from _companies(histories, causes)
     first = min((s.since for history in histories for s in history if s.runs), default=None)
     if first is not None:
-        yield Fact(Dimensions("new_customer"), first, 0), Amount(1)
+        yield Contribution(Fact(Dimensions("new_customer"), first, 0), Amount(1), causes)
 
 
 def running(terms: Sequence[Term]) -> Iterator[Running]:
@@ -65,13 +67,14 @@ def running(terms: Sequence[Term]) -> Iterator[Running]:
         yield Running(day, runs, revenue)
 
 
-def _change(name: str, day: date, revenue: tuple[int, str] | None, sign: int) -> Iterator[tuple[Fact, Amount]]:
+def _change(day: date, revenue: tuple[int, str] | None, sign: int, causes: Causes) -> Iterator[Contribution]:
     if revenue is not None:
         minor, currency = revenue
-        yield Fact(Dimensions(name, currency=currency), day, 0), Amount(sign, sign * minor)
+        fact = Fact(Dimensions("contract", currency=currency), day, 0)
+        yield Contribution(fact, Amount(sign, sign * minor), causes)
 
 
-def _companies(histories: Sequence[Sequence[Running]]) -> Iterator[tuple[Fact, Amount]]:
+def _companies(histories: Sequence[Sequence[Running]], causes: Causes) -> Iterator[Contribution]:
     changes: dict[date, int] = {}
     for history in histories:
         ran = False
@@ -83,4 +86,4 @@ def _companies(histories: Sequence[Sequence[Running]]) -> Iterator[tuple[Fact, A
         before, running_contracts = running_contracts, running_contracts + changes[day]
         sign = (running_contracts > 0) - (before > 0)
         if sign:
-            yield Fact(Dimensions("running_company"), day, 0), Amount(sign)
+            yield Contribution(Fact(Dimensions("running_company"), day, 0), Amount(sign), causes)

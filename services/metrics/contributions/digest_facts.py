@@ -6,12 +6,13 @@ from functools import partial
 
 from services.metrics.contributions.appointment import appointment_facts
 from services.metrics.contributions.contract import contract_facts
-from services.metrics.contributions.facts import Amount, Dimensions, Fact
+from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
 from services.metrics.contributions.lead import Handover, LeadState
 from services.metrics.contributions.opportunity import first_created, holding_close, opportunity_facts
+from services.metrics.contributions.order import causes_of
 from services.metrics.contributions.rules import Rules
 
-Facts = Iterator[tuple[Fact, Amount]]
+Facts = Iterator[Contribution]
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -26,11 +27,13 @@ def digest_facts(state: LeadState, rules: Rules) -> Facts:
         yield from appointment_facts(settings, base._replace(tier=tier, rank=rank), rules)
     for decided in state.decisions:
         moment, source, _ = decided.order
-        rep = next((h.rep for h in state.handovers if h.handoff_id == decided.handoff_id), "")
+        created = [h for h in state.handovers if h.handoff_id == decided.handoff_id]
+        rep = created[0].rep if created else ""
         dimensions = base._replace(
             name="handoff_decision", outcome=decided.outcome, rep=rep, owner=decided.sales_rep, source=source
         )
-        yield Fact(dimensions, *rules.place(moment)), Amount(1)
+        causes = (*causes_of(created), *causes_of([decided]))
+        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), causes)
     for steps in state.opportunities.values():
         yield from opportunity_facts(steps, base, partial(_rep_at, state.handovers), rules)
     if state.contracts:
@@ -49,14 +52,13 @@ def _creation(state: LeadState, base: Dimensions, rules: Rules) -> Facts:
         return
     place = rules.place(created)
     source = state.origin.text if state.origin else ""
-    yield Fact(base._replace(name="lead", source=source, outcome=_became(state)), *place), Amount(1)
+    told = causes_of([state.origin] if state.origin else [])
+    yield Contribution(Fact(base._replace(name="lead", source=source, outcome=_became(state)), *place), Amount(1), told)
     if state.response:
         (moment, _, _), rep, channel = state.response
         took = (moment - created) // MICROSECOND
-        yield (
-            Fact(base._replace(name="first_response", rep=rep, channel=channel, source=source), *place, took),
-            Amount(1),
-        )
+        dimensions = base._replace(name="first_response", rep=rep, channel=channel, source=source)
+        yield Contribution(Fact(dimensions, *place, took), Amount(1), causes_of([state.response]))
 
 
 def _became(state: LeadState) -> str:
@@ -70,9 +72,9 @@ def _seconds(state: LeadState, base: Dimensions, rules: Rules) -> Facts:
     if len(state.calls) == 2:
         (moment, source, _), rep, channel = state.calls[1]
         dimensions = base._replace(name="second_call", rep=rep, channel=channel, source=source)
-        yield Fact(dimensions, *rules.place(moment)), Amount(1)
+        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), causes_of(state.calls))
     if len(state.actions) == 2:
         (moment, source, _), rep, channel = state.actions[1]
         took = (moment - state.actions[0].order[0]) // MICROSECOND
         dimensions = base._replace(name="second_action", rep=rep, channel=channel, source=source)
-        yield Fact(dimensions, *rules.place(moment), took), Amount(1)
+        yield Contribution(Fact(dimensions, *rules.place(moment), took), Amount(1), causes_of(state.actions))

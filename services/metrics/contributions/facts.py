@@ -48,6 +48,18 @@ class Amount(NamedTuple):
     total: int = 0
 
 
+Causes = tuple[tuple[str, str], ...]
+"""(source, id) of the events that a fact rests on; empty where it rests on observations alone."""
+
+
+class Contribution(NamedTuple):
+    """A fact with its amount and what it rests on."""
+
+    fact: Fact
+    amount: Amount
+    causes: Causes = ()
+
+
 class Contributions:
     """A sum of facts that forgets cells that have come to nothing."""
 
@@ -63,9 +75,14 @@ class Contributions:
         else:
             self._cells.pop(fact, None)
 
-    def add_all(self, facts: Iterable[tuple[Fact, Amount]], sign: int = 1) -> None:
-        """Add (or with sign -1 take away) many amounts."""
-        for fact, amount in facts:
+    def add_all(self, contributed: Iterable[Contribution], sign: int = 1) -> None:
+        """Add (or with sign -1 take away) many contributions."""
+        for fact, amount, _ in contributed:
+            self.add(fact, amount, sign)
+
+    def add_sum(self, other: "Contributions", sign: int = 1) -> None:
+        """Add (or with sign -1 take away) another sum."""
+        for fact, amount in other:
             self.add(fact, amount, sign)
 
     def __iter__(self) -> Iterator[tuple[Fact, Amount]]:

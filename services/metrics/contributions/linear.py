@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from services.metrics.contributions.facts import Amount, Dimensions, Fact
+from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
 from services.metrics.contributions.rules import Attributes, Rules
 from shared.events import Call, Data, Event, HandoffCreated, Spend, StageChanged, Touch
 
@@ -12,17 +12,17 @@ REACTIONS = ("opened", "clicked", "replied", "bounced")
 """Outcomes of touches that tell what the lead did, not that we contacted it."""
 
 
-def event_facts(event: Event, lead: Attributes, rules: Rules) -> tuple[tuple[Fact, Amount], ...]:
+def event_facts(event: Event, lead: Attributes, rules: Rules) -> tuple[Contribution, ...]:
     """The facts of one event of a lead with these attributes: one, or none."""
     if type(event.data) is Spend:
-        return (_spend(event.data, event.source),)
+        return (Contribution(*_spend(event.data, event.source), (event.identity,)),)
     describe = _BY_TYPE.get(type(event.data))
     if describe is None:
         return ()
     base = Dimensions("", segment=lead.segment, campaign=lead.campaign, industry=lead.industry, source=event.source)
     dimensions, amount = describe(event.data, base)
     day, hour = rules.place(event.time)
-    return ((Fact(dimensions, day, hour), amount),)
+    return (Contribution(Fact(dimensions, day, hour), amount, (event.identity,)),)
 
 
 def is_outbound_action(data: Data) -> bool:

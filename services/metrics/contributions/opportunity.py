@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from services.metrics.contributions.facts import Amount, Dimensions, Fact
-from services.metrics.contributions.order import Order, latest
+from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
+from services.metrics.contributions.order import Order, causes_of, latest
 from services.metrics.contributions.rules import Rules
 from shared.events import Event, Opportunity
 
@@ -47,9 +47,7 @@ def holding_close(steps: Sequence[Step]) -> Step | None:
     return next((s for s in reversed(steps) if s.status in ("won", "lost")), None)
 
 
-def opportunity_facts(
-    steps: Sequence[Step], base: Dimensions, rep_at: RepAt, rules: Rules
-) -> Iterator[tuple[Fact, Amount]]:
+def opportunity_facts(steps: Sequence[Step], base: Dimensions, rep_at: RepAt, rules: Rules) -> Iterator[Contribution]:
     """Facts from all steps, in order. Each attribute is the latest known over all of them.
 
     `opportunity` stands at the first created, `validity` (outcome valid or invalid) at the latest of both, `close`
@@ -72,20 +70,21 @@ def opportunity_facts(
         dimensions = known._replace(name=name, outcome=outcome, rep=credited or rep_at(moment), source=source)
         return Fact(dimensions, *rules.place(moment), value)
 
+    causes = causes_of(steps)
     if created:
-        yield fact("opportunity", created), Amount(1, minor)
+        yield Contribution(fact("opportunity", created), Amount(1, minor), causes)
     if judged:
-        yield fact("validity", judged, judged.status), Amount(1, minor)
+        yield Contribution(fact("validity", judged, judged.status), Amount(1, minor), causes)
     if closed:
-        yield fact("close", closed, closed.status), Amount(1, minor)
+        yield Contribution(fact("close", closed, closed.status), Amount(1, minor), causes)
     if created and closed and closed.status == "won":
         took = (closed.order[0] - created.order[0]) // timedelta(microseconds=1)
-        yield fact("sales_cycle", closed, value=took), Amount(1)
+        yield Contribution(fact("sales_cycle", closed, value=took), Amount(1), causes)
     if created:
         # A stock is cut at its period's end, so what it is cut by must not change between opening and closing.
         stock = fact("open_pipeline", created).dimensions
         for at, sign in _openings(steps, created):
-            yield Fact(stock, *rules.place(at.order[0])), Amount(sign, sign * minor)
+            yield Contribution(Fact(stock, *rules.place(at.order[0])), Amount(sign, sign * minor), causes)
 
 
 def _openings(steps: Sequence[Step], created: Step) -> Iterator[tuple[Step, int]]:

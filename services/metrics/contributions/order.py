@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 Order = tuple[datetime, str, str]
 """(time, source, id): the order of events that every rule of the contract means."""
@@ -13,6 +13,19 @@ class Told(NamedTuple):
 
     order: Order
     text: str
+
+
+class Ordered(Protocol):
+    """Anything that remembers where in the order of events it was said."""
+
+    @property
+    def order(self) -> Order:
+        """Its place."""
+
+
+def causes_of(told: Iterable[Ordered]) -> tuple[tuple[str, str], ...]:
+    """(source, id) of the events in which these were said."""
+    return tuple((t.order[1], t.order[2]) for t in told)
 
 
 def earlier(held: Told | None, told: Told) -> Told:

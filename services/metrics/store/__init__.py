@@ -11,6 +11,7 @@ from services.metrics.store.events import (
     history,
     insert_events,
     leads_with_waiting_corrections,
+    units_from,
 )
 from services.metrics.store.leads import StoredLead, insert_leads, load_leads, save_leads
 from services.metrics.store.locks import lock_world
@@ -41,4 +42,5 @@ __all__ = [
     "set_membership",
     "set_meta",
     "state_number",
+    "units_from",
 ]

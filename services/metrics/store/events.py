@@ -139,3 +139,21 @@ async def history(conn: asyncpg.Connection, leads: Collection[str]) -> dict[str,
     for row in rows:
         found[row["lead"]].append(event_of(row))
     return found
+
+
+async def units_from(
+    conn: asyncpg.Connection, names: Collection[str] | None, first: str, limit: int, *, inclusive: bool
+) -> list[str]:
+    """The next units, in order, that have events of these names (None: of any)."""
+    rows = await conn.fetch(
+        """
+        select distinct lead from metrics.events
+        where lead <> '' and (lead > $1 or ($4 and lead = $1)) and ($2::text[] is null or name = any($2))
+        order by lead limit $3
+        """,
+        first,
+        None if names is None else list(names),
+        limit,
+        inclusive,
+    )
+    return [row["lead"] for row in rows]

@@ -1,0 +1,152 @@
+"""The events and leads behind a number: the facts that a question counts, each with the events that it rests on.
+
+Found by making the contributions of unit after unit anew, so it shows what the numbers are made of, not what was noted
+down beside them. Slower than asking for the number, and in pages.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from services.metrics import store
+from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
+from services.metrics.contributions import digest, explained
+from services.metrics.contributions.facts import Contribution
+from services.metrics.contributions.rules import Rules
+from services.metrics.contributions.truth import by_target, truths
+from services.metrics.match import Matcher
+from services.metrics.query.values import MICROSECONDS, amount
+from services.metrics.question import Question
+from shared.events import Event
+
+UNITS_AT_ONCE = 200
+
+
+class Cause(msgspec.Struct):
+    """One event that a fact rests on."""
+
+    source: str
+    id: str
+    type: str
+    time: str
+
+
+class Position(msgspec.Struct, array_like=True):
+    """Where a page ends: the unit, and how many of its contributors were shown."""
+
+    unit: str
+    shown: int
+
+
+Placed = tuple[Position, dict[str, Any]]
+"""A contributor and where it stands."""
+
+EVENTS_OF: dict[str, tuple[str, ...]] = {
+    "activity": ("call", "touch"),
+    "second_call": ("call",),
+    "second_action": ("call", "touch"),
+    "first_response": ("call", "touch"),
+    "stage_entry": ("stage-changed",),
+    "appointment": ("appointment",),
+    "handoff": ("handoff-created",),
+    "handoff_decision": ("handoff-accepted", "handoff-returned"),
+    "opportunity": ("opportunity",),
+    "validity": ("opportunity",),
+    "close": ("opportunity",),
+    "sales_cycle": ("opportunity",),
+    "open_pipeline": ("opportunity",),
+    "contract": ("contract",),
+    "running_company": ("contract",),
+    "new_customer": ("contract",),
+    "spend": ("spend",),
+}
+"""Types of events without which a unit cannot have the fact; a lead may be known from any."""
+
+
+def _event_names(facts: Iterable[str]) -> set[str] | None:
+    wanted = list(facts)
+    return None if any(fact not in EVENTS_OF for fact in wanted) else {n for fact in wanted for n in EVENTS_OF[fact]}
+
+
+def parts_of(kpi: Kpi) -> Mapping[str, Simple]:
+    """What a KPI is made of, by its role in it."""
+    match kpi:
+        case Simple():
+            return {"value": kpi}
+        case Ratio():
+            return {"numerator": kpi.numerator, "denominator": kpi.denominator}
+        case Coverage():
+            return {"stock": kpi.stock, "reached": kpi.reached}
+        case Share():
+            return {"part": kpi.part}
+        case Trailing():
+            return {"of": kpi.of}
+        case _:
+            raise TypeError(f"no way to explain {kpi.id}")
+
+
+class Contributors:
+    """Explains numbers on one connection."""
+
+    def __init__(self, conn: asyncpg.Connection, rules: Rules, matcher: Matcher) -> None:
+        self._conn = conn
+        self._rules = rules
+        self._matcher = matcher
+
+    async def page(
+        self, question: Question, after: Position | None, limit: int
+    ) -> list[tuple[Position, dict[str, Any]]]:
+        """Up to `limit` contributors after a position, in the order of their units."""
+        found: list[Placed] = []
+        first, shown = (after.unit, after.shown) if after else ("", 0)
+        names = _event_names(part.measure.fact for part in parts_of(question.kpi).values())
+        last, inclusive = first, True  # of the unit at which the page before ended there may be more to show
+        while len(found) < limit:
+            units = await store.units_from(self._conn, names, last, UNITS_AT_ONCE, inclusive=inclusive)
+            if not units:
+                return found
+            histories = await store.history(self._conn, units)
+            identities = [e.identity for events in histories.values() for e in events]
+            corrections = by_target(await store.corrections_of(self._conn, identities))
+            for name in units:
+                rows = list(self._explain(question, name, list(truths(histories[name], corrections))))
+                skip = shown if name == first else 0
+                found += [(Position(name, n + 1), row) for n, row in enumerate(rows) if n >= skip]
+            last, inclusive = units[-1], False
+        return found[:limit]
+
+    def _explain(self, question: Question, unit: str, events: Sequence[Event]) -> Iterator[dict[str, Any]]:
+        state = digest(events, self._rules)
+        by_identity = {event.identity: event for event in events}
+        # in one order on every page, whatever order the history came in
+        contributed = sorted(explained(events, state, self._rules), key=lambda c: (c.fact, c.causes))
+        for role, part in parts_of(question.kpi).items():
+            for contribution in contributed:
+                keys = self._matcher.keys(contribution.fact, part.measure, question.known_to(part))
+                if keys is not None:
+                    lead = "" if " " in unit else unit
+                    yield {"part": role, **keys, "lead_id": lead, **_figures(part, contribution), "events": [
+                        _cause(by_identity[cause]) for cause in contribution.causes if cause in by_identity
+                    ]}  # fmt: skip
+
+
+def _figures(part: Simple, contribution: Contribution) -> dict[str, Any]:
+    """What the contributor adds: to a count, to a sum, or a measured time."""
+    fact, added, _ = contribution
+    match part.definition.kind:
+        case "duration":
+            return {"value": fact.value / MICROSECONDS[part.definition.unit]}
+        case "points":
+            return {"value": added.n * part.definition.points_of(fact.dimensions.tier, fact.dimensions.rank)}
+        case "sum" | "mean":
+            return {"value": amount(part, fact.dimensions.currency, added.total)}
+        case "stock" if part.money:
+            return {"value": amount(part, fact.dimensions.currency, added.total)}
+        case _:
+            return {"value": added.n}
+
+
+def _cause(event: Event) -> Cause:
+    return Cause(event.source, event.id, event.type, event.time.isoformat().replace("+00:00", "Z"))
