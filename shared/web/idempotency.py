@@ -1,7 +1,8 @@
 """Idempotency-Key: the same request again gets the same answer and has no second effect.
 
 A run claims its key, works, and stores its answer. A run whose process died leaves its claim behind; after CLAIM_S
-seconds a repetition may take it over. So a handler may run twice for one key and must be safe then: it derives its ids
+seconds a repetition may take it over; at once, if this process knows that the run has ended and could not say so
+because the database was away. So a handler may run twice for one key and must be safe then: it derives its ids
 from `call.idempotency_key`, or its effects are idempotent by themselves.
 """
 
@@ -9,8 +10,10 @@ import asyncio
 import hashlib
 import json
 import secrets
+import time
 import uuid
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -32,7 +35,8 @@ _CLAIM = text(
     "insert into access.idempotency as i (principal, operation, key, token, body_hash)"
     " values (:principal, :operation, :key, :token, :body_hash)"
     " on conflict (principal, operation, key) do update set token = excluded.token, started_at = now()"
-    " where i.status is null and i.started_at < now() - make_interval(secs => :claim_s)"
+    " where i.status is null"
+    " and (i.started_at < now() - make_interval(secs => :claim_s) or i.token = any(cast(:ended as uuid[])))"
     " and i.body_hash is not distinct from excluded.body_hash"
     " returning token"
 )
@@ -90,6 +94,7 @@ class Idempotency:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._ended: dict[uuid.UUID, float] = {}  # runs of ours whose end could not be stored, and when that was
 
     async def begin(self, claim: Claim) -> Stored | None:
         """None: the claim is ours, go on. Else what is stored; of a streamed body the caller compares the hash.
@@ -97,9 +102,10 @@ class Idempotency:
         Raises Problem 409 while another run is in flight, 422 when the key came with another body, DatabaseUnavailable.
         """
         names = {"principal": claim.principal, "operation": claim.operation, "key": claim.key}
-        values = names | {"token": claim.token, "body_hash": claim.body_hash, "claim_s": CLAIM_S}
-        async with transaction(self._engine) as conn:
-            if (await conn.execute(_CLAIM, values)).one_or_none():
+        values = names | {"token": claim.token, "body_hash": claim.body_hash}
+        async with self._or_ended(claim), transaction(self._engine) as conn:
+            limits = {"claim_s": CLAIM_S, "ended": self._ended_lately()}
+            if (await conn.execute(_CLAIM, values | limits)).one_or_none():
                 return None
             row = (await conn.execute(_STORED, names)).one_or_none()
         if row is None:  # released between our two statements
@@ -127,14 +133,28 @@ class Idempotency:
             "body": answer.body,
             "body_hash": claim.body_hash or body_hash,
         }
-        async with transaction(self._engine) as conn:
+        async with self._or_ended(claim), transaction(self._engine) as conn:
             await conn.execute(_STORE, values)
 
     async def release(self, claim: Claim) -> None:
         """Free the key, so that a repetition runs at once."""
         values = {"principal": claim.principal, "operation": claim.operation, "key": claim.key, "token": claim.token}
-        async with transaction(self._engine) as conn:
+        async with self._or_ended(claim), transaction(self._engine) as conn:
             await conn.execute(_RELEASE, values)
+
+    @asynccontextmanager
+    async def _or_ended(self, claim: Claim) -> AsyncIterator[None]:
+        """Remember a run that is over and whose claim may stand in the database nevertheless."""
+        try:
+            yield
+        except DatabaseUnavailable:
+            self._ended[claim.token] = time.monotonic()
+            raise
+
+    def _ended_lately(self) -> list[uuid.UUID]:
+        since = time.monotonic() - CLAIM_S
+        self._ended = {token: at for token, at in self._ended.items() if at > since}
+        return list(self._ended)
 
     async def prune(self) -> int:
         """Remove answers older than KEPT; returns how many."""

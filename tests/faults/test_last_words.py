@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import DatabaseUnavailable, connect, driver, transaction
 from shared.settings import Settings
@@ -65,18 +66,19 @@ async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 @pytest.mark.parametrize("with_driver", [True, False])
 async def test_last_words_between_two_statements_are_an_outage(database_url: str, with_driver: bool) -> None:
     proxy = Proxy(database_url)
+
+    async def hear(engine: AsyncEngine) -> None:
+        async with transaction(engine) as conn:
+            raw = await driver(conn)
+            proxy.say(_LAST_WORDS)
+            await asyncio.sleep(0.2)  # the words arrive while no answer is awaited, and the socket stays open
+            await (raw.execute("select 1") if with_driver else conn.execute(text("select 1")))
+
     async with proxy.run() as url:
         engine = connect(Settings(database_url=url), "test")
         try:
             with pytest.raises(DatabaseUnavailable):
-                async with transaction(engine) as conn:
-                    raw = await driver(conn)
-                    proxy.say(_LAST_WORDS)
-                    await asyncio.sleep(0.2)  # the words arrive, nobody reads an answer: the socket stays open
-                    if with_driver:
-                        await raw.execute("select 1")
-                    else:
-                        await conn.execute(text("select 1"))
+                await hear(engine)
             async with transaction(engine) as conn:  # on a fresh connection
                 assert await (await driver(conn)).fetchval("select 1") == 1
         finally:
