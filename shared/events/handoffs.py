@@ -1,0 +1,54 @@
+"""What handoff decides: stages, and leads handed to sales."""
+
+import msgspec
+
+from shared.events.common import Data, LongText, Name, ReturnReason, Text
+
+
+class PolicyVersion(msgspec.Struct, frozen=True):
+    """A version of a policy; versions never change."""
+
+    id: Name
+    version: int
+
+
+class StageChanged(Data, frozen=True, kw_only=True):
+    """The lead entered a stage. `rule` names what of stages.yaml (or which event) brought it there."""
+
+    from_: Name | None = msgspec.field(name="from", default=None)
+    to: Name
+    cycle: int
+    rule: Text
+
+
+class HandoffCreated(Data, frozen=True, kw_only=True):
+    """Inside sales handed the lead over."""
+
+    handoff_id: Name
+    rep: Name
+    owner: Name
+    segment: Name
+    policy: PolicyVersion
+    overridden: bool = False
+
+
+class HandoffAccepted(Data, frozen=True, kw_only=True):
+    """Sales took the lead."""
+
+    handoff_id: Name
+    sales_rep: Name
+
+
+class HandoffReturned(Data, frozen=True, kw_only=True):
+    """Sales gave the lead back."""
+
+    handoff_id: Name
+    sales_rep: Name
+    reason: ReturnReason
+    comment: LongText | None = None
+
+
+class HandoffOverdue(Data, frozen=True, kw_only=True):
+    """Nobody decided in time."""
+
+    handoff_id: Name
