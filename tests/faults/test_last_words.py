@@ -72,7 +72,10 @@ async def test_last_words_between_two_statements_are_an_outage(database_url: str
             raw = await driver(conn)
             proxy.say(_LAST_WORDS)
             await asyncio.sleep(0.2)  # the words arrive while no answer is awaited, and the socket stays open
-            await (raw.execute("select 1") if with_driver else conn.execute(text("select 1")))
+            if with_driver:
+                await raw.execute("select 1")
+            else:
+                await conn.execute(text("select 1"))
 
     async with proxy.run() as url:
         engine = connect(Settings(database_url=url), "test")
