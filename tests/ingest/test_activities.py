@@ -143,7 +143,7 @@ async def test_1000_activities_in_one_request(door: Door) -> None:
 async def test_contract_and_spend_have_no_lead(door: Door) -> None:
     money = {"value": "1200000", "currency": "JPY"}
     at = "2026-11-20T10:00:00+09:00"
-    contract = {
+    contract: dict[str, Any] = {
         "id": "k1",
         "source": "crm",
         "type": "contract",
@@ -152,7 +152,14 @@ async def test_contract_and_spend_have_no_lead(door: Door) -> None:
         "status": "started",
     }
     contract |= {"company": "acme.co.jp", "effective_on": "2026-12-01", "arr": money}
-    spend = {"id": "s1", "source": "ads", "type": "spend", "occurred_at": at, "amount": money, "category": "marketing"}
+    spend: dict[str, Any] = {
+        "id": "s1",
+        "source": "ads",
+        "type": "spend",
+        "occurred_at": at,
+        "amount": money,
+        "category": "marketing",
+    }
     spend |= {"spent_on": "2026-11-20"}
     answer = await door.post("/v1/activities", [contract, spend, spend | {"id": "s2", "campaign": "spring-webinar"}])
     assert answer.json()["accepted"] == 3
