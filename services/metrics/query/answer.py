@@ -9,7 +9,7 @@ import msgspec
 
 from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
 from services.metrics.distribution import Distribution
-from services.metrics.query.sql import Sql, column, grouped, period
+from services.metrics.query.sql import CELLS, Sql, column, grouped, period
 from services.metrics.query.values import MICROSECONDS, NOTHING, Key, Row, Sum, amount, divided, ratios, simple_value
 from services.metrics.question import Question
 from shared.config.targets import Target
@@ -23,18 +23,21 @@ class Asker:
     """Asks for KPIs on one connection, as of one day."""
 
     def __init__(
-        self, conn: asyncpg.Connection, today: date, fiscal_year_start: int, targets: Iterable[Target] = ()
+        self,
+        conn: asyncpg.Connection,
+        today: date,
+        fiscal_year_start: int,
+        targets: Iterable[Target] = (),
+        cells: str = CELLS,
     ) -> None:
         self._conn = conn
+        self._cells = cells
         self._today = today
         self._fiscal_year_start = fiscal_year_start
         self._targets = {_whose(t): t.value for t in targets}
 
     async def answer(self, question: Question) -> list[Row]:
         """The rows, in order of period, `by` and currency."""
-        if isinstance(question.kpi, Share) and question.kpi.across not in question.by:
-            # without the members there would be nothing to share
-            question = msgspec.structs.replace(question, by=(*question.by, question.kpi.across))
         found = await self._found(question)
         return [_named(question, key, found[key]) for key in sorted(found)]
 
@@ -76,7 +79,7 @@ class Asker:
         if question.to_day:
             sql.keep(f"c.day <= {sql.parameter(question.to_day)}")
         sql.restrict(question)
-        rows: list[asyncpg.Record] = await self._conn.fetch(grouped(cuts, sums, sql), *sql.parameters)
+        rows: list[asyncpg.Record] = await self._conn.fetch(grouped(cuts, sums, sql, self._cells), *sql.parameters)
         return rows
 
     async def _points(self, kpi: Simple, question: Question, cuts: list[str]) -> dict[Key, Sum]:
@@ -98,17 +101,19 @@ class Asker:
         return {key: distribution.described(unit) for key, distribution in found.items()}
 
     async def _shares(self, kpi: Share, question: Question) -> dict[Key, Row]:
-        at = 1 + question.by.index(kpi.across)
-        parts = await self.sums(kpi.part, question)
-        whole: dict[Key, int] = {}
-        for key, found in parts.items():
-            rest = (*key[:at], *key[at + 1 :])
-            whole[rest] = whole.get(rest, 0) + found.n
-        return {
-            key: {"value": divided(found.n, all_n), "numerator": found.n, "denominator": all_n}
-            for key, found in parts.items()
-            if (all_n := whole[(*key[:at], *key[at + 1 :])]) is not None
-        }
+        """Of all members together, whichever of them are asked for."""
+        everybody = msgspec.structs.replace(
+            question,
+            by=tuple(d for d in question.by if d != kpi.across),
+            where=tuple(kept for kept in question.where if kept[0] != kpi.across),
+        )
+        whole = await self.sums(kpi.part, everybody)
+        shares: dict[Key, Row] = {}
+        for key, found in (await self.sums(kpi.part, question)).items():
+            rest = (key[0], *(part for d, part in zip(question.by, key[1:], strict=True) if d != kpi.across))
+            below = whole[rest].n
+            shares[key] = {"value": divided(found.n, below), "numerator": found.n, "denominator": below}
+        return shares
 
     async def _daily(self, kpi: Simple, question: Question, until: date) -> Daily:
         """What each day added, from the beginning."""
