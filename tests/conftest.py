@@ -19,7 +19,7 @@ from tests.system import System
 
 
 @contextmanager
-def _private_folder() -> Iterator[Path]:
+def private_folder() -> Iterator[Path]:
     """For what runs PostgreSQL. Not pytest's own: a second pytest would shut those to the server's user meanwhile."""
     with tempfile.TemporaryDirectory(prefix="tasuki-test-") as folder:
         yield Path(folder)
@@ -32,7 +32,7 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with _private_folder() as folder, PrivatePostgres(folder) as url:
+    with private_folder() as folder, PrivatePostgres(folder) as url:
         yield url
 
 
@@ -64,7 +64,7 @@ def module_database_url(postgres_url: str, _template: str) -> Iterator[str]:
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A data folder of one test's own."""
-    with _private_folder() as folder:
+    with private_folder() as folder:
         yield folder / "data"
 
 
@@ -84,7 +84,7 @@ def free_port() -> Callable[[], int]:
 @pytest.fixture(scope="module")
 def system(free_port: Callable[[], int]) -> Iterator[System]:
     """The whole of Tasuki, started as a user starts it, shared by the tests of one module."""
-    with _private_folder() as folder, System(folder / "data", free_port) as running:
+    with private_folder() as folder, System(folder / "data", free_port) as running:
         yield running
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,13 +28,22 @@ def until(condition: Callable[[], bool], within: float = 60, why: Callable[[], s
 class System:
     """`with System(folder, free_port) as system:` starts it and waits until all services are ready.
 
-    `system.url["ingest"]` and `system.key` reach it; what it has printed is in `system.output()`.
+    `system.url["ingest"]` and `system.key` reach it; what it has printed is in `system.output()`. Another `command`
+    than `tasuki run` may start it, such as `make run`, with the `patience` in seconds that it needs to be ready.
     """
 
     def __init__(
-        self, data_dir: Path, free_port: Callable[[], int], environment: Mapping[str, str | None] | None = None
+        self,
+        data_dir: Path,
+        free_port: Callable[[], int],
+        environment: Mapping[str, str | None] | None = None,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "shared.cli", "run"),
+        patience: float = 120,
     ) -> None:
         self.data_dir = data_dir
+        self.command = command
+        self.patience = patience
         self.key = secrets.token_hex(16)
         self.port: dict[ServiceName, int] = {service: free_port() for service in SERVICES}
         self.url = {service: f"http://127.0.0.1:{port}" for service, port in self.port.items()}
@@ -59,13 +68,14 @@ class System:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.process.poll() is None:
-            assert self.stop() == 0, self.output()
+            status = self.stop()  # make passes the signal on, waits, and ends by it
+            assert status == (-signal.SIGTERM if self.command[0] == "make" else 0), self.output()
 
     def launch(self) -> None:
-        """Starts `tasuki run` without waiting."""
+        """Starts it without waiting."""
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "shared.cli", "run"],
+                self.command,
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -74,15 +84,15 @@ class System:
                 start_new_session=True,
             )
 
-    def wait_ready(self, within: float = 120) -> None:
+    def wait_ready(self) -> None:
         """Waits until every service's /readyz says 200."""
-        self.wait_for(lambda: all(self.is_ready(service) for service in SERVICES), within)
+        self.wait_for(lambda: all(self.is_ready(service) for service in SERVICES), self.patience)
 
     def wait_for(self, condition: Callable[[], bool], within: float = 60) -> None:
         """Waits until a condition holds; fails with what the system said when it ends or takes too long."""
 
         def holds() -> bool:
-            assert self.process.poll() is None, f"tasuki run ended with {self.process.returncode}:\n{self.output()}"
+            assert self.process.poll() is None, f"{self.command} ended with {self.process.returncode}:\n{self.output()}"
             return condition()
 
         until(holds, within, self.output)
