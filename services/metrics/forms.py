@@ -9,6 +9,7 @@ import msgspec
 from services.metrics.catalogue import Kpi
 from services.metrics.question import Grain
 from shared.config.targets import Target
+from shared.events import Timestamp
 from shared.web import Limit, Paging
 from shared.words import Words
 
@@ -63,13 +64,14 @@ class Values(msgspec.Struct):
 
 
 class ValuesQuery(msgspec.Struct, rename={"from_": "from"}):
-    """What is asked of a KPI. `to` is inclusive; `where=segment:smb,channel:call`."""
+    """What is asked of a KPI. `to` is inclusive; `where=segment:smb,channel:call`; `known_at`: as was known then."""
 
     grain: Grain = "month"
     from_: date | None = None
     to: date | None = None
     by: str | None = None
     where: str | None = None
+    known_at: Timestamp | None = None
     format: Literal["json", "csv"] = "json"
 
 

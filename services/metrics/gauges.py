@@ -10,7 +10,7 @@ from typing import NamedTuple
 import asyncpg
 
 from services.metrics.catalogue import Catalogue, Coverage, Kpi, Ratio, Share, Simple, Trailing
-from services.metrics.query.sql import FROM, Sql, column
+from services.metrics.query.sql import CELLS, FROM, Sql, column
 from services.metrics.query.values import MICROSECONDS, NOTHING, Sum, amount, divided, ratio_value, simple_value
 from shared.periods import Period
 
@@ -165,7 +165,7 @@ def _statement(kpi: Simple, dimensions: Iterable[str], periods: Mapping[str, Per
         from (
             select p.label as period, {currency} as currency, {standing[0]} as tier, {standing[1]} as rank,
                    {"".join(f"{column(d)} as by_{d}, " for d in dimensions)} sum(c.n) as n, {total} as total
-            {FROM}
+            {FROM.format(cells=CELLS)}
             join unnest({labels}::text[], {firsts}::date[], {lasts}::date[]) as p(label, first, last)
               on c.day between p.first and p.last
             where {sql.where}

@@ -1,7 +1,7 @@
 """The endpoints of metrics: the catalogue, values, how far the numbers are, rebuild; dead letters stand beside."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,9 +22,12 @@ from services.metrics.forms import (
     ValuesQuery,
     describe,
 )
+from services.metrics.known import cells_known_at
 from services.metrics.match import Matcher
 from services.metrics.query import Asker
-from services.metrics.question import ask
+from services.metrics.query.sql import CELLS
+from services.metrics.query.values import Row
+from services.metrics.question import Question, ask
 from services.metrics.rebuild import rebuild
 from services.metrics.spreadsheet import to_csv
 from services.metrics.targets import target_of
@@ -117,8 +120,16 @@ class Routes:
     def _today(self) -> date:
         return self._clock.now().astimezone(self._settings.zone).date()
 
-    def _asker(self, conn: asyncpg.Connection) -> Asker:
-        return Asker(conn, self._today(), self._settings.fiscal_year_start, self._targets)
+    def _asker(self, conn: asyncpg.Connection, today: date, cells: str = CELLS) -> Asker:
+        return Asker(conn, today, self._settings.fiscal_year_start, self._targets, cells)
+
+    async def _known_at(self, question: Question, known_at: datetime) -> tuple[list[Row], AsOf]:
+        """The answer that was right then, from the events recorded by then; it may take long."""
+        async with transaction(self._engine) as conn:
+            raw = await driver(conn)
+            cells, events = await cells_known_at(self._engine, raw, self._rules, known_at)
+            day = min(known_at, self._clock.now()).astimezone(self._settings.zone).date()
+            return await self._asker(raw, day, cells).answer(question), AsOf(events, {})
 
     def _target(self, kpi: Kpi) -> Target | None:
         return target_of(kpi.id, self._targets, self._today(), self._settings.fiscal_year_start)
@@ -127,14 +138,17 @@ class Routes:
         query = call.query
         kpi = self._kpi(call.path["id"])
         question = ask(kpi, query.grain, query.from_, query.to, query.by, query.where)
-        async with snapshot(self._engine) as conn:
-            raw = await driver(conn)
-            rows = await self._asker(raw).answer(question)
-            events, positions = await store.as_of(raw)
+        if query.known_at is not None:
+            rows, as_of = await self._known_at(question, query.known_at)
+        else:
+            async with snapshot(self._engine) as conn:
+                raw = await driver(conn)
+                rows = await self._asker(raw, self._today()).answer(question)
+                as_of = AsOf(*await store.as_of(raw))
         if query.format == "csv":
             return Answer(to_csv(["period", *question.by], rows), media_type="text/csv; charset=utf-8")
         unit, zone = kpi.definition.unit, self._settings.timezone
-        return Answer(Values(kpi.id, unit, query.grain, zone, rows, AsOf(events, positions)))
+        return Answer(Values(kpi.id, unit, query.grain, zone, rows, as_of))
 
     async def contributors(self, call: Call[None, ContributorsQuery]) -> Answer:
         query = call.query

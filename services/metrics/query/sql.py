@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from services.metrics.catalogue import Exclusion, Measure
 from services.metrics.question import Question
 
+CELLS = "metrics.cells"
+
 FROM = """
-from metrics.cells c
+from {cells} c
 join metrics.dimensions d on d.id = c.dimensions
 left join metrics.membership m on m.rep = d.rep and c.day >= m.from_day and c.day <= m.to_day
 """
@@ -77,8 +79,8 @@ def period(grain: str, fiscal_year_start: int) -> str:
     }[grain]
 
 
-def grouped(cuts: Sequence[str], sums: str, sql: Sql) -> str:
-    """The statement that sums cells by the cuts."""
+def grouped(cuts: Sequence[str], sums: str, sql: Sql, cells: str = CELLS) -> str:
+    """The statement that sums cells by the cuts; `cells`: the table to take them from."""
     numbers = ", ".join(str(n) for n in range(1, len(cuts) + 1))
     where = f"where {sql.where} group by {numbers} having sum(c.n) <> 0 or sum(c.total) <> 0"
-    return f"select {', '.join(cuts)}, {sums} {FROM} {where}"
+    return f"select {', '.join(cuts)}, {sums} {FROM.format(cells=cells)} {where}"

@@ -56,21 +56,23 @@ async def ensure_dimensions(engine: AsyncEngine, ids: DimensionIds, changes: Ite
             await ids.make(await driver(conn), missing)
 
 
-async def add_cells(conn: asyncpg.Connection, shard: int, change: Contributions, ids: DimensionIds) -> None:
+async def add_cells(
+    conn: asyncpg.Connection, shard: int, change: Contributions, ids: DimensionIds, table: str = "metrics.cells"
+) -> None:
     """Add a change to the cells of one shard."""
     rows: list[tuple[date, int, int, int, int, int]] = sorted(
         (fact.day, ids[fact.dimensions], fact.hour, fact.value, amount.n, amount.total) for fact, amount in change
     )
     days, dimensions, hours, values, ns, totals = zip(*rows, strict=True)
     await conn.execute(
-        """
-        insert into metrics.cells as held (day, dimensions, hour, value, shard, n, total)
+        f"""
+        insert into {table} as held (day, dimensions, hour, value, shard, n, total)
         select day, dimensions, hour, value, $7, n, total
         from unnest($1::date[], $2::int[], $3::smallint[], $4::bigint[], $5::bigint[], $6::numeric[])
              as new(day, dimensions, hour, value, n, total)
         on conflict (day, dimensions, hour, value, shard)
         do update set n = held.n + excluded.n, total = held.total + excluded.total
-        """,
+        """,  # noqa: S608 (the table is one of ours)
         days,
         dimensions,
         hours,

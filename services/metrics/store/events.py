@@ -1,6 +1,7 @@
 """Every event ever taken, and which of them corrects which."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
 import asyncpg
 
@@ -74,9 +75,15 @@ async def corrections_of(conn: asyncpg.Connection, identities: Collection[Identi
     return list(found.values())
 
 
-async def all_corrections(conn: asyncpg.Connection) -> list[Event]:
-    """Every correction there is."""
-    rows = await conn.fetch("select * from metrics.events where corrects_source is not null")
+async def all_corrections(conn: asyncpg.Connection, recorded_by: datetime | None = None) -> list[Event]:
+    """Every correction there is, or that was recorded by a time."""
+    rows = await conn.fetch(
+        """
+        select * from metrics.events
+        where corrects_source is not null and ($1::timestamptz is null or recorded_at <= $1)
+        """,
+        recorded_by,
+    )
     return [event_of(row) for row in rows]
 
 

@@ -1,0 +1,95 @@
+"""Makes contributions anew from the stored events, unit after unit, into a table of cells."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+import asyncpg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.metrics import store
+from services.metrics.contributions import contributions
+from services.metrics.contributions.facts import Contributions
+from services.metrics.contributions.lead import LeadState
+from services.metrics.contributions.rules import Rules
+from services.metrics.contributions.truth import CorrectionsOf, by_target, truths
+from shared.events import Event
+
+FETCH = 5_000
+CELLS_IN_MEMORY = 200_000
+
+_log = structlog.get_logger(__name__)
+
+
+class Recomputation:
+    """From all stored events, or from those recorded by a time, into `cells`; digests too when `leads` is set."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        conn: asyncpg.Connection,
+        rules: Rules,
+        *,
+        cells: str,
+        leads: bool = False,
+        recorded_by: datetime | None = None,
+    ) -> None:
+        self._engine = engine
+        self._conn = conn
+        self._rules = rules
+        self._cells = cells
+        self._keeps_leads = leads
+        self._recorded_by = recorded_by
+        self._ids = store.DimensionIds()
+        self._changes: dict[int, Contributions] = {}
+        self._leads: dict[str, tuple[int, LeadState]] = {}
+
+    async def run(self) -> int:
+        """The number of events gone through."""
+        corrections = by_target(await store.all_corrections(self._conn, self._recorded_by))
+        done = 0
+        async for lead, shard, events in self._by_lead():
+            self._count(lead, shard, events, corrections)
+            done += len(events)
+            if sum(len(c) for c in self._changes.values()) + len(self._leads) > CELLS_IN_MEMORY:
+                await self._flush()
+                _log.info("recomputing", events=done)
+        await self._flush()
+        return done
+
+    def _count(self, lead: str, shard: int, events: Sequence[Event], corrections: CorrectionsOf) -> None:
+        state, found = contributions(truths(events, corrections), self._rules)
+        self._changes.setdefault(shard, Contributions()).add_sum(found)
+        if self._keeps_leads:
+            self._leads[lead] = (shard, state)
+
+    async def _flush(self) -> None:
+        await store.ensure_dimensions(self._engine, self._ids, self._changes.values())
+        for shard, change in sorted(self._changes.items()):
+            if len(change):
+                await store.add_cells(self._conn, shard, change, self._ids, self._cells)
+        if self._leads:
+            await store.insert_leads(self._conn, self._leads)
+        self._changes.clear()
+        self._leads.clear()
+
+    async def _by_lead(self) -> AsyncIterator[tuple[str, int, list[Event]]]:
+        """Unit, shard and events of every unit."""
+        lead, shard, events = "", 0, list[Event]()
+        rows = self._conn.cursor(
+            """
+            select * from metrics.events where lead <> '' and ($1::timestamptz is null or recorded_at <= $1)
+            order by lead, shard
+            """,
+            self._recorded_by,
+            prefetch=FETCH,
+        )
+        async for row in rows:
+            if row["lead"] != lead and events:
+                yield lead, shard, events
+                events = []
+            if not events:
+                lead, shard = row["lead"], row["shard"]
+            events.append(store.event_of(row))
+        if events:
+            yield lead, shard, events
