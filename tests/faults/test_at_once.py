@@ -1,0 +1,42 @@
+"""The same event from everybody at the same moment."""
+
+import threading
+
+from tests.faults.client import Client, Reply
+from tests.faults.inside import database, logged, rows, settle
+from tests.system import System
+
+TIMES = 100
+
+
+def test_reliability_1_the_same_event_a_hundred_times_at_once(system: System) -> None:
+    call = {"source": "crowd", "id": "one", "type": "call", "occurred_at": "2026-02-02T00:00:00Z", "duration_s": 60}
+    call |= {"lead": {"email": "mei@crowd.co.jp"}, "rep": "ito", "direction": "outbound", "outcome": "busy"}
+    start, replies = threading.Barrier(TIMES), list[Reply]()
+
+    def post() -> None:
+        client = Client(system)
+        start.wait()
+        replies.append(client.send("ingest", "POST", "/v1/activities", call))
+        client.close()
+
+    threads = [threading.Thread(target=post) for _ in range(TIMES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {reply.status for reply in replies} == {202}
+    results = [reply.body["results"][0] for reply in replies]
+    assert len(results) == TIMES
+    assert sorted(result["status"] for result in results) == ["accepted"] + ["duplicate"] * (TIMES - 1)
+    assert len({(result["event_id"], result["lead_id"]) for result in results}) == 1
+
+    settle(database(system))
+    assert len(rows(database(system), "select from ingest.events where source = 'crowd'")) == 1
+    assert sum(event.source == "crowd" for event in logged(database(system))) == 1
+    client = Client(system)
+    for kpi, expected in (("calls", 1), ("time_spent", 60)):
+        (row,) = client.get("metrics", f"/v1/kpis/{kpi}/values?grain=all&where=source:crowd")["rows"]
+        assert row["value"] == expected
+    client.close()
