@@ -146,7 +146,7 @@ def test_calls_by_every_grain(made: Outside, told: Told, grain: str, expected: d
     assert len(rows) == len(expected)
 
 
-BY = {
+BY: dict[tuple[str, str], dict[str, float]] = {
     ("calls", "rep"): {"tanaka": 3, "yamada": 1, "ito": 2},
     ("calls", "team"): {"smb": 6},
     ("calls", "channel"): {"call": 6},
