@@ -1,6 +1,7 @@
 """Puts the metrics service together; the only file that knows all its parts."""
 
 from services.metrics import store
+from services.metrics.board import Board
 from services.metrics.compile import compile_catalogue
 from services.metrics.contributions.rules import Rules
 from services.metrics.dead_letters import DeadLetters
@@ -8,6 +9,7 @@ from services.metrics.exporter import Exporter
 from services.metrics.fold import Fold
 from services.metrics.rebuild import rebuild
 from services.metrics.routes import Routes
+from services.metrics.stream import Stream
 from shared.consume import Consumer
 from shared.db import driver, transaction
 from shared.events import ACTIVITIES, HANDOFFS, LEADS
@@ -39,15 +41,16 @@ async def build(runtime: Runtime) -> Service:
         clock=runtime.clock,
         telemetry=runtime.telemetry,
     )
-    exporter = Exporter(engine, catalogue, config.team, policy, settings, runtime.clock, config.targets)
+    board = Board(engine, catalogue, config.team, policy, settings, runtime.clock, config.targets)
+    stream = Stream(board)
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)  # dead letters go to the log, too
     routes = Routes(engine, catalogue, rules, consumer, settings, runtime.clock, config.targets, config.team)
     return Service(
-        endpoints=[*routes.table(), *DeadLetters(engine, consumer).table()],
-        tasks={"consumer": consumer.run, "relay": relay.run},
+        endpoints=[*routes.table(), *DeadLetters(engine, consumer).table(), *stream.table()],
+        tasks={"consumer": consumer.run, "relay": relay.run, "stream": stream.run},
         alive={"consumer": consumer.healthy},
         collectors={
-            "kpis": exporter.collect,
+            "kpis": Exporter(engine, board).collect,
             "outbox": outbox_figures(engine, SCHEMA),
             "consumer": consumer_figures(engine, SCHEMA, TOPICS, consumer),
         },

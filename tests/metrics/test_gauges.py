@@ -2,16 +2,15 @@
 
 import asyncio
 from datetime import UTC, date, datetime
-from decimal import Decimal
 
 import pytest
 from prometheus_client.metrics_core import Metric
 
+from services.metrics.board import Board
 from services.metrics.catalogue import Kpi, Share
 from services.metrics.exporter import Exporter
 from services.metrics.gauges import GAUGE_DIMENSIONS
 from shared.clock import FixedClock
-from shared.config.targets import Target
 from shared.events import Event
 from shared.periods import current_periods
 from tests.metrics.numbers import Numbers
@@ -47,15 +46,12 @@ def families(numbers: Numbers, runner: asyncio.Runner) -> dict[str, Metric]:
     async def scrape() -> dict[str, Metric]:
         await numbers.reset()
         await numbers.take(EVENTS)
-        exporter = Exporter(
-            numbers.engine,
-            numbers.catalogue,
-            numbers.fold.team,
-            numbers.rules.policy,
-            numbers.settings,
-            FixedClock(NOW),
-            [Target(kpi="calls", period="2026-11", value=Decimal(400), member="tanaka")],
+        settings, clock = numbers.settings, FixedClock(NOW)
+        targets = [Target(kpi="calls", period="2026-11", value=Decimal(400), member="tanaka")]
+        board = Board(
+            numbers.engine, numbers.catalogue, numbers.fold.team, numbers.rules.policy, settings, clock, targets
         )
+        exporter = Exporter(numbers.engine, board)
         return {family.name: family for family in await exporter.collect()}
 
     return runner.run(scrape())

@@ -1,0 +1,113 @@
+"""`/v1/stream`: changed KPI values as server-sent events, for boards that are live.
+
+One watcher looks for changes while anybody follows. A follower first gets all values, or, when it comes back with the
+`Last-Event-ID` of the present moment, only what changes from then on. `null` means that a value is no more.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+from services.metrics.board import Board, Moment, Now
+from services.metrics.gauges import Sample
+from shared.db import DatabaseUnavailable
+from shared.web import Answer, Call, Endpoint
+
+LOOK_EVERY_S = 0.25
+HEARTBEAT_S = 15.0
+MEDIA_TYPE = "text/event-stream"
+
+
+class Stream:
+    """Watches the board for all who follow."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._followers = 0
+        self._now: Now | None = None
+        self._changed = asyncio.Condition()
+        self._ended = False
+
+    def table(self) -> list[Endpoint]:
+        """The endpoint."""
+        return [
+            Endpoint(
+                method="GET",
+                path="/v1/stream",
+                handler=self.follow,
+                scope="kpis:read",
+                summary="Changed KPI values as server-sent events",
+                answers={200: str},
+                answer_media_type=MEDIA_TYPE,
+            )
+        ]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look for changes until `stop`; then followers are let go."""
+        while not stop.is_set():
+            if self._followers:
+                await self._look()
+            try:
+                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+        async with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    async def follow(self, call: Call) -> Answer:
+        """A stream of events; the first comes at once."""
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        events = self._events(call.request.headers.get("last-event-id"))
+        return Answer(events, headers=headers, media_type=MEDIA_TYPE)
+
+    async def _look(self) -> None:
+        try:
+            now = await self._board.now()
+        except DatabaseUnavailable:
+            return  # followers keep what they have; the next look may be luckier
+        if self._now is None or now.moment != self._now.moment:
+            async with self._changed:
+                self._now = now
+                self._changed.notify_all()
+
+    async def _events(self, last_id: str | None) -> AsyncIterator[bytes]:
+        self._followers += 1
+        try:
+            now = await self._board.now()
+            known: Mapping[Sample, float] = now.values if last_id == _id(now.moment) else {}
+            shown = None
+            while not self._ended:
+                if now.moment != shown:
+                    yield _event(now, known)
+                    known, shown = now.values, now.moment
+                changed = await self._wait(now.moment)
+                if changed is None:
+                    yield b": still here\n\n"
+                else:
+                    now = changed
+        finally:
+            self._followers -= 1
+
+    async def _wait(self, shown: Moment) -> Now | None:
+        """The board once it is another than the one shown; None after a while without any change."""
+        try:
+            async with asyncio.timeout(HEARTBEAT_S), self._changed:
+                await self._changed.wait_for(lambda: self._ended or (self._now and self._now.moment != shown))
+        except TimeoutError:
+            return None
+        return None if self._ended else self._now
+
+
+def _event(now: Now, known: Mapping[Sample, float]) -> bytes:
+    changed: list[dict[str, Any]] = [
+        {**sample._asdict(), "value": value} for sample, value in now.values.items() if known.get(sample) != value
+    ]
+    changed += [{**sample._asdict(), "value": None} for sample in known if sample not in now.values]
+    return b"id: %b\nevent: values\ndata: %b\n\n" % (_id(now.moment).encode(), msgspec.json.encode(changed))
+
+
+def _id(moment: Moment) -> str:
+    return f"{moment.day}/{moment.number}"
