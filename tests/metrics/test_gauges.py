@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 from prometheus_client.metrics_core import Metric
@@ -11,6 +12,7 @@ from services.metrics.catalogue import Kpi, Share
 from services.metrics.exporter import Exporter
 from services.metrics.gauges import GAUGE_DIMENSIONS
 from shared.clock import FixedClock
+from shared.config.targets import Target
 from shared.events import Event
 from shared.periods import current_periods
 from tests.metrics.numbers import Numbers
