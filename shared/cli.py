@@ -45,6 +45,14 @@ def migrate() -> None:
         _fail(str(error))
 
 
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def keys(context: typer.Context) -> None:
+    """Make, list and revoke API keys."""
+    from shared.web.keys_cli import keys as commands
+
+    commands(context.args, prog_name="tasuki keys")
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

@@ -1,4 +1,4 @@
-"""`tasuki keys`: make, list and revoke API keys. Mounted by shared/cli.py as `app.add_typer(keys, name="keys")`."""
+"""`tasuki keys`: make, list and revoke API keys."""
 
 import asyncio
 import sys
