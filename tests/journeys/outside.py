@@ -41,7 +41,14 @@ class Outside:
         if body is not None and content_type:
             sent["content-type"] = content_type
         raw = body if body is None or isinstance(body, bytes | Iterator) else json.dumps(body).encode()
-        return self._client.request(method, self.system.url[service] + path, content=raw, headers=sent)
+        encoded = {name.encode(): value.encode() for name, value in sent.items()}
+        request = self._client.build_request(method, self.system.url[service] + path, content=raw, headers=encoded)
+        answer = self._client.send(request, stream=True)
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            answer.close()  # it has no end
+        else:
+            answer.read()
+        return answer
 
     def ok(self, service: ServiceName, method: str, path: str, body: Any = None, status: int | None = None) -> Any:
         """The answer's JSON; fails unless it has this status (any 2xx when none is named)."""

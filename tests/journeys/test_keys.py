@@ -1,0 +1,156 @@
+"""API keys from outside: which scope opens which endpoint, for every endpoint and every scope."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from shared.settings import SERVICES
+from tests.journeys.operations import Operation, operations_of
+from tests.journeys.outside import Outside
+from tests.system import ROOT
+
+SCOPES = ("leads:write", "leads:read", "activities:write", "handoffs:write", "handoffs:decide", "handoffs:override")
+SCOPES += ("kpis:read", "outreach:read", "admin")
+
+OPENS = {
+    "leads:write": {
+        "POST /v1/leads",
+        "POST /v1/leads/{id}/hearings",
+        "POST /v1/leads/{id}/tool-results",
+        "POST /v1/quarantine/{id}/retry",
+    },
+    "leads:read": {
+        "GET /v1/leads",
+        "GET /v1/leads/{id}",
+        "GET /v1/leads/{id}/observations",
+        "GET /v1/fields",
+        "GET /v1/quarantine",
+        "GET /v1/leads/{id}/readiness",
+        "GET /v1/leads/{id}/stages",
+        "GET /v1/handoffs",
+        "GET /v1/handoffs/{id}",
+        "GET /v1/policies",
+        "GET /v1/policies/{id}/versions/{n}",
+        "GET /v1/definitions",
+    },
+    "activities:write": {"POST /v1/activities"},
+    "handoffs:write": {"POST /v1/handoffs", "POST /v1/leads/{id}/recycle"},
+    "handoffs:decide": {"POST /v1/handoffs/{id}/accept", "POST /v1/handoffs/{id}/return"},
+    "kpis:read": {
+        "GET /v1/kpis",
+        "GET /v1/kpis/{id}/values",
+        "GET /v1/kpis/{id}/contributors",
+        "GET /v1/status",
+        "GET /v1/stream",
+    },
+    "admin": {"PUT /v1/policies/{id}", "POST /v1/rebuild", "GET /v1/dead-letters", "POST /v1/dead-letters/{id}/retry"},
+}
+OPEN = {"GET /livez", "GET /readyz", "GET /metrics", "POST /v1/webhooks/{source}"}
+
+
+@pytest.fixture(scope="module")
+def keys(outside: Outside) -> dict[str, str]:
+    """A key for each scope alone, made as an operator makes them."""
+
+    def make(scope: str) -> str:
+        command = [sys.executable, "-m", "shared.cli", "keys", "create", f"only {scope}", "--scope", scope]
+        done = subprocess.run(
+            command, cwd=ROOT, env=outside.system.environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(SCOPES, pool.map(make, SCOPES), strict=True))
+
+
+@pytest.fixture(scope="module")
+def operations(outside: Outside) -> list[Operation]:
+    return operations_of(outside)
+
+
+def name_of(operation: Operation) -> str:
+    return f"{operation.method} {operation.template}"
+
+
+def test_every_endpoint_is_in_the_table(operations: list[Operation]) -> None:
+    assert {name_of(o) for o in operations} == OPEN.union(*OPENS.values())
+    assert {name_of(o) for o in operations if o.is_open} == OPEN
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_scope_opens_its_endpoints_and_no_other(
+    outside: Outside, operations: list[Operation], keys: dict[str, str], scope: str
+) -> None:
+    assert len(keys[scope]) >= 22, "128 bits at least"
+    for o in operations:
+        if o.is_open:
+            continue
+        answer = _knock(outside, o, keys[scope])
+        if scope == "admin" or name_of(o) in OPENS.get(scope, ()):
+            assert answer.status_code not in (401, 403), f"{name_of(o)}: {answer.text}"
+            assert answer.status_code < 500
+        else:
+            problem = outside.refused(answer, 403)
+            needed = next(scope for scope, opened in OPENS.items() if name_of(o) in opened)
+            assert needed in problem["detail"], "it says what is missing"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer x", "Basic YWRtaW46YWRtaW4=", "bearer  two words", "Bearer \u00e9", "Token x"],
+)
+def test_a_missing_or_wrong_key_gets_401_everywhere(
+    outside: Outside, operations: list[Operation], authorization: str
+) -> None:
+    for o in operations:
+        if not o.is_open:
+            answer = outside.call(
+                o.service, o.method, o.path, {} if o.takes else None, key=None, headers={"authorization": authorization}
+            )
+            outside.refused(answer, 401)
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_a_key_with_one_letter_changed_is_wrong(outside: Outside, keys: dict[str, str]) -> None:
+    key = keys["leads:read"]
+    assert outside.call("ingest", "GET", "/v1/leads", key=key).status_code == 200
+    other = key[:-1] + ("a" if key[-1] != "a" else "b")
+    outside.refused(outside.call("ingest", "GET", "/v1/leads", key=other), 401)
+
+
+def test_open_paths_need_no_key(outside: Outside, operations: list[Operation]) -> None:
+    for o in operations:
+        if o.is_open and o.method == "GET":
+            assert outside.call(o.service, "GET", o.path, key=None).status_code == 200
+    for path in ("/openapi.json", "/docs"):
+        for service in SERVICES:
+            assert outside.call(service, "GET", path, key=None).status_code == 200
+
+
+def test_an_override_needs_its_own_scope(outside: Outside, keys: dict[str, str]) -> None:
+    body = {"lead_id": "nobody", "rep": "tanaka", "reason": "x", "override": {"reason": "y"}}
+    answer = outside.call("handoff", "POST", "/v1/handoffs", body, key=keys["handoffs:write"])
+    assert "handoffs:override" in outside.refused(answer, 403)["detail"]
+    outside.refused(outside.call("handoff", "POST", "/v1/handoffs", body), 404)
+
+
+@pytest.mark.parametrize("key", ["", "a" * 256, "\u00e9", "a\tb"])
+def test_an_unusable_idempotency_key_is_refused(outside: Outside, key: str) -> None:
+    headers = {"idempotency-key": key}
+    body = {"fields": {"email": "a@keyed.example.jp"}}
+    answer = outside.call("ingest", "POST", "/v1/leads", body, headers=headers)
+    outside.refused(answer, 422)
+
+
+def test_no_key_is_in_what_the_system_prints(outside: Outside, keys: dict[str, str]) -> None:
+    printed = outside.system.output()
+    assert not [scope for scope, key in keys.items() if key in printed]
+    assert outside.system.key not in printed
+
+
+def _knock(outside: Outside, o: Operation, key: str) -> httpx.Response:
+    """A request that is refused for its content, if not for its key."""
+    return outside.call(o.service, o.method, o.path, b"1" if o.takes else None, key=key)
