@@ -101,7 +101,7 @@ def _headers(operation: Operation[Any], key: str) -> dict[str, str]:
         headers["content-type"] = "application/json"
     if operation.method == "POST":
         # One key for all tries of one operation: a repetition gets the first answer and has no second effect.
-        headers["idempotency-key"] = secrets.token_urlsafe(24)
+        headers["idempotency-key"] = operation.key or secrets.token_urlsafe(24)
     if traceparent := current_traceparent():
         headers["traceparent"] = traceparent
     return headers

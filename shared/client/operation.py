@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[T]):
-    """One request: to which service, what, and the type of its answer. `body` is encoded as JSON."""
+    """One request: to which service, what, and the type of its answer. `body` is encoded as JSON.
+
+    `key`: the Idempotency-Key of a POST; without one the client makes one for this request and its repetitions.
+    """
 
     service: ServiceName
     method: str
@@ -20,6 +23,11 @@ class Operation(Generic[T]):
     answer: type[T]
     body: Any = None
     query: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+
+    def keyed(self, key: str) -> "Operation[T]":
+        """The same with an Idempotency-Key of the caller's: repeated later, it gives the stored answer."""
+        return replace(self, key=key)
 
     def at(self, cursor: str) -> "Operation[T]":
         """The same list from the cursor on."""
