@@ -90,7 +90,7 @@ class _Gauges:
             case Coverage():
                 return self._coverages(kpi)
             case Trailing():
-                return ((key, found.n / kpi.definition.weeks) for key, found in self._sums[kpi.id].items())
+                return self._trailing(kpi)
             case Simple() if kpi.definition.kind == "duration":
                 unit = MICROSECONDS[kpi.definition.unit]
                 return ((key, divided(found.total, found.n * unit)) for key, found in self._sums[kpi.id].items())
@@ -107,6 +107,13 @@ class _Gauges:
             beside = key if kpi.denominator.money == kpi.numerator.money else (*key[:-1], "")
             found = ratio_value(kpi, key[-1], above.get(key, NOTHING), below.get(beside, NOTHING))
             yield key, found["value"]
+
+    def _trailing(self, kpi: Trailing) -> Values:
+        """Whoever is active in a current period has a mean: 0 when the whole weeks before it were silent."""
+        recent = self._sums[kpi.id]
+        active = {key[1:] for key in self._sums[kpi.of.id]}
+        for key in recent.keys() | {(label, *rest) for label in self._periods for rest in active}:
+            yield key, recent.get(key, NOTHING).n / kpi.definition.weeks
 
     def _shares(self, kpi: Share) -> Values:
         parts = self._sums[kpi.part.id]
