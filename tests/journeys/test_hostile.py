@@ -141,16 +141,16 @@ CALL = {
 @pytest.mark.parametrize("time", TIMES)
 def test_times_without_offset_or_sense_get_422(outside: Outside, time: object) -> None:
     needs = {"needs": {"status": "confirmed"}}
-    for path, body in {
+    bodies: dict[str, dict[str, Any]] = {
         "/v1/leads": {"fields": {"email": "a@b.example.jp"}, "observed_at": time},
         f"/v1/leads/{ID}/hearings": {"rep": "tanaka", "heard_at": time, "channel": "call", "answers": needs},
         f"/v1/leads/{ID}/tool-results": {"tool": "x", "observed_at": time, "fields": {"employees": 1}},
         "/v1/activities": CALL | {"id": "1", "source": "x", "occurred_at": time},
-    }.items():
+    }
+    for path, body in bodies.items():
         outside.refused(outside.call("ingest", "POST", path, body), 422)
-    appointment = {"scheduled_for": time}
-    body = {"lead_id": ID, "rep": "tanaka", "reason": "x", "appointment": appointment}
-    outside.refused(outside.call("handoff", "POST", "/v1/handoffs", body), 422)
+    handoff = {"lead_id": ID, "rep": "tanaka", "reason": "x", "appointment": {"scheduled_for": time}}
+    outside.refused(outside.call("handoff", "POST", "/v1/handoffs", handoff), 422)
 
 
 def test_what_happens_later_than_in_five_minutes_gets_422(outside: Outside) -> None:
@@ -170,7 +170,12 @@ AMOUNTS += [
 
 @pytest.mark.parametrize("amount", AMOUNTS)
 def test_money_is_a_decimal_text_and_a_currency_or_422(outside: Outside, amount: object) -> None:
-    opportunity = {"id": "1", "source": "x", "type": "opportunity", "occurred_at": "2026-11-20T10:00:00+09:00"}
+    opportunity: dict[str, Any] = {
+        "id": "1",
+        "source": "x",
+        "type": "opportunity",
+        "occurred_at": "2026-11-20T10:00:00+09:00",
+    }
     opportunity |= {"lead": {"email": "a@b.example.jp"}, "opportunity_id": "O", "status": "created"}
     outside.refused(outside.call("ingest", "POST", "/v1/activities", opportunity | {"amount": amount}), 422)
 

@@ -12,8 +12,8 @@ from tests.journeys.operations import Operation, operations_of
 from tests.journeys.outside import Outside
 from tests.system import ROOT
 
-SCOPES = ("leads:write", "leads:read", "activities:write", "handoffs:write", "handoffs:decide", "handoffs:override")
-SCOPES += ("kpis:read", "outreach:read", "admin")
+SCOPES = ["leads:write", "leads:read", "activities:write", "handoffs:write", "handoffs:decide", "handoffs:override"]
+SCOPES += ["kpis:read", "outreach:read", "admin"]
 
 OPENS = {
     "leads:write": {
