@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -10,6 +10,11 @@ from shared.config.document import Document
 from shared.words import Words
 
 BOOKED_AMOUNT = "booked_amount"
+FIELD_SALES = "field_sales"
+SCORE_CAP = 1.2
+"""How much of a target counts into a score at most, so that one KPI far above it does not hide another far below."""
+
+Cut = Literal["rep", "owner"]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 
@@ -33,10 +38,16 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Role(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a role's score is made of: KPI id -> weight."""
+    """What a role's score is made of: KPI id -> weight.
+
+    `cut`: which side of a KPI is the role's own, the credited `rep` or the `owner` who sells. Where it is not said,
+    field sales has what it owns and every other role what it is credited with.
+    """
 
     weights: dict[str, Weight]
     label: Words | None = None
+    cut: Cut | None = None
+    cap: Annotated[float, msgspec.Meta(ge=1, le=100)] = SCORE_CAP
     allow_activity_weights: bool = False
     reason: str | None = None
 
@@ -85,6 +96,14 @@ class Team:
         """The person's role on that day, "" when in none."""
         entry = self.entry(rep, day)
         return entry.role if entry else ""
+
+    def cut_of(self, role: str) -> Cut:
+        """By which dimension of a KPI the members of the role are told apart."""
+        return self.roles[role].cut or ("owner" if role == FIELD_SALES else "rep")
+
+    def entries_of(self, rep: str) -> tuple[Member, ...]:
+        """All that holds or held for a person, in the order of the file; () for somebody unknown."""
+        return tuple(self._entries.get(rep, ()))
 
     def members_in(self, role: str, first: date, last: date) -> tuple[str, ...]:
         """Who held the role on any day from `first` to `last`."""
