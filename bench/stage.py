@@ -1,0 +1,75 @@
+"""What a measurement runs on: a private PostgreSQL, processes beside it, free ports."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.postgres import PrivatePostgres
+from shared.process import die_with_parent
+
+READY_WITHIN_S = 30.0
+
+
+def environment(url: str, **more: str) -> dict[str, str]:
+    """Of a process on this database; nothing of `TASUKI_*` outside counts."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("TASUKI_")}
+    return plain | {"TASUKI_DATABASE_URL": url, "TASUKI_LOG_LEVEL": "warning"} | more
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """A fresh private PostgreSQL with all schemas; its URL."""
+    with tempfile.TemporaryDirectory(prefix="tasuki-bench-") as folder, PrivatePostgres(Path(folder) / "data") as url:
+        prepared = environment(url, TASUKI_ADMIN_KEY=secrets.token_hex(16))
+        subprocess.run([sys.executable, "-m", "shared.prepare"], env=prepared, check=True)
+        yield url
+
+
+@contextmanager
+def serving(arguments: list[str], env: Mapping[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m <arguments>` that listens on the port, until the block ends."""
+    process = subprocess.Popen([sys.executable, "-m", *arguments], env=env, preexec_fn=die_with_parent(signal.SIGKILL))
+    try:
+        _wait_for(port, process)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def memory_mib(pid: int) -> float | None:
+    """Resident memory of a process; None where the kernel does not tell it in /proc."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"nothing listens on port {port}: {process.args!r}") from error
+            time.sleep(0.05)
+        else:
+            return
