@@ -86,7 +86,7 @@ class Routes:
                 write,
                 "Hand a lead to sales",
                 forms.HandoffForm,
-                {201: Package, 409: Any},
+                {201: Package, 404: None, 409: Any},
             ),
             get("/v1/handoffs", self.inbox, read, "The inbox, oldest due first", Inbox, forms.InboxQuery),
             get(handoff, self.handoff, read, "The package of a handoff", Package),

@@ -83,6 +83,7 @@ class Routes:
                 summary="Values of a KPI by period and dimensions",
                 query=ValuesQuery,
                 answers={200: Values},
+                other_answer_media_types=("text/csv",),
             ),
             Endpoint(
                 method="GET",
@@ -92,6 +93,7 @@ class Routes:
                 summary="The very events and leads behind a KPI's values",
                 query=ContributorsQuery,
                 answers={200: ContributorPage},
+                other_answer_media_types=("text/csv",),
             ),
             Endpoint(
                 method="GET",

@@ -76,6 +76,7 @@ class Endpoint:
     the endpoint's own); the common problems are added to the documentation by themselves.
     `raw_body`: the handler gets the bytes, whatever their media type; `stream`: it gets them while they arrive, without
     a limit of size. `media_types`: what `Content-Type` may be. `idempotent`: `Idempotency-Key` is honoured (POST).
+    `other_answer_media_types`: as what text a success may be answered instead, where the query asks for it.
     """
 
     method: str
@@ -91,6 +92,7 @@ class Endpoint:
     media_types: tuple[str, ...] = (JSON,)
     idempotent: bool = True
     answer_media_type: str = JSON
+    other_answer_media_types: tuple[str, ...] = ()
 
     @property
     def keyed(self) -> bool:

@@ -107,6 +107,8 @@ def _responses(endpoint: Endpoint, known: Known) -> dict[str, Any]:
                 MEDIA_TYPE if status >= 400 and endpoint.answer_media_type == JSON else endpoint.answer_media_type
             )
             answer["content"] = {media_type: {"schema": _schema(type_, known)}}
+            if status < 400:
+                answer["content"] |= {t: {"schema": {"type": "string"}} for t in endpoint.other_answer_media_types}
         elif status >= 400:
             answer |= problem
         responses[str(status)] = answer

@@ -2,8 +2,10 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -29,6 +31,7 @@ def parse_query(raw: bytes, type_: type[S]) -> S:
     """`a=1&b=x` as the struct. Raises Problem 422, also for a parameter that is unknown or given twice."""
     values: dict[str, str] = {}
     known = [f.encode_name for f in msgspec.structs.fields(type_)]
+    times = _times(type_)
     for name, value in _pairs(raw):
         if name not in known:
             shown = ", ".join(known) or "none"
@@ -37,11 +40,25 @@ def parse_query(raw: bytes, type_: type[S]) -> S:
             raise _wrong(name, "This parameter may be given once only.")
         if "\0" in value:
             raise _wrong(name, "A parameter may not hold NUL.")
+        if name in times and ":" not in value:  # a number would be taken for seconds since 1970
+            raise _wrong(name, "A time is written as RFC 3339 wants it, as in 2026-11-24T10:00:00Z.")
         values[name] = value
     try:
         return msgspec.convert(values, type_, strict=False)
     except msgspec.ValidationError as error:
         raise invalid([explain(error, values, type_, strict=False)]) from error
+
+
+@cache
+def _times(type_: type[msgspec.Struct]) -> frozenset[str]:
+    """Names of the parameters that are times."""
+    return frozenset(f.encode_name for f in msgspec.structs.fields(type_) if datetime in _parts(f.type))
+
+
+def _parts(type_: Any) -> Iterator[Any]:
+    yield type_
+    for part in get_args(type_):
+        yield from _parts(part)
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
