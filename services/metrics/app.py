@@ -9,7 +9,9 @@ from services.metrics.exporter import Exporter
 from services.metrics.fold import Fold
 from services.metrics.rebuild import rebuild
 from services.metrics.routes import Routes
+from services.metrics.scorecard_routes import Scorecards
 from services.metrics.stream import Stream
+from services.metrics.targets import in_currency
 from shared.consume import Consumer
 from shared.db import driver, transaction
 from shared.events import ACTIVITIES, HANDOFFS, LEADS
@@ -25,6 +27,7 @@ async def build(runtime: Runtime) -> Service:
     """The service, its numbers made by the rules of the present configuration."""
     config, settings, engine = runtime.config, runtime.settings, runtime.engine
     catalogue = compile_catalogue(config.kpis, config.fields)
+    targets = in_currency(config.targets, catalogue, config.documents)
     policy = config.policies["default"]
     rules = Rules(settings.zone, config.fields, policy, catalogue.rank_fields)
     await rebuild(engine, rules, only_if_stale=True)
@@ -41,12 +44,14 @@ async def build(runtime: Runtime) -> Service:
         clock=runtime.clock,
         telemetry=runtime.telemetry,
     )
-    board = Board(engine, catalogue, config.team, policy, settings, runtime.clock, config.targets)
+    board = Board(engine, catalogue, config.team, policy, settings, runtime.clock, targets)
     stream = Stream(board)
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)  # dead letters go to the log, too
-    routes = Routes(engine, catalogue, rules, consumer, settings, runtime.clock, config.targets, config.team)
+    routes = Routes(engine, catalogue, rules, consumer, settings, runtime.clock, targets, config.team)
+    dead_letters = DeadLetters(engine, consumer)
+    scorecards = Scorecards(engine, catalogue, config.team, targets, settings, runtime.clock)
     return Service(
-        endpoints=[*routes.table(), *DeadLetters(engine, consumer).table(), *stream.table()],
+        endpoints=[*routes.table(), *scorecards.table(), *dead_letters.table(), *stream.table()],
         tasks={"consumer": consumer.run, "relay": relay.run, "stream": stream.run},
         alive={"consumer": consumer.healthy},
         collectors={

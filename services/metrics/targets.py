@@ -1,11 +1,40 @@
-"""Which targets hold now. Pure."""
+"""Targets that fit the catalogue, and which of them hold now. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
+import msgspec
+
+from services.metrics.catalogue import Catalogue
 from services.metrics.gauges import TOTAL, Sample
+from shared.config.document import Document
 from shared.config.targets import Target
 from shared.periods import current_periods
+
+DEFAULT_CURRENCY = "JPY"
+
+
+def in_currency(
+    targets: Iterable[Target], catalogue: Catalogue, documents: Mapping[str, Document]
+) -> tuple[Target, ...]:
+    """The targets, those of money each in a currency. `documents`: the files by name, for the line of a mistake.
+
+    Raises ConfigError for a currency where there is no money, and where two targets are one once both have theirs.
+    """
+    found: dict[tuple[str | None, ...], Target] = {}
+    for index, target in enumerate(targets):
+        kpi = catalogue.get(target.kpi)
+        money = kpi is not None and kpi.money
+        if target.currency and not money:
+            reason = f"{target.kpi} is no money; leave `currency` out"
+            raise documents["targets"].error((index, "currency"), reason)
+        full = msgspec.structs.replace(target, currency=target.currency or DEFAULT_CURRENCY) if money else target
+        aim = (full.kpi, full.period, full.member, full.team, full.segment, full.currency)
+        if aim in found:
+            reason = f"this target of {target.kpi} for {target.period} stands here twice; `currency` is {full.currency}"
+            raise documents["targets"].error((index,), reason)
+        found[aim] = full
+    return tuple(found.values())
 
 
 def target_samples(targets: Iterable[Target], today: date, fiscal_year_start: int) -> Iterator[tuple[Sample, float]]:

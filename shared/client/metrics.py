@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from shared.client.operation import Operation, given, part
-from shared.client.types import DeadLetter, Kpi, KpiValues, Page, Status
+from shared.client.types import DeadLetter, Kpi, KpiValues, Page, Scorecard, Status
 
 
 def kpis() -> Operation[Page[Kpi]]:
@@ -31,6 +31,12 @@ def values(
         where=",".join(f"{dimension}:{member}" for dimension, member in (where or {}).items()) or None,
     )
     return Operation("metrics", "GET", f"/v1/kpis/{part(kpi)}/values", KpiValues, query=query)
+
+
+def scorecard(role: str, *, grain: str | None = None, period: str | None = None) -> Operation[Scorecard]:
+    """What the members of a role reached of their targets; of this month when neither grain nor period is given."""
+    query = given(grain=grain, period=period)
+    return Operation("metrics", "GET", f"/v1/scorecards/{part(role)}", Scorecard, query=query)
 
 
 def status() -> Operation[Status]:

@@ -207,6 +207,48 @@ class KpiValues(msgspec.Struct, frozen=True, kw_only=True):
     as_of: dict[str, Any]
 
 
+class KpiScore(msgspec.Struct, frozen=True, kw_only=True):
+    """One KPI of a scorecard, money per currency in major units; without a target it does not count."""
+
+    kpi: str
+    weight: float
+    actual: float | None = None
+    target: float | None = None
+    expected: float | None = None
+    pace: float | None = None
+    attainment: float | None = None
+    currency: str | None = None
+    by: str = ""
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """What was reached; `score` is None where nothing that counts has a target."""
+
+    score: float | None
+    kpis: list[KpiScore]
+    without_target: list[str] = []
+    business_days: dict[str, int] | None = None
+
+
+class MemberScore(Score, frozen=True, kw_only=True):
+    """What one member reached."""
+
+    member: str
+    name: str
+
+
+class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
+    """The members of a role in a period, and all of them together."""
+
+    role: str
+    grain: str
+    period: str
+    cap: float
+    members: list[MemberScore]
+    total: Score
+    as_of: dict[str, Any] = {}
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How far the numbers are; `lag` 0: all that is in the log is in them."""
 
