@@ -2,7 +2,7 @@
 
 import sys
 from importlib.metadata import version as installed_version
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -51,6 +51,31 @@ def keys(context: typer.Context) -> None:
     from shared.web.keys_cli import keys as commands
 
     commands(context.args, prog_name="tasuki keys")
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another week.")] = 1,
+    leads: Annotated[int, typer.Option(min=1, max=100_000, help="How many leads.")] = 1_000,
+    week: Annotated[
+        str | None, typer.Option(help="A week of the past, as 2026-W47; the last one unless given.")
+    ] = None,
+    leave: Annotated[
+        bool, typer.Option("--exit", help="End after the board, with the system if the demo began it.")
+    ] = False,
+) -> None:
+    """Tell the running system a week of an invented team, and print a board; starts the system where none runs."""
+    from shared.clock import SystemClock
+    from shared.demo.command import DemoError
+    from shared.demo.command import demo as tell
+
+    try:
+        tell(_settings(), SystemClock(), seed=seed, leads=leads, week=week, leave=leave)
+    except DemoError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("tasuki: broken off; running the demo again goes on where it stopped", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 @app.command()
