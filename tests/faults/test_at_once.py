@@ -1,6 +1,7 @@
 """The same event from everybody at the same moment."""
 
 import threading
+from contextlib import closing
 
 from tests.faults.client import Client, Reply
 from tests.faults.inside import database, logged, rows, settle
@@ -15,10 +16,9 @@ def test_reliability_1_the_same_event_a_hundred_times_at_once(system: System) ->
     start, replies = threading.Barrier(TIMES), list[Reply]()
 
     def post() -> None:
-        client = Client(system)
-        start.wait()
-        replies.append(client.send("ingest", "POST", "/v1/activities", call))
-        client.close()
+        with closing(Client(system)) as client:
+            start.wait()
+            replies.append(client.send("ingest", "POST", "/v1/activities", call))
 
     threads = [threading.Thread(target=post) for _ in range(TIMES)]
     for thread in threads:
@@ -35,8 +35,7 @@ def test_reliability_1_the_same_event_a_hundred_times_at_once(system: System) ->
     settle(database(system))
     assert len(rows(database(system), "select from ingest.events where source = 'crowd'")) == 1
     assert sum(event.source == "crowd" for event in logged(database(system))) == 1
-    client = Client(system)
-    for kpi, expected in (("calls", 1), ("time_spent", 60)):
-        (row,) = client.get("metrics", f"/v1/kpis/{kpi}/values?grain=all&where=source:crowd")["rows"]
-        assert row["value"] == expected
-    client.close()
+    with closing(Client(system)) as client:
+        for kpi, expected in (("calls", 1), ("time_spent", 60)):
+            (row,) = client.get("metrics", f"/v1/kpis/{kpi}/values?grain=all&where=source:crowd")["rows"]
+            assert row["value"] == expected

@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +93,12 @@ def in_background(send: Callable[[Client], Reply], system: System) -> Callable[[
     replies: list[Reply] = []
 
     def work() -> None:
-        client = Client(system)
-        while not replies:
-            try:
-                replies.append(send(client))
-            except InFlight:
-                continue
-        client.close()
+        with closing(Client(system)) as client:
+            while not replies:
+                try:
+                    replies.append(send(client))
+                except InFlight:
+                    time.sleep(0.1)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -134,13 +135,12 @@ def test_reliability_7_an_activity(
     assert sum(event.source == source for event in logged(services.url)) == copies
     for name in ("ingest.events", "handoff.activities", "metrics.events"):
         assert len(rows(services.url, f"select from {name} where source = $1", source)) == 1
-    client = Client(services.system)
-    (row,) = client.get(
-        "metrics", f"/v1/kpis/conversations/values?grain=all&by=source&where=source:{source.replace(' ', '%20')}"
-    )["rows"]
-    assert row["value"] == 1
-    assert client.get("metrics", "/v1/status")["dead_lettered"] == 0
-    client.close()
+    with closing(Client(services.system)) as client:
+        (row,) = client.get(
+            "metrics", f"/v1/kpis/conversations/values?grain=all&by=source&where=source:{source.replace(' ', '%20')}"
+        )["rows"]
+        assert row["value"] == 1
+        assert client.get("metrics", "/v1/status")["dead_lettered"] == 0
 
 
 @pytest.mark.parametrize(("failpoint", "there"), DECISION_FAILPOINTS)
@@ -165,14 +165,13 @@ def test_reliability_7_a_decision(services: Services, failpoint: str, there: int
 
 
 def _ready_lead(services: Services, name: str) -> str:
-    client = Client(services.system)
-    email = f"mei@{name.replace(': ', '-').replace(' ', '-')}.co.jp"
-    lead = client.send("ingest", "POST", "/v1/leads", {"fields": {"email": email, "employees": 350}})
-    lead_id: str = lead.body["lead_id"]
-    answers = {"needs": {"status": "confirmed"}, "authority": {"status": "confirmed"}}
-    heard = {"rep": "tanaka", "heard_at": "2026-02-03T01:00:00Z", "channel": "call", "answers": answers}
-    assert client.send("ingest", "POST", f"/v1/leads/{lead_id}/hearings", heard).status == 201
-    settle(services.url)
-    assert client.get("handoff", f"/v1/leads/{lead_id}/readiness")["decision"] == "ready"
-    client.close()
+    with closing(Client(services.system)) as client:
+        email = f"mei@{name.replace(': ', '-').replace(' ', '-')}.co.jp"
+        lead = client.send("ingest", "POST", "/v1/leads", {"fields": {"email": email, "employees": 350}})
+        lead_id: str = lead.body["lead_id"]
+        answers = {"needs": {"status": "confirmed"}, "authority": {"status": "confirmed"}}
+        heard = {"rep": "tanaka", "heard_at": "2026-02-03T01:00:00Z", "channel": "call", "answers": answers}
+        assert client.send("ingest", "POST", f"/v1/leads/{lead_id}/hearings", heard).status == 201
+        settle(services.url)
+        assert client.get("handoff", f"/v1/leads/{lead_id}/readiness")["decision"] == "ready"
     return lead_id

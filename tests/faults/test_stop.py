@@ -20,7 +20,7 @@ WITHIN_S = 10.0
 def test_reliability_20_stopped_and_started_again_under_load(data_dir: Path, free_port: Callable[[], int]) -> None:
     with System(data_dir, free_port) as system, telling_errors(system):
         with Watch(system) as watch:
-            with Load(system, 2_000, seed=5) as load:
+            with Load(system, 1_000, seed=5) as load:
                 for part in (1, 2):
                     load.release(part * load.size // 2)
                     load.wait_done((2 * part - 1) * load.size // 5)
