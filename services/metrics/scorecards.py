@@ -7,6 +7,7 @@ attainment. `pace` = actual / expected by now, where expected by now = target * 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -201,10 +202,14 @@ def _rows(reading: Reading, actuals: Actuals, goals: Mapping[str, Goal]) -> list
 
 
 def score(rows: Iterable[KpiScore], cap: float) -> float | None:
-    """None where nothing that has a weight has an attainment."""
-    counted = [(row.weight, row.attainment) for row in rows if row.attainment is not None]
+    """None where nothing that has a weight has an attainment. Rounded once, at the end: who is at 1 has 1."""
+    counted = [(_exact(r.weight), _exact(min(r.attainment, cap))) for r in rows if r.attainment is not None]
     weights = sum(weight for weight, _ in counted)
-    return sum(weight * min(attainment, cap) for weight, attainment in counted) / weights if weights else None
+    return float(sum(weight * reached for weight, reached in counted) / weights) if weights else None
+
+
+def _exact(number: float) -> Fraction:
+    return Fraction(str(number))  # by its text: 0.6 is three fifths, which the float itself is not
 
 
 def _without_target(rows: Iterable[KpiScore]) -> list[str]:
