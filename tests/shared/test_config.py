@@ -103,6 +103,8 @@ MISTAKES = [
     ("sources.yaml", "provider: json", "provider: jsn", "Invalid enum value 'jsn'"),
     ("sources.yaml", "- id: web-json", "- id: website", "the source `website` stands here twice"),
     ("sources.yaml", "会社名: company_name", "会社名: company", "`会社名` is mapped to `company`, which is no field"),
+    ("team.yaml", "cut: owner", "cut: team", "Invalid enum value 'team'"),
+    ("team.yaml", "cut: owner", "cap: 0.9", ">= 1.0"),
     ("team.yaml", "role: field_sales", "role: fieldsales", "the role `fieldsales`, which is not under `roles`"),
     ("team.yaml", "team: enterprise", "team: big", "the team `big`, which is not under `teams`"),
     ("team.yaml", "{id: yamada", "{id: tanaka", "two entries for the same days"),
