@@ -1,6 +1,7 @@
 """Waking by PostgreSQL's NOTIFY: whoever waits for another process's work learns of it at once."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -24,9 +25,10 @@ class Notices:
         self.backend: str | None = None
         """Names the server process of the connection while there is one: when that is gone, so are we."""
 
-    def waker(self, channel: str) -> "Waker":
-        """Something that wakes at notices on the channel; it listens from its first `wait` on."""
-        waker = Waker(self)
+    def waker(self, channel: str, payloads: Collection[str] | None = None) -> "Waker":
+        """Something that wakes at notices on the channel, or only at those of some payloads; it listens from its
+        first `wait` on."""
+        waker = Waker(self, payloads)
         self._wakers.setdefault(channel, []).append(waker)
         return waker
 
@@ -74,8 +76,10 @@ class Notices:
             f"select {BACKEND} from pg_stat_activity where pid = pg_backend_pid()"  # noqa: S608 - our own text
         )
 
-    def _notified(self, _connection: Any, _pid: int, channel: str, _payload: str) -> None:
-        self._wake(channel)
+    def _notified(self, _connection: Any, _pid: int, channel: str, payload: str) -> None:
+        for waker in self._wakers[channel]:
+            if waker.payloads is None or payload in waker.payloads:
+                waker.wake()
 
     def _lost(self, connection: Any) -> None:
         if connection is self._driver:
@@ -96,8 +100,9 @@ class Waker:
     connection was lost. Hence: look for work, then wait.
     """
 
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, payloads: Collection[str] | None) -> None:
         self._notices = notices
+        self.payloads = payloads
         self._woken = asyncio.Event()
 
     async def wait(self, timeout_s: float) -> bool:

@@ -1,7 +1,7 @@
 """The log in PostgreSQL: tables of the schema `log`, for a machine without Kafka.
 
 An append locks the rows of its partitions until it is committed and takes its offsets from them: that makes offsets
-dense and in commit order, and appends to one partition follow one another. `NOTIFY` wakes the readers.
+dense and in commit order, and appends to one partition follow one another. `NOTIFY` wakes the readers of its topics.
 """
 
 from collections import Counter, defaultdict
@@ -38,7 +38,7 @@ with counted as (
     from unnest($3::int[], $4::int[], $5::text[], $6::bytea[], $7::bytea[]) as m(id, nth, key, headers, value)
     join locked l using (id)
 )
-select pg_notify($8, '')
+select pg_notify($8, topic) from unnest($9::text[]) topic
 """
 
 
@@ -101,12 +101,13 @@ class EmbeddedLog:
             nth[partition] += 1
         async with _log_errors(), transaction(self._engine) as conn:
             connection = await driver(conn)
-            await connection.execute(_APPEND, list(nth), list(nth.values()), *columns.values(), CHANNEL)
+            topics = list({message.topic for message in messages})
+            await connection.execute(_APPEND, list(nth), list(nth.values()), *columns.values(), CHANNEL, topics)
 
     async def join(self, group: str, member: str, topics: Sequence[str], keeper: PositionKeeper) -> EmbeddedReader:
         ids = {at: id_ for at, id_ in self._ids.items() if at.topic in topics}
         membership = Membership(self._engine, self._notices, group, member, self._partitions, self._lease_s)
-        reader = EmbeddedReader(self._engine, self._notices.waker(CHANNEL), ids, membership, keeper)
+        reader = EmbeddedReader(self._engine, self._notices.waker(CHANNEL, topics), ids, membership, keeper)
         async with _log_errors():
             await membership.join()
         return reader

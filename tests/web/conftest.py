@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
@@ -29,7 +28,7 @@ class Site:
     """A served sample: `client` calls it as admin, `logged` holds its log lines."""
 
     url: str
-    app: FastAPI
+    app: ASGIApp
     sample: Sample
     engine: AsyncEngine
     telemetry: Telemetry
