@@ -93,7 +93,7 @@ class _Board:
     async def funnel(self, stages: Sequence[str]) -> Table:
         rows = (await self._client.send(metrics.values("stage_entries", grain="all", by=["stage"]))).rows
         entries = {row["stage"]: row["value"] for row in rows}
-        table = _table("Stages entered since ever")
+        table = _table("Stages entered")
         for name in ("stage", "leads"):
             table.add_column(name, justify="right" if name == "leads" else "left")
         for stage in stages:

@@ -10,7 +10,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from shared.client import AsyncClient, TasukiError
+from shared.client import AsyncClient, ProblemError, TasukiError
 from shared.clock import Clock
 from shared.config import Config, load_config
 from shared.config.errors import ConfigError
@@ -24,6 +24,10 @@ from shared.periods import business_date, parse_period
 from shared.settings import Settings
 
 _LEAST_DAYS: Final = 2
+_CONTRADICTS: Final = ("identity-conflict", "idempotency-key-reused")
+_OTHERWISE: Final = (
+    "\nThis week was told before with another team, other campaigns or by another version; tell another with --seed."
+)
 
 
 class DemoError(Exception):
@@ -37,16 +41,17 @@ def demo(settings: Settings, clock: Clock, *, seed: int, leads: int, week: str |
     KeyboardInterrupt when it is broken off before the board.
     """
     console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, as by Ctrl-C
     try:
         config = load_config(settings.config_dir)
         told = _week(settings, config, clock, seed, leads, week)
-        with running(settings) as ours:
-            if ours:
-                console.print("Nothing answered on the ports, so the demo started the system itself.")
+        with running(settings, console.print) as ours:
             asyncio.run(_tell(console, settings, told, config))
             if ours and not leave:
                 console.print("The system keeps running so that you can look around; Ctrl-C ends it.")
                 _until_interrupted()
+    except ProblemError as error:
+        raise DemoError(f"{error}{_OTHERWISE if error.slug in _CONTRADICTS else ''}") from error
     except (ConfigError, NotRunning, Refused, TasukiError, httpx.HTTPError) as error:
         raise DemoError(str(error)) from error
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -27,12 +27,16 @@ class NotRunning(Exception):
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[bool]:
-    """A system that is ready. Yields whether it was started here: then it ends on leaving. Raises NotRunning."""
+def running(settings: Settings, say: Callable[[str], None]) -> Iterator[bool]:
+    """A system that is ready. Yields whether it was started here: then that is said, and it ends on leaving.
+
+    Raises NotRunning.
+    """
     if any(_answers(settings, service) is not None for service in SERVICES):
         _wait_ready(settings, None)
         yield False
         return
+    say("Nothing answers on the ports, so the demo starts the system itself.")
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "shared.cli", "run"],
