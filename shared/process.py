@@ -11,6 +11,9 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
+REFUSED = 2
+"""Exit status of a service that starting again would not help: its settings or configuration are wrong."""
+
 
 def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
     """A `preexec_fn` for subprocess: the kernel sends the child `death_signal` when its parent ends, even by SIGKILL.

@@ -27,6 +27,7 @@ from shared.config import Config, ConfigError, load_config
 from shared.db import DatabaseUnavailable, connect, transaction
 from shared.eventlog.embedded import EmbeddedLog
 from shared.eventlog.port import EventLog, LogUnavailable
+from shared.process import REFUSED
 from shared.settings import ServiceName, Settings
 from shared.telemetry import Collector, Telemetry
 from shared.web.app import create_app
@@ -97,10 +98,15 @@ def _load(service: str) -> tuple[Settings, Config]:
 
 
 def _refuse(service: str, lines: list[str]) -> NoReturn:
+    sys.exit(_explain(service, lines))
+
+
+def _explain(service: str, lines: list[str]) -> int:
+    """Says what has to be mended; the exit status for it."""
     for line in lines:
         print(line, file=sys.stderr)
     print(f"tasuki: {service} does not start; mend what is said above.", file=sys.stderr)
-    sys.exit(2)
+    return REFUSED
 
 
 async def _run(service: ServiceName, build: Build, settings: Settings, config: Config, telemetry: Telemetry) -> int:
@@ -117,6 +123,8 @@ async def _run(service: ServiceName, build: Build, settings: Settings, config: C
             runtime = Runtime(settings, SystemClock(), engine, log, telemetry, config, Access(engine))
             built = await build(runtime)
             return await _Process(service, runtime, built, stop).run(listening)
+    except ConfigError as error:  # of a file that only this service understands, such as kpis.yaml
+        return _explain(service, [str(error)])
     except Exception:
         telemetry.log.exception("start_failed")
         return 1

@@ -14,7 +14,7 @@ from shared.files import write_private
 from shared.keeper import Keeper, ServiceProcess, say, start_python
 from shared.ports import PortError, require_free_ports
 from shared.postgres import PostgresError, PrivatePostgres
-from shared.process import how_it_ended
+from shared.process import REFUSED, how_it_ended
 from shared.settings import SERVICES, Settings
 
 _TICK = 0.1  # seconds between two looks at the children
@@ -102,12 +102,20 @@ class Supervisor:
             kept.insert(0, Keeper("PostgreSQL", self._postgres))
         announced = False
         while self._asked_at is None:
+            if not announced:
+                self._give_up_if_refused()
             for keeper in kept:
                 keeper.look()
             if not announced and self._all_ready():
                 self._announce(time.monotonic() - began)
                 announced = True
             time.sleep(_TICK)
+
+    def _give_up_if_refused(self) -> None:
+        """A service that refuses its configuration would refuse it again; later, when others run, it is kept trying."""
+        for child in self._services:
+            if child.ended() == REFUSED:
+                raise StartError(f"The start was given up: {child.service} refused its configuration, see above.")
 
     def _all_ready(self) -> bool:
         settings = self._settings

@@ -146,17 +146,24 @@ def test_a_taken_port_is_refused_with_its_setting(start: Callable[..., System]) 
     assert "TASUKI_HANDOFF_PORT" in system.output()
 
 
+@pytest.mark.parametrize(
+    ("file", "right", "wrong"),
+    [
+        ("fields.yaml", "type: integer", "type: nonsense"),  # every service reads it
+        ("kpis.yaml", "kind: count", "kind: nonsense"),  # what is in it only metrics knows
+    ],
+)
 def test_a_mistake_in_the_configuration_is_refused_with_file_and_line(
-    start: Callable[..., System], tmp_path: Path
+    start: Callable[..., System], tmp_path: Path, file: str, right: str, wrong: str
 ) -> None:
     broken = shutil.copytree(ROOT / "config", tmp_path / "broken")
-    lines = (broken / "fields.yaml").read_text(encoding="utf-8").splitlines()
-    at = next(number for number, line in enumerate(lines) if "type: integer" in line)
-    lines[at] = lines[at].replace("type: integer", "type: nonsense")
-    (broken / "fields.yaml").write_text("\n".join(lines), encoding="utf-8")
+    lines = (broken / file).read_text(encoding="utf-8").splitlines()
+    at = next(number for number, line in enumerate(lines) if right in line)
+    lines[at] = lines[at].replace(right, wrong)
+    (broken / file).write_text("\n".join(lines), encoding="utf-8")
     system = start(TASUKI_CONFIG_DIR=str(broken))
     assert system.process.wait(60) == 1
-    assert f"fields.yaml:{at + 1}" in system.output()
+    assert f"{file}:{at + 1}" in system.output()
     assert "nonsense" in system.output()
     assert everything_ended(system)
 
