@@ -30,7 +30,7 @@ class Job(msgspec.Struct, kw_only=True):
     connections: int = 64
     seconds: float = 2.0
     batch: int = 1
-    leads: int = 10_000
+    leads: int = 1_000
     seed: int = 1
     rate: float | None = None
 
