@@ -20,6 +20,7 @@ _TOTALS: Final = (
     "appointments", "opportunities", "deals", "closing_rate",
 )  # fmt: skip
 _BY_REP: Final = ("calls", "conversations", "appointments", "opportunities", "deals")
+_FUNNEL: Final = ("leads", "conversations", "appointments", "opportunities", "deals")
 _MONEY: Final = ("pipeline_amount", "booked_amount", "average_deal_size", "arr", "spend")
 _BAR: Final = 30
 
@@ -27,11 +28,11 @@ _BAR: Final = 30
 async def show_board(
     console: Console, client: AsyncClient, week: Week, names: Mapping[str, str], stages: Sequence[str]
 ) -> None:
-    """Prints totals, reps, hours, funnel and money of the week. `names`: member id -> name; `stages` in their order."""
+    """Prints the week: totals, reps, segments, hours, stages, money. `names`: member id -> name; `stages` in order."""
     board = _Board(client, week, {kpi.id: kpi for kpi in (await client.send(metrics.kpis())).items})
     title = f"{week.monday} – {week.sunday}"
-    console.print(await board.totals(title), await board.reps(names), await board.hours(), sep="\n")
-    console.print(await board.funnel(stages), await board.money(), sep="\n")
+    console.print(await board.totals(title), await board.reps(names), await board.segments(), sep="\n")
+    console.print(await board.hours(), await board.stages(stages), await board.money(), sep="\n")
 
 
 def show_addresses(console: Console, settings: Settings, week: Week, key: str) -> None:
@@ -65,17 +66,10 @@ class _Board:
         return table
 
     async def reps(self, names: Mapping[str, str]) -> Table:
-        columns = self._known(_BY_REP)
-        found = {kpi: {row["rep"]: row["value"] for row in await self._week_of(kpi, by=["rep"])} for kpi in columns}
-        table = _table("By rep")
-        table.add_column("rep", no_wrap=True)
-        for kpi in columns:
-            table.add_column(kpi, justify="right")
-        everybody = sorted({rep for values in found.values() for rep in values})
-        for rep in everybody:
-            cells = (_shown(found[kpi].get(rep, 0), self._kpis[kpi].unit) for kpi in columns)
-            table.add_row(f"{names.get(rep, '')} {rep}".strip() or "(nobody)", *cells)
-        return table
+        return await self._side_by_side("rep", _BY_REP, names)
+
+    async def segments(self) -> Table:
+        return await self._side_by_side("segment", _FUNNEL, {})
 
     async def hours(self) -> Table:
         calls = {row["hour"]: row["value"] for row in await self._week_of("calls", by=["hour"])}
@@ -90,7 +84,7 @@ class _Board:
             table.add_row(hour, f"{calls[hour]:,}", f"{talks.get(hour, 0):,}", "█" * int(share))
         return table
 
-    async def funnel(self, stages: Sequence[str]) -> Table:
+    async def stages(self, stages: Sequence[str]) -> Table:
         rows = (await self._client.send(metrics.values("stage_entries", grain="all", by=["stage"]))).rows
         entries = {row["stage"]: row["value"] for row in rows}
         table = _table("Stages entered")
@@ -110,6 +104,21 @@ class _Board:
             table.add_column(currency, justify="right")
         for kpi in kpis:
             table.add_row(kpi, *(_shown(amounts[kpi].get(currency), "money") for currency in currencies))
+        return table
+
+    async def _side_by_side(self, dimension: str, wanted: Sequence[str], names: Mapping[str, str]) -> Table:
+        """A line for each member of the dimension, a column for each KPI."""
+        kpis = self._known(wanted)
+        found = {
+            kpi: {row[dimension]: row["value"] for row in await self._week_of(kpi, by=[dimension])} for kpi in kpis
+        }
+        table = _table(f"By {dimension}")
+        table.add_column(dimension, no_wrap=True)
+        for kpi in kpis:
+            table.add_column(kpi, justify="right")
+        for member in sorted({member for values in found.values() for member in values}):
+            cells = (_shown(found[kpi].get(member, 0), self._kpis[kpi].unit) for kpi in kpis)
+            table.add_row(f"{names.get(member, '')} {member}".strip() or "(none)", *cells)
         return table
 
     def _known(self, wanted: Sequence[str]) -> list[str]:

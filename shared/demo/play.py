@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from shared.client import AsyncClient, NotFound, TasukiError, handoff, ingest, metrics
+from shared.client import AsyncClient, Conflict, NotFound, TasukiError, handoff, ingest, metrics
 from shared.client.types import ActivityResult, Readiness, Status
 from shared.demo.stories import Activity, Hearing, Pass, Submission, ToolResult
 from shared.demo.week import Week
@@ -105,14 +105,20 @@ class _Player:
         self._tally.duplicates += receipt.duplicates
 
     async def _pass(self, wish: Pass) -> None:
-        """Hands a lead over only when readiness says so; then sales says what it says."""
+        """Hands over what is ready, and tries with what lacks an answer, which is refused; then sales decides."""
         lead_id = self._ids[wish.external_id]
         readiness = await self._readiness(lead_id, self._told[wish.external_id])
-        if readiness.decision != "ready":
-            self._tally.handoffs[readiness.decision] += 1
+        if readiness.decision == "not_ready":  # the answer was a no: nobody tries
+            self._tally.handoffs["not ready"] += 1
             return
         asked = handoff.hand_over(lead_id, rep=wish.rep, reason=wish.reason, appointment=wish.appointment)
-        package = await self._client.send(asked.keyed(f"{wish.external_id}-handoff"))
+        try:
+            package = await self._client.send(asked.keyed(f"{wish.external_id}-handoff"))
+        except Conflict as refusal:
+            if refusal.slug != "handoff-not-ready":
+                raise
+            self._tally.handoffs["refused with 409"] += 1
+            return
         if wish.decision == "accept":
             answer = handoff.accept(package.handoff_id, sales_rep=package.owner)
         elif wish.decision == "return":

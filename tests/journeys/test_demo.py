@@ -1,5 +1,6 @@
 """`tasuki demo` as a user types it: the KPIs are a plain count over the events that it tells."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from shared.demo.world import crews_of
 from tests.journeys.outside import Outside
 from tests.system import ROOT, System, until
 
-SEED, LEADS, MONDAY = 24, 30, date(2026, 5, 18)  # chosen because it has something of everything that is counted here
+SEED, LEADS, MONDAY = 283, 30, date(2026, 5, 18)  # chosen because it has something of everything that is counted here
 TOKYO = ZoneInfo("Asia/Tokyo")
 SILENT = ("opened", "clicked", "replied", "bounced")
 EVER = (date.min, date.max)
@@ -83,6 +84,18 @@ def test_every_lead_is_there_and_every_handoff_was_ready(outside: Outside, week:
     assert packages
     assert {package["readiness"]["decision"] for package in packages} == {"ready"}
     assert all(package["appointment"]["appointment_id"] for package in packages)
+
+
+def test_what_lacks_an_answer_is_refused_and_said_so(outside: Outside, week: Week, said: str) -> None:
+    refused = sum(int(count) for count in re.findall(r"(\d+)\s+refused\s+with\s+409", said))
+    assert refused > 0, "the seed shows nothing of it"
+    handed_over = {one["lead_id"] for one in outside.ok("handoff", "GET", "/v1/handoffs?limit=200")["items"]}
+    assert len(handed_over) == len(week.passes) - refused
+    emails = {lead.external_id: lead.fields["email"] for lead in week.leads}
+    wished = [outside.ok("ingest", "GET", f"/v1/leads?email={emails[p.external_id]}")["items"] for p in week.passes]
+    others = [lead["lead_id"] for (lead,) in wished if lead["lead_id"] not in handed_over]
+    decisions = [outside.ok("handoff", "GET", f"/v1/leads/{one}/readiness")["decision"] for one in others]
+    assert decisions == ["needs_information"] * refused
 
 
 def test_the_board_shows_the_numbers_and_where_to_look(outside: Outside, week: Week, said: str) -> None:
