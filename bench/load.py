@@ -9,7 +9,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from typing import cast
 
 import msgspec
@@ -72,7 +72,7 @@ class _Run:
         self.statuses: Counter[int] = Counter()
         self.durations: list[float] = []
         self.sent: list[float] = []
-        self.idle: deque[_Connection] = deque()
+        self.idle: asyncio.Queue[_Connection] = asyncio.Queue()
         self.open = 0
         self.finished = asyncio.get_running_loop().create_future()
         self._posted = Posted(job.prefix, job.leads, job.seed)
@@ -85,21 +85,18 @@ class _Run:
         body = self._posted.body(self.job.batch)
         return b"%s%d\r\n\r\n%s" % (self._head, len(body), body)
 
-    async def pace(self) -> None:
-        """Begin requests at the job's rate; those that find no free connection begin late, all at once."""
-        assert self.job.rate
+    async def pace(self, rate: float) -> None:
+        """Begin requests at this rate a second; those that find no free connection begin late, all at once."""
         loop, n = asyncio.get_running_loop(), 0
-        while (due := self.begun + n / self.job.rate) < self.until:
+        while (due := self.begun + n / rate) < self.until:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            while not self.idle:
-                await asyncio.sleep(0.001)
-            self.idle.popleft().send()
+            (await self.idle.get()).send()
             n += 1
         loop.call_later(1.0, self.close)
 
     def close(self) -> None:
-        for connection in self.idle:
-            connection.close()
+        while not self.idle.empty():
+            self.idle.get_nowait().close()
 
     def load(self) -> Load:
         durations = sorted(self.durations)
@@ -149,7 +146,7 @@ class _Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         if self._run.job.rate:
-            self._run.idle.append(self)
+            self._run.idle.put_nowait(self)
         elif time.monotonic() < self._run.until:
             self.send()
         else:
@@ -170,7 +167,7 @@ async def _main(job: Job) -> Load:
         *(loop.create_connection(lambda: _Connection(run), "127.0.0.1", job.port) for _ in range(job.connections))
     )
     if job.rate:
-        await run.pace()
+        await run.pace(job.rate)
     await run.finished
     return run.load()
 
