@@ -1,13 +1,13 @@
 """The command `tasuki`: a thin table; each command's work is elsewhere, imported only when it is asked for."""
 
 import sys
+from importlib.metadata import entry_points
 from importlib.metadata import version as installed_version
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from shared.settings import Settings
+from shared.terminal import fail, read_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,9 +23,9 @@ def run() -> None:
     from shared.supervisor import StartError, Supervisor
 
     try:
-        Supervisor(_settings()).run()
+        Supervisor(read_settings()).run()
     except StartError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -34,7 +34,7 @@ def migrate() -> None:
     from shared.migrate import migrate as migrate_database
     from shared.postgres import PostgresError, PrivatePostgres
 
-    settings = _settings()
+    settings = read_settings()
     if settings.database_url is not None:
         migrate_database(settings.database_url)
         return
@@ -42,7 +42,7 @@ def migrate() -> None:
         with PrivatePostgres(settings.data_dir) as url:
             migrate_database(url)
     except PostgresError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -70,9 +70,9 @@ def demo(
     from shared.demo.command import demo as tell
 
     try:
-        tell(_settings(), SystemClock(), seed=seed, leads=leads, week=week, leave=leave)
+        tell(read_settings(), SystemClock(), seed=seed, leads=leads, week=week, leave=leave)
     except DemoError as error:
-        _fail(str(error))
+        fail(str(error))
     except KeyboardInterrupt:
         print("tasuki: broken off; running the demo again goes on where it stopped", file=sys.stderr)
         raise SystemExit(130) from None
@@ -84,23 +84,14 @@ def version() -> None:
     print(installed_version("tasuki"))
 
 
+# Services are not known here: each names its commands as an entry point.
+for found in entry_points(group="tasuki.commands"):
+    app.add_typer(found.load(), name=found.name)
+
+
 def main() -> None:
     """Entry point of the command `tasuki`."""
     app()
-
-
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        # Without the values: a key or a password may be among them.
-        mistakes = [f"TASUKI_{str(mistake['loc'][0]).upper()}: {mistake['msg']}" for mistake in error.errors()]
-        _fail("a setting makes no sense: " + "; ".join(mistakes))
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"tasuki: {message}", file=sys.stderr)
-    raise SystemExit(1)
 
 
 if __name__ == "__main__":

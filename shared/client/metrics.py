@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from shared.client.operation import Operation, given, part
-from shared.client.types import DeadLetter, Kpi, KpiValues, Page, Scorecard, Status
+from shared.client.types import DeadLetter, Kpi, KpiValues, Page, Rebuilt, Scorecard, Status
 
 
 def kpis() -> Operation[Page[Kpi]]:
@@ -42,6 +42,11 @@ def scorecard(role: str, *, grain: str | None = None, period: str | None = None)
 def status() -> Operation[Status]:
     """How far the numbers are."""
     return Operation("metrics", "GET", "/v1/status", Status)
+
+
+def rebuild() -> Operation[Rebuilt]:
+    """Make every number anew from the stored events. Needs the scope `admin`, and minutes for millions of events."""
+    return Operation("metrics", "POST", "/v1/rebuild", Rebuilt)
 
 
 def dead_letters(limit: int | None = None) -> Operation[Page[DeadLetter]]:

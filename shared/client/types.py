@@ -249,6 +249,12 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     as_of: dict[str, Any] = {}
 
 
+class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rebuild went through."""
+
+    events: int
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How far the numbers are; `lag` 0: all that is in the log is in them."""
 

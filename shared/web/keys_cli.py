@@ -1,9 +1,8 @@
 """`tasuki keys`: make, list and revoke API keys."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -11,7 +10,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import DatabaseUnavailable, connect
-from shared.settings import Settings
+from shared.terminal import fail, read_settings, with_database
 from shared.web.auth import SCOPES, KeyRefused, create_key, list_keys, revoke_key
 
 T = TypeVar("T")
@@ -42,16 +41,11 @@ def list_() -> None:
 def revoke(name: Annotated[str, typer.Argument(help="Name of the key.")]) -> None:
     """Revoke a key; within seconds it is good nowhere."""
     if not _on_database(lambda engine: revoke_key(engine, name)):
-        _fail(f"there is no key named {name!r} in use; `tasuki keys list` shows them")
+        fail(f"there is no key named {name!r} in use; `tasuki keys list` shows them")
 
 
 def _on_database(work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
-    settings = Settings()
-    if settings.database_url is None:
-        address = settings.data_dir / "database.url"
-        if not address.exists():
-            _fail("no database is known: start Tasuki with `tasuki run`, or set TASUKI_DATABASE_URL")
-        settings = settings.model_copy(update={"database_url": address.read_text().strip()})
+    settings = with_database(read_settings())
 
     async def run() -> T:
         engine = connect(settings, "keys", pool_size=1)
@@ -63,11 +57,6 @@ def _on_database(work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run())
     except KeyRefused as error:
-        _fail(str(error))
+        fail(str(error))
     except DatabaseUnavailable:
-        _fail("the database cannot be reached; is Tasuki running?")
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"tasuki: {message}", file=sys.stderr)
-    raise typer.Exit(1)
+        fail("the database cannot be reached; is Tasuki running?")

@@ -1,10 +1,10 @@
 """One statement for each question: KPI, grain and dimensions -> rows of a key and the measures.
 
 Columns: `key, value, numerator, denominator, median, p90, n`. `key` is a list of texts: the period, each of `by`, and
-for money the currency. Made from the entry of kpis.yaml alone, so that a KPI which is only YAML is counted like any other.
+for money the currency. Made from the entry of kpis.yaml alone: a KPI that is only YAML is counted like any other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -39,10 +39,10 @@ class Kpi(msgspec.Struct, frozen=True):
 
 
 class Answers:
-    """Writes the statements. `columns`: name and type of each column of a kind of fact."""
+    """Writes the statements. `columns`: kind of fact -> name -> type of each of its columns, known once counted."""
 
     def __init__(
-        self, kpis: Mapping[str, Kpi], fiscal_year_start: int, columns: Callable[[str], Mapping[str, str]]
+        self, kpis: Mapping[str, Kpi], fiscal_year_start: int, columns: Mapping[str, Mapping[str, str]]
     ) -> None:
         self.kpis = kpis
         self._fiscal_year_start = fiscal_year_start
@@ -78,7 +78,7 @@ class Answers:
     # --- facts
 
     def _cut(self, kpi: Kpi, dimension: str) -> str:
-        columns = self._columns(kpi.facts["name"])
+        columns = self._columns[kpi.facts["name"]]
         if dimension == "team":
             day = "s.team_day" if "team_day" in columns else "s.local::date"
             return f"coalesce((select team from team t where t.rep = s.rep and {day} between t.first and t.last), '')"
@@ -87,7 +87,7 @@ class Answers:
         return f"coalesce(s.{dimension}, '')" if dimension in columns else "''"
 
     def _has(self, kpi: Kpi, dimension: str) -> bool:
-        columns = self._columns(kpi.facts["name"])
+        columns = self._columns[kpi.facts["name"]]
         if dimension in TIMES:
             return columns["local"] == "TIMESTAMP"
         return ("rep" if dimension == "team" else dimension) in columns

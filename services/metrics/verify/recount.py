@@ -58,7 +58,8 @@ class Recount:
         self._configure()
         document = config.kpis.data or {}
         kpis = msgspec.convert(document.get("kpis", []), list[Kpi])
-        self.answers = Answers({kpi.id: kpi for kpi in kpis}, fiscal_year_start, self._columns)
+        self._facts: dict[str, dict[str, str]] = {}
+        self.answers = Answers({kpi.id: kpi for kpi in kpis}, fiscal_year_start, self._facts)
 
     def _configure(self) -> None:
         document = self._config.kpis.data or {}
@@ -92,11 +93,21 @@ class Recount:
         self.db.execute("delete from raw")
 
     def learn(self, events: Sequence[RawEvent]) -> None:
-        """Add events; each identity once."""
+        """Add events."""
         self.insert("raw", events)
 
+    def drop_duplicates(self) -> tuple[int, int]:
+        """Keep each identity once; how many events went, and how many are left."""
+        ((before,),) = self.db.execute("select count(*) from raw").fetchall()
+        self.db.execute("create or replace table once as select distinct on (source, id) * from raw")
+        self.db.execute("delete from raw")
+        self.db.execute("insert into raw select * from once")
+        self.db.execute("drop table once")
+        ((after,),) = self.db.execute("select count(*) from raw").fetchall()
+        return before - after, after
+
     def count(self) -> None:
-        """Make the facts of all events."""
+        """Make the facts of all events; no identity may be there twice."""
         self._settle_corrections()
         self._run("truth")
         for name in TABLES:
@@ -104,6 +115,10 @@ class Recount:
             if name == "lead":
                 self._fold()
                 self.db.execute(segment_table(self._config.policies["default"], self._config.fields))
+        for fact, column, kind in self.db.execute(
+            "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'fact'"
+        ).fetchall():
+            self._facts.setdefault(fact, {})[column] = kind
 
     def answer(self, kpi: str, grain: str, by: Sequence[str], today: date) -> Rows:
         """Every row of a KPI; stocks and trailing means as of `today`."""
@@ -113,13 +128,6 @@ class Recount:
     def _run(self, name: str) -> None:
         for statement in _statements(name):
             self.db.execute(statement, {"zone": self._zone} if "$zone" in statement else None)
-
-    def _columns(self, fact: str) -> dict[str, str]:
-        """Name and type of each column of a kind of fact."""
-        rows = self.db.execute(
-            "select column_name, data_type from duckdb_columns() where schema_name = 'fact' and table_name = ?", [fact]
-        ).fetchall()
-        return dict(rows)
 
     def _settle_corrections(self) -> None:
         """Decide of every correction whether it holds and what it says, those that nothing corrects first."""

@@ -36,7 +36,7 @@ def segment_table(policy: Policy, registry: FieldRegistry) -> str:
     )
     case = f"case{cases} else 'unknown' end" if cases else "'unknown'"
     return (
-        "create or replace table segment as with looked as ("  # noqa: S608 (names of fields.yaml, quoted)
+        "create or replace table segment as with looked as ("
         "select b.*, g.folded, g.items from believed b left join folding g on g.value = b.value::varchar) "
         f"select u.lead, {case} as segment from unit u{joins}"
     )

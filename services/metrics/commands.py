@@ -1,0 +1,55 @@
+"""`tasuki kpi`: make the numbers anew, and show that they are right."""
+
+import asyncio
+import sys
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="The numbers: make them anew, and show that they are right.")
+
+
+@app.command()
+def verify() -> None:
+    """Count every KPI again from the log by other means, and list what differs from the live numbers: nothing."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from services.metrics.verify.command import print_report, run
+    from shared.config import ConfigError
+    from shared.db import DatabaseUnavailable
+    from shared.eventlog.port import LogError
+    from shared.terminal import fail, read_settings, with_database
+
+    settings = with_database(read_settings())
+    try:
+        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+            report = asyncio.run(run(settings, progress))
+    except ConfigError as error:
+        fail(str(error))
+    except (DatabaseUnavailable, LogError) as error:
+        fail(f"the database cannot be reached; is Tasuki running? ({error})")
+    print_report(report, Console())
+    raise SystemExit(1 if report.different else 0)
+
+
+@app.command()
+def rebuild() -> None:
+    """Make every number anew from the stored events, while the old ones go on being answered."""
+    from rich.console import Console
+
+    from shared.client import Client, Retry, TasukiError, metrics
+    from shared.client.drivers import key_of, urls_of
+    from shared.terminal import fail, read_settings
+
+    settings = read_settings()
+    try:
+        urls, key = urls_of(settings), key_of(settings)
+        with Client(urls, key, retry=Retry(tries=3)) as tasuki:
+            tasuki.send(metrics.status())
+        # It may take longer than a connection is waited for: repeated with its key, the request finds the same rebuild.
+        patient = Retry(tries=sys.maxsize, total_s=86_400.0, longest_s=2.0)
+        with Console(stderr=True).status("making every number anew"), Client(urls, key, retry=patient) as tasuki:
+            rebuilt = tasuki.send(metrics.rebuild())
+    except TasukiError as error:
+        fail(str(error))
+    print(f"made anew from {rebuilt.events:,} events")

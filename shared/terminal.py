@@ -1,0 +1,34 @@
+"""What the commands of `tasuki` share: settings, where the database is, and how a failure is told."""
+
+import sys
+from typing import NoReturn
+
+from pydantic import ValidationError
+
+from shared.settings import Settings
+
+
+def read_settings() -> Settings:
+    """The settings; one that makes no sense ends the command."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        # Without the values: a key or a password may be among them.
+        mistakes = [f"TASUKI_{str(mistake['loc'][0]).upper()}: {mistake['msg']}" for mistake in error.errors()]
+        fail("a setting makes no sense: " + "; ".join(mistakes))
+
+
+def with_database(settings: Settings) -> Settings:
+    """Settings with the address of the database: of the private one when no other is set."""
+    if settings.database_url is not None:
+        return settings
+    address = settings.data_dir / "database.url"
+    if not address.exists():
+        fail("no database is known: start Tasuki with `tasuki run`, or set TASUKI_DATABASE_URL")
+    return settings.model_copy(update={"database_url": address.read_text().strip()})
+
+
+def fail(message: str) -> NoReturn:
+    """Tell what is wrong and end the command."""
+    print(f"tasuki: {message}", file=sys.stderr)
+    raise SystemExit(1)
