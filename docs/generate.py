@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from docs.asyncapi import asyncapi
+from docs.kpis_page import kpis_page
 from docs.settings_page import settings_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/asyncapi.yaml": asyncapi,
+    "docs/kpis.md": kpis_page,
     "docs/settings.md": settings_page,
 }
 

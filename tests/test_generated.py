@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from docs import generate
+from shared.config import load_config
 from shared.settings import Settings
 
 
@@ -30,3 +31,19 @@ def test_each_setting_has_its_heading() -> None:
     page = (generate.ROOT / "docs/settings.md").read_text(encoding="utf-8")
     for name in Settings.model_fields:
         assert f"\n## TASUKI_{name.upper()}\n" in page
+
+
+def test_each_kpi_has_its_heading_and_the_query_and_series_of_its_own() -> None:
+    page = (generate.ROOT / "docs/kpis.md").read_text(encoding="utf-8")
+    config = load_config(generate.ROOT / "config")
+    sections = {section.split("\n", 1)[0]: section for section in page.split("\n## ")[1:]}
+    assert list(sections) == [kpi["id"] for kpi in config.kpis.data["kpis"]]
+    for kpi, section in sections.items():
+        assert f"/v1/kpis/{kpi}/values?grain=month" in section
+        assert f'tasuki_kpi_value{{kpi="{kpi}", period="this_month", dimension="' in section
+
+
+def test_a_formula_names_the_facts_and_the_parts() -> None:
+    page = (generate.ROOT / "docs/kpis.md").read_text(encoding="utf-8")
+    assert "Formula: number of calls and touches with type `call` and direction `outbound`.\n" in page
+    assert "Formula: [connects](#connects) / [calls](#calls); null where the denominator is 0.\n" in page
