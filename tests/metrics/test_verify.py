@@ -1,14 +1,18 @@
 """`tasuki kpi verify` finds nothing where nothing is wrong, and whatever is."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from services.metrics.app import SCHEMA, TOPICS
+from services.metrics.commands import app
 from services.metrics.verify.check import Report, verify
 from shared.clock import SystemClock
 from shared.config import Config, load_config
@@ -25,15 +29,13 @@ from tests.metrics.numbers import Numbers
 from tests.metrics.strategies import make
 
 TODAY = date(2026, 12, 31)
-T = TypeVar("T")
-Run = Callable[[Coroutine[Any, Any, T]], T]
 
 
 class Desk:
     """The consumer of metrics on a log, and what verify says of its numbers."""
 
     def __init__(self, numbers: Numbers, config: Config, settings: Settings, log: EmbeddedLog) -> None:
-        self.numbers, self._config, self._settings, self._log = numbers, config, settings, log
+        self.numbers, self.config, self._settings, self._log = numbers, config, settings, log
 
     async def append(self, *events: Event | Message) -> None:
         await self._log.append([e if isinstance(e, Message) else to_message(e) for e in events])
@@ -72,7 +74,7 @@ class Desk:
 
     async def verify(self) -> Report:
         return await verify(
-            self.numbers.engine, self._log, self._config, self._settings, TODAY, lambda what, done, total: None
+            self.numbers.engine, self._log, self.config, self._settings, TODAY, lambda what, done, total: None
         )
 
 
@@ -246,3 +248,88 @@ def test_positions_beyond_the_log_are_found(desk: Desk, runner: asyncio.Runner) 
         return await desk.verify()
 
     assert {d.what for d in runner.run(scenario()).differences} == {"position"}
+
+
+def test_a_value_is_not_hidden_by_an_answer_without_one(desk: Desk, runner: asyncio.Runner) -> None:
+    unknown = {"field": "employees", "method": "hearing", "source": "website", "status": "unknown"}
+    later = unknown | {"observation_id": "later", "observed_at": "2026-11-03T00:00:00Z"}
+    earlier = unknown | {"observation_id": "earlier", "observed_at": "2026-11-02T00:00:00Z", "value": 350}
+
+    async def scenario() -> Report:
+        for n, said in enumerate((earlier, later)):
+            await desk.append(make("lead-fields", f"f{n}", "lead-a", utc(2026, 11, 3), {"observations": [said]}))
+        await desk.append(call("c", utc(2026, 11, 4)))
+        await desk.consume()
+        return await desk.verify()
+
+    assert runner.run(scenario()).differences == []
+    assert [row["segment"] for row in runner.run(desk.numbers.ask("calls", "all", ["segment"]))] == ["smb"]
+
+
+ADDED = """
+  - id: email_appointments
+    name: {ja: メールからのアポ, en: Appointments by e-mail}
+    definition: {ja: メールで獲得したアポイントの数。, en: Appointments that were set by e-mail.}
+    purpose: {ja: 文面を比べる。, en: Compares texts.}
+    unit: count
+    class: result
+    kind: count
+    owner: inside_sales
+    good: up
+    facts: {name: appointment, channel: [call, email], tier: {not: [C]}}
+  - id: calls_per_deal
+    name: {ja: 成約あたりの架電, en: Calls per deal}
+    definition: {ja: 架電数 ÷ 成約数。, en: Calls per deal of the period.}
+    purpose: {ja: 手間を見積もる。, en: Tells the effort.}
+    unit: ratio
+    class: efficiency
+    kind: ratio
+    owner: inside_sales
+    good: down
+    numerator: calls
+    denominator: deals
+"""
+
+
+def test_a_kpi_that_is_yaml_alone_is_verified_too(desk: Desk, runner: asyncio.Runner, tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    shutil.copytree(CONFIG, folder)
+    with (folder / "kpis.yaml").open("a", encoding="utf-8") as file:
+        file.write(ADDED)
+    desk.config = load_config(folder)
+
+    async def scenario(statement: str | None) -> Report:
+        if statement:
+            await desk.tamper(statement)
+        else:
+            await desk.append(*history())
+            await desk.consume()
+        return await desk.verify()
+
+    report = runner.run(scenario(None))
+    assert report.differences == []
+    assert report.kpis == len(list(desk.numbers.catalogue)) + 2
+    lost = "delete from metrics.cells using metrics.dimensions d where d.id = dimensions and d.name = 'appointment'"
+    report = runner.run(scenario(lost))
+    assert "email_appointments" in {d.what for d in report.differences}
+    assert "calls_per_deal" not in {d.what for d in report.differences}
+
+
+def test_the_command_tells_by_its_status(
+    desk: Desk, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, module_database_url: str
+) -> None:
+    monkeypatch.setenv("TASUKI_DATABASE_URL", module_database_url)
+
+    async def seed() -> None:
+        await desk.append(*history())
+        await desk.consume()
+
+    runner.run(seed())
+    right = CliRunner().invoke(app, ["verify"])
+    assert right.exit_code == 0, right.output
+    assert right.stdout.startswith(f"none: {len(list(desk.numbers.catalogue))} KPIs, ")
+    runner.run(desk.tamper("update metrics.cells set total = total + 1 where total > 0"))
+    wrong = CliRunner().invoke(app, ["verify"])
+    assert wrong.exit_code == 1
+    assert "booked_amount" in wrong.stdout
+    assert "differences" in wrong.stdout

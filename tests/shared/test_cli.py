@@ -38,3 +38,10 @@ async def _has_table(url: str, schema: str) -> bool:
         return bool(await connection.fetchval("select to_regclass($1) is not null", f"{schema}.alembic_version"))
     finally:
         await connection.close()
+
+
+def test_services_bring_commands_of_their_own() -> None:
+    result = CliRunner().invoke(app, ["kpi", "--help"])
+    assert result.exit_code == 0, result.output
+    assert "verify" in result.stdout
+    assert "rebuild" in result.stdout

@@ -11,7 +11,7 @@ import msgspec
 
 from shared.conditions import fields_in
 from shared.events import FieldValue, Observation
-from shared.fields import FieldRegistry, believed, is_known
+from shared.fields import FieldRegistry, believed, has_value, is_known
 from shared.policy import Policy, segment_of
 from shared.view import LeadView
 
@@ -19,7 +19,7 @@ TIER = "target_tier"
 RANK_A, RANK_B = 0.8, 0.5
 """Least shares of the rank fields that must be known for rank A and for rank B."""
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Goes up whenever the same events would give other facts or states; the next start then rebuilds the numbers."""
 
 
@@ -62,8 +62,9 @@ class Rules:
         return Attributes(segment, "" if industry is None else str(industry), campaign)
 
     def tracks(self, observation: Observation) -> bool:
-        """Whether the observation may shape a fact."""
-        return observation.field in self._tracked and observation.field in self.registry
+        """Whether the observation may shape a fact: one without a value hides none that has one."""
+        field = observation.field
+        return field in self._tracked and field in self.registry and has_value(self.registry.get(field), observation)
 
     def reduced(self, observation: Observation) -> Observation:
         """What has to be remembered of it: of a field that only has to be known, not its value."""
