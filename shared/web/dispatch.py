@@ -74,9 +74,7 @@ class Dispatch:
                 call.stream = Stream(receive)
             else:
                 call.raw = await read_body(receive, head)
-            if endpoint.body is not None and not endpoint.raw_body and not endpoint.stream:
-                parsed = parse_json(call.raw)
-                call.body = parsed if endpoint.body is Any else convert(parsed, endpoint.body)
+            call.body = _body(endpoint, call.raw)
         if endpoint.keyed and head.idempotency_key is not None:
             return await self._once(endpoint, call, head.idempotency_key)
         return await endpoint.handler(call)
@@ -122,6 +120,16 @@ class Dispatch:
             await self._kit.idempotency.release(claim)
         except DatabaseUnavailable:
             self._kit.telemetry.log.info("idempotency_claim_left_to_expire")
+
+
+def _body(endpoint: Endpoint, raw: bytes) -> Any:
+    """The typed body. One that is sent where none is wanted must at least be JSON: its sender means something by it."""
+    if endpoint.raw_body or endpoint.stream or (endpoint.body is None and not raw):
+        return None
+    parsed = parse_json(raw)
+    if endpoint.body is None:
+        return None
+    return parsed if endpoint.body is Any else convert(parsed, endpoint.body)
 
 
 def _operation(request: Request) -> str:

@@ -49,7 +49,8 @@ def check_media_type(head: Head, endpoint: Endpoint) -> None:
     """Raises Problem 415 for a body that the endpoint does not take, also for any compressed one (no bombs)."""
     if head.content_encoding and head.content_encoding.strip().lower() != "identity":
         raise unsupported_media_type("Send the body without Content-Encoding.")
-    if endpoint.raw_body or (endpoint.body is None and not endpoint.stream):
+    takes_none = endpoint.body is None and not endpoint.stream
+    if endpoint.raw_body or (takes_none and not head.content_length):
         return
     kind, _, parameters = (head.content_type or "").partition(";")
     if kind.strip().lower() not in endpoint.media_types:

@@ -34,6 +34,14 @@ def json_operations(operations: list[Operation]) -> list[Operation]:
     return found
 
 
+@pytest.fixture(scope="module")
+def bare_operations(operations: list[Operation]) -> list[Operation]:
+    """Those that change something and want no body: what is sent to them must be in order all the same."""
+    found = [o for o in operations if o.method in ("POST", "PUT") and not o.takes]
+    assert {o.template for o in found} >= {"/v1/rebuild", "/v1/dead-letters/{id}/retry", "/v1/quarantine/{id}/retry"}
+    return found
+
+
 @pytest.fixture(scope="module", autouse=True)
 def nothing_written(outside: Outside) -> Iterator[None]:
     """What all of this module's requests must leave as it was."""
@@ -105,6 +113,26 @@ def test_compressed_bodies_get_415_everywhere(outside: Outside, operations: list
         if o.takes:
             answer = outside.call(o.service, o.method, o.path, bomb, headers={"content-encoding": "gzip"})
             outside.refused(answer, 415)
+
+
+@pytest.mark.parametrize("name", [name for name, raw in (NOT_JSON | UNFIT).items() if raw])
+def test_bad_bodies_are_refused_where_none_is_wanted(
+    outside: Outside, bare_operations: list[Operation], name: str
+) -> None:
+    for o in bare_operations:
+        answer = outside.call(o.service, o.method, o.path, (NOT_JSON | UNFIT)[name])
+        outside.refused(answer, 400 if name in NOT_JSON else 422)
+
+
+def test_bodies_of_any_kind_are_bounded_where_none_is_wanted(
+    outside: Outside, bare_operations: list[Operation]
+) -> None:
+    bomb = gzip.compress(b"[" * 10_000_000)
+    for o in bare_operations:
+        outside.refused(outside.call(o.service, o.method, o.path, b" " * (MIB + 1)), 413)
+        outside.refused(outside.call(o.service, o.method, o.path, (b" " * 65_536 for _ in range(40))), 413)
+        outside.refused(outside.call(o.service, o.method, o.path, b"{}", content_type="text/plain"), 415)
+        outside.refused(outside.call(o.service, o.method, o.path, bomb, headers={"content-encoding": "gzip"}), 415)
 
 
 @pytest.mark.parametrize("body", [None, [], {}, "text", 1, {"fields": 1}, {"lead_id": None}])
