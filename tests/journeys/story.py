@@ -149,15 +149,14 @@ def _handoffs(outside: Outside, leads: dict[str, str]) -> dict[str, str]:
         "how_set": "call",
         "pressured": True,
         "problem_clear": False,
+        "contact_state": "情報収集の段階",
         "note": "断りきれず承諾",
     }
     package = _hand_over(outside, leads["big"], "tanaka", appointment=appointment).json()
     made["big"] = package["handoff_id"]
     assert (package["status"], package["segment"], package["owner"]) == ("pending", "enterprise", "suzuki")
-    assert {k: package["appointment"][k] for k in ("pressured", "problem_clear", "accepted_by", "note")} == {
-        k: appointment[k] for k in ("pressured", "problem_clear", "accepted_by", "note")
-    }
-    assert package["appointment"]["scheduled_for"] == "2026-10-13T01:00:00Z"
+    as_set = appointment | {"scheduled_for": "2026-10-13T01:00:00Z"}
+    assert {name: package["appointment"][name] for name in as_set} == as_set, "handed over as it was really set"
     assert package["bant"]["needs"]["quote"] == "needs と言われた"
     outside.refused(_hand_over(outside, leads["big"], "tanaka"), 409, "handoff-open")
     _accept(outside, made["big"], "suzuki")
