@@ -29,6 +29,7 @@ def measure(*, rounds: int, seconds: float, seed: int) -> None:
         own = environment(url, TASUKI_INGEST_PORT=str(port["ingest"]))
         stack.enter_context(serving(["services.ingest"], own, port["ingest"]))
 
+        post(Job(port=port["ingest"], key=key, prefix="leads", batch=BATCH, connections=4, seconds=0.5, seed=seed))
         loads: dict[str, list[Load]] = {}
         for n in range(rounds):
             for name, target, batch in (
