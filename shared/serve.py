@@ -180,7 +180,6 @@ class _Process:
         stopping = asyncio.create_task(self._stop.wait(), name="stop")
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it again and again
-        gc.set_threshold(20_000, 20, 20)  # and seldom at the rest: what a request leaves behind is freed by its count
         self._log.info("started", port=listening.getsockname()[1], tasks=sorted(self._tasks))
         await asyncio.wait({server, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         failed = self._tell_ended({server, *tasks})
