@@ -1,7 +1,7 @@
 """The events and leads behind a number: the facts that a question counts, each with the events that it rests on.
 
-Found by making the contributions of unit after unit anew, so it shows what the numbers are made of, not what was noted
-down beside them. Slower than asking for the number, and in pages.
+Found by making the contributions of group after group anew, so it shows what the numbers are made of, not what was
+noted down beside them. Slower than asking for the number, and in pages.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ import msgspec
 
 from services.metrics import store
 from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
-from services.metrics.contributions import digest, explained
+from services.metrics.contributions import digests, explained
 from services.metrics.contributions.facts import Contribution
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
@@ -21,7 +21,7 @@ from services.metrics.query.values import MICROSECONDS, amount
 from services.metrics.question import Question
 from shared.events import Event
 
-UNITS_AT_ONCE = 200
+GROUPS_AT_ONCE = 200
 
 
 class Cause(msgspec.Struct):
@@ -34,9 +34,9 @@ class Cause(msgspec.Struct):
 
 
 class Position(msgspec.Struct, array_like=True):
-    """Where a page ends: the unit, and how many of its contributors were shown."""
+    """Where a page ends: the group, and how many of its contributors were shown."""
 
-    unit: str
+    group: str
     shown: int
 
 
@@ -62,7 +62,7 @@ EVENTS_OF: dict[str, tuple[str, ...]] = {
     "new_customer": ("contract",),
     "spend": ("spend",),
 }
-"""Types of events without which a unit cannot have the fact; a lead may be known from any."""
+"""Types of events without which a group cannot have the fact; a lead may be known from any."""
 
 
 def _event_names(facts: Iterable[str]) -> set[str] | None:
@@ -98,32 +98,32 @@ class Contributors:
     async def page(
         self, question: Question, after: Position | None, limit: int
     ) -> list[tuple[Position, dict[str, Any]]]:
-        """Up to `limit` contributors after a position, in the order of their units."""
+        """Up to `limit` contributors after a position, in the order of their groups."""
         found: list[Placed] = []
-        first, shown = (after.unit, after.shown) if after else ("", 0)
+        first, shown = (after.group, after.shown) if after else ("", 0)
         names = _event_names(part.measure.fact for part in parts_of(question.kpi).values())
-        last, inclusive = first, True  # of the unit at which the page before ended there may be more to show
+        last, inclusive = first, True  # of the group at which the page before ended there may be more to show
         while len(found) < limit:
-            units = await store.units_from(self._conn, names, last, UNITS_AT_ONCE, inclusive=inclusive)
-            if not units:
+            groups = await store.groups_from(self._conn, names, last, GROUPS_AT_ONCE, inclusive=inclusive)
+            if not groups:
                 return found
-            histories = await store.history(self._conn, units)
+            histories = await store.history(self._conn, groups)
             identities = [e.identity for events in histories.values() for e in events]
             corrections = by_target(await store.corrections_of(self._conn, identities))
-            for name in units:
-                rows = list(self._explain(question, name, list(truths(histories[name], corrections))))
+            for name in groups:
+                rows = list(self._explain(question, list(truths(histories[name], corrections))))
                 skip = shown if name == first else 0
                 found += [(Position(name, n + 1), row) for n, row in enumerate(rows) if n >= skip]
-            last, inclusive = units[-1], False
+            last, inclusive = groups[-1], False
         return found[:limit]
 
-    def _explain(self, question: Question, unit: str, events: Sequence[Event]) -> Iterator[dict[str, Any]]:
-        state = digest(events, self._rules)
+    def _explain(self, question: Question, events: Sequence[Event]) -> Iterator[dict[str, Any]]:
         by_identity = {event.identity: event for event in events}
+        found = explained(events, digests(events, self._rules), self._rules)
         # in one order on every page, whatever order the history came in
-        contributed = sorted(explained(events, state, self._rules), key=lambda c: (c.fact, c.causes))
+        contributed = sorted(found, key=lambda of_unit: (of_unit[0], of_unit[1].fact, of_unit[1].causes))
         for role, part in parts_of(question.kpi).items():
-            for contribution in contributed:
+            for unit, contribution in contributed:
                 keys = self._matcher.keys(contribution.fact, part.measure, question.known_to(part))
                 if keys is not None:
                     lead = "" if " " in unit else unit

@@ -33,7 +33,7 @@ class Matcher:
 
     def _value(self, fact: Fact, dimension: str) -> str:
         if dimension == "team":
-            return self._team.team_of(fact.dimensions.rep, fact.day)
+            return self._team.team_of(fact.dimensions.rep, fact.team_day)
         derive = _DERIVED.get(dimension)
         return derive(fact) if derive else str(getattr(fact.dimensions, dimension))
 

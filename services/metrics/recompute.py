@@ -1,4 +1,4 @@
-"""Makes contributions anew from the stored events, unit after unit, into a table of cells."""
+"""Makes contributions anew from the stored events, group after group, into a table of cells."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -43,13 +43,15 @@ class Recomputation:
         self._ids = store.DimensionIds()
         self._changes: dict[int, Contributions] = {}
         self._leads: dict[str, tuple[int, LeadState]] = {}
+        self._grouped: set[str] = set()
 
     async def run(self) -> int:
         """The number of events gone through."""
         corrections = by_target(await store.all_corrections(self._conn, self._recorded_by))
+        self._grouped = await store.group_names(self._conn)
         done = 0
-        async for lead, shard, events in self._by_lead():
-            self._count(lead, shard, events, corrections)
+        async for group, shard, events in self._by_group():
+            self._count(group, shard, events, corrections)
             done += len(events)
             if sum(len(c) for c in self._changes.values()) + len(self._leads) > CELLS_IN_MEMORY:
                 await self._flush()
@@ -57,11 +59,11 @@ class Recomputation:
         await self._flush()
         return done
 
-    def _count(self, lead: str, shard: int, events: Sequence[Event], corrections: CorrectionsOf) -> None:
-        state, found = contributions(truths(events, corrections), self._rules)
+    def _count(self, group: str, shard: int, events: Sequence[Event], corrections: CorrectionsOf) -> None:
+        states, found = contributions(truths(events, corrections), self._rules)
         self._changes.setdefault(shard, Contributions()).add_sum(found)
-        if self._keeps_leads:
-            self._leads[lead] = (shard, state)
+        if self._keeps_leads and group not in self._grouped:
+            self._leads[group] = (shard, states.get(group, LeadState()))
 
     async def _flush(self) -> None:
         await store.ensure_dimensions(self._engine, self._ids, self._changes.values())
@@ -73,9 +75,9 @@ class Recomputation:
         self._changes.clear()
         self._leads.clear()
 
-    async def _by_lead(self) -> AsyncIterator[tuple[str, int, list[Event]]]:
-        """Unit, shard and events of every unit."""
-        lead, shard, events = "", 0, list[Event]()
+    async def _by_group(self) -> AsyncIterator[tuple[str, int, list[Event]]]:
+        """Name, shard and events of every group."""
+        group, shard, events = "", 0, list[Event]()
         rows = self._conn.cursor(
             """
             select * from metrics.events where lead <> '' and ($1::timestamptz is null or recorded_at <= $1)
@@ -85,11 +87,11 @@ class Recomputation:
             prefetch=FETCH,
         )
         async for row in rows:
-            if row["lead"] != lead and events:
-                yield lead, shard, events
+            if row["lead"] != group and events:
+                yield group, shard, events
                 events = []
             if not events:
-                lead, shard = row["lead"], row["shard"]
+                group, shard = row["lead"], row["shard"]
             events.append(store.event_of(row))
         if events:
-            yield lead, shard, events
+            yield group, shard, events

@@ -28,7 +28,7 @@ TODAY = date(2030, 1, 1)
 
 Cells = dict[tuple[Any, ...], tuple[int, int]]
 
-TABLES = ("events", "leads", "cells", "counters", "meta", "membership")
+TABLES = ("events", "leads", "cells", "counters", "meta", "membership", "ties", "groups")
 
 
 class Numbers:

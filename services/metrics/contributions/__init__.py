@@ -1,33 +1,43 @@
 """What a set of events contributes to the numbers. Pure: no SQL, no clock, no order of arrival.
 
-`contributions(events of one unit) -> {Fact: Amount}`, and every KPI is a sum over facts. So taking a batch is: new
-contributions minus old ones, for each unit that the batch touches; duplicates, late events, corrections and changed
-segments need no code of their own. A unit is a lead, or a company with its contracts. `linear` holds what each event
-contributes by itself, `digest_facts` what only a unit's events together tell; `truth` says what the events are once
-corrections are applied.
+`contributions(events of a group of units) -> {Fact: Amount}`, and every KPI is a sum over facts. So taking a batch is:
+new contributions minus old ones, for each group that the batch touches; duplicates, late events, corrections and
+changed segments need no code of their own. `units` says what belongs together (mostly a lead stands alone), `linear`
+holds what each event contributes by itself, `digest_facts` what only a unit's events together tell; `truth` says what
+the events are once corrections are applied.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from services.metrics.contributions.digest_facts import digest_facts
 from services.metrics.contributions.facts import Contribution, Contributions
-from services.metrics.contributions.lead import LeadState
+from services.metrics.contributions.lead import LeadState, share
 from services.metrics.contributions.linear import event_facts
 from services.metrics.contributions.rules import Rules
-from shared.events import Contract, Event, Spend
+from services.metrics.contributions.units import unit_of
+from shared.events import Event
 
 
-def contributions(events: Iterable[Event], rules: Rules) -> tuple[LeadState, Contributions]:
-    """The digest and all contributions of one unit, from all its events as they truly are (corrections applied)."""
+def contributions(events: Iterable[Event], rules: Rules) -> tuple[dict[str, LeadState], Contributions]:
+    """The digest of each unit and all contributions of a group, from its events as they truly are."""
     true_events = list(events)
-    state = digest(true_events, rules)
+    states = digests(true_events, rules)
     found = Contributions()
-    found.add_all(explained(true_events, state, rules))
-    return state, found
+    found.add_all(contribution for _, contribution in explained(true_events, states, rules))
+    return states, found
 
 
-def digest(events: Sequence[Event], rules: Rules) -> LeadState:
-    """The digest of all true events of one unit."""
+def digests(events: Iterable[Event], rules: Rules) -> dict[str, LeadState]:
+    """The digest of each unit of a group, from all its true events."""
+    by_unit: dict[str, list[Event]] = {}
+    for event in events:
+        by_unit.setdefault(unit_of(event), []).append(event)
+    states = {unit: _digest(of_unit, rules) for unit, of_unit in by_unit.items()}
+    share(states)
+    return states
+
+
+def _digest(events: Sequence[Event], rules: Rules) -> LeadState:
     state = LeadState()
     for event in events:
         state.absorb(event, rules)
@@ -35,19 +45,12 @@ def digest(events: Sequence[Event], rules: Rules) -> LeadState:
     return state
 
 
-def explained(events: Iterable[Event], state: LeadState, rules: Rules) -> Iterator[Contribution]:
-    """Every contribution of a unit with the events that it rests on."""
+def explained(
+    events: Iterable[Event], states: Mapping[str, LeadState], rules: Rules
+) -> Iterator[tuple[str, Contribution]]:
+    """Every contribution of a group with its unit and the events that it rests on."""
     for event in events:
-        yield from event_facts(event, state.attributes, rules)
-    yield from digest_facts(state, rules)
-
-
-def unit_of(event: Event) -> str:
-    """The unit whose numbers an event changes. Lead ids hold no space, so the kinds cannot meet."""
-    match event.data:
-        case Contract() as contract:
-            return f"company {contract.company}"
-        case Spend() as spend:
-            return f"spend {spend.campaign or ''}"
-        case _:
-            return event.subject
+        unit = unit_of(event)
+        yield from ((unit, contribution) for contribution in event_facts(event, states[unit].attributes, rules))
+    for unit, state in states.items():
+        yield from ((unit, contribution) for contribution in digest_facts(state, rules))

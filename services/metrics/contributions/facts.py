@@ -33,12 +33,21 @@ class Dimensions(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """One cell: where a fact stands. `value` is the measured number of a distribution (microseconds), else 0."""
+    """One cell: where a fact stands.
+
+    `value` is the measured number of a distribution (microseconds), of open_pipeline the day on which the opportunity
+    was created (`date.toordinal`), else 0.
+    """
 
     dimensions: Dimensions
     day: date
     hour: int
     value: int = 0
+
+    @property
+    def team_day(self) -> date:
+        """The day whose team the fact's rep counts for."""
+        return date.fromordinal(self.value) if self.dimensions.name == "open_pipeline" else self.day
 
 
 class Amount(NamedTuple):

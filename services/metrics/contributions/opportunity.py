@@ -81,10 +81,12 @@ def opportunity_facts(steps: Sequence[Step], base: Dimensions, rep_at: RepAt, ru
         took = (closed.order[0] - created.order[0]) // timedelta(microseconds=1)
         yield Contribution(fact("sales_cycle", closed, value=took), Amount(1), causes)
     if created:
-        # A stock is cut at its period's end, so what it is cut by must not change between opening and closing.
-        stock = fact("open_pipeline", created).dimensions
+        # A stock is cut at its period's end, so what it is cut by must not change between opening and closing. The team
+        # of the rep does; therefore the fact's value tells which day's team it is.
+        opened = fact("open_pipeline", created)
+        stock, day = opened.dimensions, opened.day.toordinal()
         for at, sign in _openings(steps, created):
-            yield Contribution(Fact(stock, *rules.place(at.order[0])), Amount(sign, sign * minor), causes)
+            yield Contribution(Fact(stock, *rules.place(at.order[0]), day), Amount(sign, sign * minor), causes)
 
 
 def _openings(steps: Sequence[Step], created: Step) -> Iterator[tuple[Step, int]]:

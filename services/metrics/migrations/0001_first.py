@@ -16,7 +16,8 @@ TABLES = """
         digest bytea not null,
         name text not null,
         time timestamptz not null,
-        lead text not null,
+        lead text not null, -- the group of units that it is counted with
+        subject text not null,
         shard smallint not null,
         recorded_at timestamptz not null,
         taken_at timestamptz not null default now(),
@@ -28,6 +29,10 @@ TABLES = """
     create index events_lead on metrics.events (lead);
     create index events_corrects on metrics.events (corrects_source, corrects_id)
     where corrects_source is not null;
+    -- What may be shared between units, and which units are therefore counted as one group.
+    create table metrics.ties (tie text not null, unit text not null, primary key (tie, unit));
+    create table metrics.groups (unit text primary key, name text not null);
+    create index groups_name on metrics.groups (name);
     create table metrics.leads (
         lead text primary key,
         shard smallint not null,
@@ -93,5 +98,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     run_sql("drop table metrics.events, metrics.leads, metrics.dimensions, metrics.cells, metrics.counters;")
-    run_sql("drop table metrics.membership, metrics.meta, metrics.outbox;")
+    run_sql("drop table metrics.membership, metrics.meta, metrics.outbox, metrics.ties, metrics.groups;")
     run_sql("drop table metrics.positions, metrics.dead_letters, metrics.seen;")

@@ -10,8 +10,11 @@ CELLS = "metrics.cells"
 FROM = """
 from {cells} c
 join metrics.dimensions d on d.id = c.dimensions
-left join metrics.membership m on m.rep = d.rep and c.day >= m.from_day and c.day <= m.to_day
+left join metrics.membership m on m.rep = d.rep
+     and case d.name when 'open_pipeline' then date '0001-01-01' + c.value::int - 1 else c.day end
+         between m.from_day and m.to_day
 """
+"""Cells with their dimensions, and the team of the day that `Fact.team_day` tells."""
 
 DERIVED = {
     "team": "coalesce(m.team, '')",

@@ -2,35 +2,47 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 
-from services.metrics.contributions import unit_of
 from services.metrics.contributions.truth import IdentityKey
 from shared.events import Correction, Event, decode_data
 
 
-async def insert_events(conn: asyncpg.Connection, rows: Sequence[tuple[int, Event, bytes, bytes]]) -> set[IdentityKey]:
-    """Store (shard, event, digest, data) rows; the identities that were new."""
-    corrects = [_target(event) for _, event, _, _ in rows]
+class NewEvent(NamedTuple):
+    """An event to be stored, with its shard, the group that it is counted with, and its content's digest and bytes."""
+
+    event: Event
+    shard: int
+    group: str
+    digest: bytes
+    data: bytes
+
+
+async def insert_events(conn: asyncpg.Connection, rows: Sequence[NewEvent]) -> set[IdentityKey]:
+    """Store events in one order for all writers; the identities that were new."""
+    rows = sorted(rows, key=lambda row: row.event.identity)
+    corrects = [_target(row.event) for row in rows]
     new = await conn.fetch(
         """
         insert into metrics.events
-          (source, id, digest, name, time, lead, shard, recorded_at, data, corrects_source, corrects_id)
-        select * from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::text[],
-                             $7::smallint[], $8::timestamptz[], $9::bytea[], $10::text[], $11::text[])
+          (source, id, digest, name, time, lead, subject, shard, recorded_at, data, corrects_source, corrects_id)
+        select * from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
+                             $8::smallint[], $9::timestamptz[], $10::bytea[], $11::text[], $12::text[])
         on conflict (source, id) do nothing
         returning source, id
         """,
-        [e.source for _, e, _, _ in rows],
-        [e.id for _, e, _, _ in rows],
-        [digest for _, _, digest, _ in rows],
-        [e.name for _, e, _, _ in rows],
-        [e.time for _, e, _, _ in rows],
-        [unit_of(e) for _, e, _, _ in rows],
-        [shard for shard, _, _, _ in rows],
-        [e.recorded_at for _, e, _, _ in rows],
-        [data for _, _, _, data in rows],
+        [row.event.source for row in rows],
+        [row.event.id for row in rows],
+        [row.digest for row in rows],
+        [row.event.name for row in rows],
+        [row.event.time for row in rows],
+        [row.group for row in rows],
+        [row.event.subject for row in rows],
+        [row.shard for row in rows],
+        [row.event.recorded_at for row in rows],
+        [row.data for row in rows],
         [c[0] if c else None for c in corrects],
         [c[1] if c else None for c in corrects],
     )
@@ -87,33 +99,39 @@ async def all_corrections(conn: asyncpg.Connection, recorded_by: datetime | None
     return [event_of(row) for row in rows]
 
 
-async def corrected_leads(conn: asyncpg.Connection, corrections: Iterable[Event]) -> dict[str, int]:
-    """Lead -> shard of the events that the corrections finally concern, as far as those events are here."""
-    leads: dict[str, int] = {}
+class Stored(NamedTuple):
+    """A stored event, the group that it is counted with, and its shard."""
+
+    event: Event
+    group: str
+    shard: int
+
+
+async def roots_of(conn: asyncpg.Connection, corrections: Iterable[Event]) -> list[Stored]:
+    """The events that the corrections finally concern, as far as those events are here."""
+    roots: list[Stored] = []
     asked = {target for c in corrections if (target := _target(c))}
     seen: set[IdentityKey] = set()
     while asked:
         seen |= asked
         rows = await conn.fetch(
             """
-            select e.lead, e.shard, e.corrects_source, e.corrects_id
-            from unnest($1::text[], $2::text[]) as asked(source, id) join metrics.events e using (source, id)
+            select e.* from unnest($1::text[], $2::text[]) as asked(source, id)
+            join metrics.events e using (source, id)
             """,
             [i[0] for i in asked],
             [i[1] for i in asked],
         )
-        leads |= {r["lead"]: r["shard"] for r in rows if r["corrects_source"] is None and r["lead"]}
+        roots += [_stored(row) for row in rows if row["corrects_source"] is None and row["lead"]]
         asked = {(r["corrects_source"], r["corrects_id"]) for r in rows if r["corrects_source"] is not None} - seen
-    return leads
+    return roots
 
 
-async def leads_with_waiting_corrections(
-    conn: asyncpg.Connection, identities: Collection[IdentityKey]
-) -> dict[str, int]:
-    """Lead -> shard of those of these stored events that a stored correction is about."""
+async def awaited(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> list[Stored]:
+    """Those of these stored events that a stored correction is about."""
     rows = await conn.fetch(
         """
-        select e.lead, e.shard
+        select distinct on (e.source, e.id) e.*
         from unnest($1::text[], $2::text[]) as asked(source, id)
         join metrics.events c on c.corrects_source = asked.source and c.corrects_id = asked.id
         join metrics.events e on e.source = asked.source and e.id = asked.id
@@ -122,7 +140,11 @@ async def leads_with_waiting_corrections(
         [i[0] for i in identities],
         [i[1] for i in identities],
     )
-    return {row["lead"]: row["shard"] for row in rows}
+    return [_stored(row) for row in rows]
+
+
+def _stored(row: asyncpg.Record) -> Stored:
+    return Stored(event_of(row), row["lead"], row["shard"])
 
 
 def event_of(row: asyncpg.Record) -> Event:
@@ -132,26 +154,26 @@ def event_of(row: asyncpg.Record) -> Event:
         source=row["source"],
         name=row["name"],
         time=row["time"],
-        subject=row["lead"],
-        key=row["lead"],
+        subject=row["subject"],
+        key=row["subject"],
         recorded_at=row["recorded_at"],
         data=decode_data(row["name"], row["data"]),
     )
 
 
-async def history(conn: asyncpg.Connection, leads: Collection[str]) -> dict[str, list[Event]]:
-    """All stored events of each lead, corrections among them."""
-    rows = await conn.fetch("select * from metrics.events where lead = any($1::text[])", list(leads))
-    found: dict[str, list[Event]] = {lead: [] for lead in leads}
+async def history(conn: asyncpg.Connection, groups: Collection[str]) -> dict[str, list[Event]]:
+    """All stored events of each group, corrections among them."""
+    rows = await conn.fetch("select * from metrics.events where lead = any($1::text[])", list(groups))
+    found: dict[str, list[Event]] = {group: [] for group in groups}
     for row in rows:
         found[row["lead"]].append(event_of(row))
     return found
 
 
-async def units_from(
+async def groups_from(
     conn: asyncpg.Connection, names: Collection[str] | None, first: str, limit: int, *, inclusive: bool
 ) -> list[str]:
-    """The next units, in order, that have events of these names (None: of any)."""
+    """The next groups, in order, that have events of these names (None: of any)."""
     rows = await conn.fetch(
         """
         select distinct lead from metrics.events

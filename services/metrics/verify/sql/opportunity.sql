@@ -5,7 +5,7 @@ select d->>'opportunity_id' as opportunity, lead, d->>'status' as status, time, 
 from event where name = 'opportunity' and lead <> '';
 
 create or replace table opportunity as
-select opportunity, lead,
+select opportunity, arg_max(lead, (time, source, id)) as lead, -- of several leads the one told of last
        arg_min(struct_pack(time := time, source := source, local := local), (time, source, id))
            filter (status = 'created') as created,
        arg_max(struct_pack(time := time, source := source, local := local, status := status), (time, source, id))
@@ -16,7 +16,7 @@ select opportunity, lead,
        arg_max(credited, (time, source, id)) filter (credited is not null) as credited,
        arg_max(owner, (time, source, id)) filter (owner is not null) as owner,
        arg_max(product, (time, source, id)) filter (product is not null) as product
-from step group by opportunity, lead;
+from step group by opportunity;
 
 create or replace table placed as
 select o.opportunity, o.lead, o.created, o.owner, o.product, l.segment, l.industry, l.campaign, spot.local, spot.source,
@@ -47,18 +47,17 @@ create or replace table fact.open_pipeline as
 with looked as (
     select p.*, s.day,
            s.day >= p.local::date
-           and not exists (select 1 from step c where c.lead = p.lead and c.opportunity = p.opportunity
+           and not exists (select 1 from step c where c.opportunity = p.opportunity
                            and c.status in ('won', 'lost') and c.local::date <= s.day)
            and coalesce((select arg_max(c.status, (c.time, c.source, c.id)) from step c
-                         where c.lead = p.lead and c.opportunity = p.opportunity
+                         where c.opportunity = p.opportunity
                          and c.status in ('valid', 'invalid') and c.local::date <= s.day), '') <> 'invalid' as is_open
     from fact.opportunity p
-    join (select distinct lead, opportunity, local::date as day from step) s
-      on s.lead = p.lead and s.opportunity = p.opportunity
+    join (select distinct opportunity, local::date as day from step) s on s.opportunity = p.opportunity
 ),
 changed as (
     select *, is_open::int
-        - coalesce(lag(is_open::int) over (partition by lead, opportunity order by day), 0) as sign from looked
+        - coalesce(lag(is_open::int) over (partition by opportunity order by day), 0) as sign from looked
 )
 -- The team is that of the day on which the opportunity was created, as for all its other dimensions.
 select day as local, local::date as team_day, rep, owner, product, segment, industry, campaign, source, currency,

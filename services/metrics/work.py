@@ -1,0 +1,83 @@
+"""One batch while it is taken in: the digests it found, how they became, and the change of each shard's cells."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from services.metrics.contributions.digest_facts import digest_facts
+from services.metrics.contributions.facts import Contributions
+from services.metrics.contributions.lead import LeadState
+from services.metrics.contributions.linear import event_facts
+from services.metrics.contributions.rules import Rules
+from services.metrics.contributions.units import unit_of
+from services.metrics.store import StoredLead
+from shared.consume import Received
+from shared.events import Correction, Event
+
+
+class Work:
+    """`groups`: unit -> name of its group, for units that do not stand alone; `grouped`: names of such groups.
+    `corrected`: group -> shard of those whose past is corrected. `shards`: every group that the batch touches, with the
+    shard whose cells its change goes to.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        groups: Mapping[str, str],
+        grouped: Collection[str],
+        received: Iterable[Received],
+        corrected: Mapping[str, int],
+    ) -> None:
+        self._rules = rules
+        self._grouped = frozenset(grouped)
+        self._corrected = corrected
+        self._events: dict[str, list[Event]] = {}
+        self.shards: dict[str, int] = dict(corrected)
+        self.stored: Mapping[str, StoredLead] = {}
+        self.states: dict[str, LeadState] = {}
+        self.dirty: dict[str, LeadState] = {}
+        self.changes: dict[int, Contributions] = {}
+        for record, event in received:
+            unit = unit_of(event)
+            if unit and not isinstance(event.data, Correction):
+                group = groups.get(unit, unit)
+                self._events.setdefault(group, []).append(event)
+                self.shards.setdefault(group, record.partition)
+
+    def change(self, group: str) -> Contributions:
+        """The change of the cells of the group's shard."""
+        shard = self.stored[group].shard if group in self.stored else self.shards[group]
+        return self.changes.setdefault(shard, Contributions())
+
+    def absorb(self) -> set[str]:
+        """Take new events in without looking at history; the groups for which that is not enough."""
+        anew = set(self._corrected)
+        for group, events in self._events.items():
+            if group in self._grouped or (group not in anew and not self._absorb(group, events)):
+                anew.add(group)
+        return anew
+
+    def replace(self, group: str, states: Mapping[str, LeadState]) -> None:
+        """The digests of a group that was made anew. Only a unit that stands alone keeps its digest."""
+        self.states |= states
+        if group not in self._grouped:
+            self.dirty[group] = states.get(group, LeadState())
+
+    def _absorb(self, unit: str, events: Sequence[Event]) -> bool:
+        stored = self.stored[unit]
+        state = stored.state()
+        attributes, created = state.attributes, state.created_at
+        changed = [state.absorb(event, self._rules) for event in events]
+        if state.attributes != attributes and stored.packed:
+            return False  # all that the lead ever did moves to its new segment
+        if not state.respond(events, created, complete=not stored.packed):
+            return False
+        self.states[unit] = state
+        change = self.change(unit)
+        for event in events:
+            change.add_all(event_facts(event, state.attributes, self._rules))
+        if any(changed) or not stored.packed:
+            if stored.packed:
+                change.add_all(digest_facts(stored.state(), self._rules), sign=-1)
+            change.add_all(digest_facts(state, self._rules))
+            self.dirty[unit] = state
+        return True

@@ -1,0 +1,121 @@
+"""What several leads or companies share is counted once, whatever order it comes in and whatever is corrected."""
+
+import asyncio
+from datetime import date
+from itertools import permutations
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.events import Event
+from tests.metrics.desk import Desk, call, jpy, observed, step, term, utc, void
+from tests.metrics.numbers import Numbers
+from tests.metrics.strategies import make
+
+
+def replace(identity: str, time_of_november: int, corrects: str, **data: Any) -> Event:
+    raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in data.items()}
+    content = {"corrects": {"source": "test", "id": corrects}, "action": "replace", "data": raw}
+    return make("correction", identity, "", utc(2026, 11, time_of_november), content)
+
+
+SHARED = [
+    observed("f1", "lead-a", employees=10),
+    observed("f2", "lead-b", employees=5000),
+    step("1", utc(2026, 11, 5), "created", "lead-a", amount=jpy(100)),
+    step("2", utc(2026, 11, 6), "won", "lead-b", amount=jpy(120)),
+]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_an_opportunity_of_two_leads_is_one_and_belongs_to_the_lead_told_of_last(
+    desk: Desk, order: tuple[int, ...]
+) -> None:
+    for n in order:
+        desk.take(SHARED[n])
+    assert desk.ask("opportunities", "day", "segment") == {("2026-11-05", "enterprise"): 1}
+    assert desk.ask("booked_amount", "day", "segment") == {("2026-11-06", "enterprise"): 120}
+    assert desk.ask("lead_to_deal_rate", "all", "segment") == {("all", "enterprise"): 1, ("all", "smb"): 0}
+
+
+def test_what_is_voided_parts_them_again_and_new_events_find_the_group(desk: Desk) -> None:
+    desk.take(*SHARED)
+    desk.take(void("x", utc(2026, 11, 7), "2"))
+    assert desk.ask("opportunities", "day", "segment") == {("2026-11-05", "smb"): 1}
+    assert desk.ask("deals") == {}
+    desk.take(call("c", utc(2026, 11, 8), "lead-b"), call("d", utc(2026, 11, 9), "lead-b"))
+    assert desk.ask("calls", "all", "segment") == {("all", "enterprise"): 2}
+    assert desk.ask("second_calls", "day") == {"2026-11-09": 1}
+    desk.take(step("3", utc(2026, 11, 10), "lost", "lead-b"))
+    assert desk.ask("closing_rate", "all", "segment") == {("all", "enterprise"): 0}
+
+
+def test_groups_grow_together(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:
+    desk.take(
+        step("1", utc(2026, 11, 5), "created", "lead-a"),
+        step("2", utc(2026, 11, 6), "valid", "lead-b"),
+        step("3", utc(2026, 11, 5), "created", "lead-c", opportunity_id="P"),
+        step("4", utc(2026, 11, 6), "valid", "lead-d", opportunity_id="P"),
+    )
+    assert desk.ask("opportunities") == {"all": 2}
+    desk.take(step("5", utc(2026, 11, 7), "won", "lead-c"))
+    assert desk.ask("opportunities") == {"all": 2}
+    assert desk.ask("deals") == {"all": 1}
+    cells = runner.run(numbers.cells())
+    runner.run(numbers.rebuild())
+    assert runner.run(numbers.cells()) == cells
+
+
+def test_an_appointment_of_two_leads_is_one(desk: Desk) -> None:
+    content = {"appointment_id": "A", "status": "set", "rep": "tanaka"}
+    desk.take(make("appointment", "a", "lead-a", utc(2026, 11, 20), content))
+    desk.take(make("appointment", "b", "lead-b", utc(2026, 11, 19), content))
+    assert desk.ask("appointments", "day") == {"2026-11-19": 1}
+
+
+@pytest.mark.parametrize("correction_first", [True, False])
+def test_a_correction_may_move_an_opportunity_to_another_lead_s(desk: Desk, correction_first: bool) -> None:
+    moved = replace("x", 9, "2", opportunity_id="O", status="won")
+    told = [
+        step("1", utc(2026, 11, 5), "created", "lead-a"),
+        step("2", utc(2026, 11, 6), "won", "lead-b", opportunity_id="P"),
+    ]
+    for event in [moved, *told] if correction_first else [*told, moved]:
+        desk.take(event)
+    assert desk.ask("opportunities") == {"all": 1}
+    assert desk.row("sales_cycle_days")["value"] == 1
+    assert desk.ask("lead_to_deal_rate") == {"all": 0.5}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_correction_may_give_a_contract_to_another_company(desk: Desk, order: tuple[int, ...]) -> None:
+    told = [
+        term("1", "2026-11-01", "started", 100),
+        term("2", "2026-11-02", "started", 100, contract_id="L"),
+        replace("x", 9, "2", contract_id="L", company="beta", status="started", effective_on="2026-11-02"),
+    ]
+    for n in order:
+        desk.take(told[n])
+    until = (None, date(2026, 11, 30))
+    assert desk.ask("active_companies", "month", days=until) == {"2026-11": 2}
+    desk.take(term("3", "2026-11-20", "ended", company="beta", contract_id="L"), term("4", "2026-11-21", "ended"))
+    assert desk.ask("active_companies", "month", days=until) == {"2026-11": 0}
+    desk.take(void("y", utc(2026, 11, 22), "x"))
+    assert desk.ask("active_companies", "month", days=until) == {"2026-11": 1}
+
+
+def test_open_pipeline_stays_with_the_team_that_opened_it(desk: Desk) -> None:
+    """nakamura joined the enterprise team on 2026-04-01, and was in none before."""
+    by_nakamura: dict[str, Any] = {"credited_rep": "nakamura", "amount": jpy(100)}
+    desk.take(
+        step("1", utc(2026, 3, 1), "created", **by_nakamura),
+        step("2", utc(2026, 3, 1), "created", opportunity_id="P", **by_nakamura),
+        step("3", utc(2026, 5, 1), "won"),
+    )
+    until = (date(2026, 3, 1), date(2026, 5, 31))
+    assert desk.ask("open_pipeline_amount", "month", "team", days=until) == {
+        ("2026-03", ""): 200,
+        ("2026-04", ""): 200,
+        ("2026-05", ""): 100,
+    }
