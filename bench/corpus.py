@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from shared.eventlog.port import Message
-from shared.events import Call, Event, to_message
+from shared.events import Call, CallOutcome, Event, to_message
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 YEAR_S = 365 * 86_400
 REPS = ("tanaka", "sato", "suzuki", "ito", *(f"rep-{n}" for n in range(16)))
-OUTCOMES = ("no_answer", "busy", "voicemail", "invalid_number", "gatekeeper", "conversation")
+OUTCOMES: tuple[CallOutcome, ...] = ("no_answer", "busy", "voicemail", "invalid_number", "gatekeeper", "conversation")
 _ODDS = (45, 5, 10, 3, 22, 15)
 DUPLICATES, LATE = 0.02, 0.05
 _LATE_BY = 1000  # events by which a late one comes after its turn, at most
@@ -50,7 +50,7 @@ class Posted:
 
 def history(events: int, leads: int, seed: int) -> Iterator[Message]:
     """Calls of a year in order of time, but for late ones, and with duplicates; `events` messages in all."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)  # noqa: S311 - figures that can be repeated
     late: list[tuple[int, Message]] = []
     sent: list[Message] = []
     for n in range(events):
@@ -85,7 +85,7 @@ def call(n: int, time: datetime, lead: str, draw: random.Random) -> Event:
         data=Call(
             rep=draw.choice(REPS),
             direction="outbound",
-            outcome=draw.choices(OUTCOMES, _ODDS)[0],  # type: ignore[arg-type]
+            outcome=draw.choices(OUTCOMES, _ODDS)[0],
             duration_s=draw.randrange(600),
         ),
     )

@@ -59,7 +59,7 @@ async def move(conn: AsyncConnection, schema: str, moves: Mapping[TopicPartition
             insert into {schema}.positions (topic, partition, next_offset)
             select topic, partition, 0 from unnest($1::text[], $2::int[]) as p(topic, partition)
             on conflict do nothing
-            """,  # noqa: S608
+            """,  # noqa: S608 - the schema is ours
             [at.topic for at in first],
             [at.partition for at in first],
         )
@@ -68,7 +68,7 @@ async def move(conn: AsyncConnection, schema: str, moves: Mapping[TopicPartition
         update {schema}.positions p set next_offset = m.next
         from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) as m(topic, partition, expected, next)
         where p.topic = m.topic and p.partition = m.partition and p.next_offset = m.expected
-        """,  # noqa: S608
+        """,  # noqa: S608 - the schema is ours
         [at.topic for at, _ in ordered],
         [at.partition for at, _ in ordered],
         [expected for _, (expected, _) in ordered],
@@ -112,7 +112,7 @@ async def hold_shard(conn: AsyncConnection, schema: str, partition: int) -> None
 async def rows(conn: AsyncConnection, schema: str, topics: Sequence[str]) -> Sequence[Any]:
     """All rows of these topics."""
     found: Sequence[Any] = await (await driver(conn)).fetch(
-        f"select * from {schema}.positions where topic = any($1::text[])",  # noqa: S608
+        f"select * from {schema}.positions where topic = any($1::text[])",  # noqa: S608 - the schema is ours
         list(topics),
     )
     return found

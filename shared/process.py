@@ -40,7 +40,7 @@ def processes_marked(mark: str) -> list[int]:
     proc = Path("/proc")
     if (proc / "self" / "cmdline").exists():
         return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit() and _holds(entry, mark)]
-    listing = subprocess.run(["ps", "-axww", "-o", "pid=,args="], check=True, capture_output=True, text=True).stdout  # noqa: S607
+    listing = subprocess.run(["ps", "-axww", "-o", "pid=,args="], check=True, capture_output=True, text=True).stdout  # noqa: S607 - where `ps` is differs from system to system
     return [int(line.split(maxsplit=1)[0]) for line in listing.splitlines() if mark in line]
 
 

@@ -63,7 +63,7 @@ async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False)
                (select json_object_agg(p.topic || '/' || p.partition, p.next_offset order by p.topic)::text
                 from handoff.positions p where p.partition = l.shard) as positions
         from handoff.leads l where l.lead_id = $1 and l.stage is not null {"for update of l" if lock else ""}
-        """,  # noqa: S608
+        """,  # noqa: S608 - put together from words of our own
         lead_id,
     )
     if row is None:

@@ -118,7 +118,7 @@ async def _add(conn: AsyncConnection, policy: Policy, origin: Origin, by: str, n
 
 async def _one(conn: AsyncConnection, which: str, *parameters: object) -> Version | None:
     row = await (await driver(conn)).fetchrow(
-        f"select document::text, version, origin, created_by, created_at from handoff.policy_versions {which}",  # noqa: S608
+        f"select document::text, version, origin, created_by, created_at from handoff.policy_versions {which}",  # noqa: S608 - put together from words of our own
         *parameters,
     )
     return None if row is None else _read(row)

@@ -93,7 +93,7 @@ async def insert(conn: AsyncConnection, handoff: Handoff) -> None:
 
 async def get(conn: AsyncConnection, handoff_id: str) -> Handoff | None:
     row = await (await driver(conn)).fetchrow(
-        f"select {_COLUMNS} from handoff.handoffs where handoff_id = $1",  # noqa: S608
+        f"select {_COLUMNS} from handoff.handoffs where handoff_id = $1",  # noqa: S608 - put together from words of our own
         handoff_id,
     )
     return None if row is None else _read(row)
@@ -145,7 +145,7 @@ async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition |
           and ($5::text is null or lead_id = $5)
           and ($6::timestamptz is null or (due_at, handoff_id) > ($6, $7))
         order by due_at, handoff_id limit $8
-        """,  # noqa: S608
+        """,  # noqa: S608 - put together from words of our own
         query.status,
         query.owner,
         query.segment,

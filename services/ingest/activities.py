@@ -148,9 +148,9 @@ def _key_without_lead(data: Data) -> str | None:
 
 def _digest(envelope: ActivityEnvelope, data: Data) -> bytes:
     """Of what was said, however it was written; who the lead turned out to be is no part, as merges change it."""
-    said = data
+    said: object = data
     if isinstance(data, Correction) and data.data is not None:
-        said = [data.corrects, msgspec.json.decode(msgspec.json.encode(data.data))]  # type: ignore[assignment]
+        said = [data.corrects, msgspec.json.decode(msgspec.json.encode(data.data))]
     told = (envelope.type, envelope.occurred_at.astimezone(UTC), envelope.lead_id, envelope.lead, said)
     return hashlib.blake2b(_ENCODER.encode(told), digest_size=16).digest()
 

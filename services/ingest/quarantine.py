@@ -61,7 +61,7 @@ async def keep(db: Connection, unused: list[Unused], received_at: datetime) -> l
 async def page(db: Connection, before: int | None, limit: int) -> list[Kept]:
     """Entries, the latest first; those that a retry has brought in are told by `resolved_at`."""
     rows = await db.fetch(
-        f"select {_COLUMNS} from ingest.quarantine where $1::bigint is null or id < $1 order by id desc limit $2",  # noqa: S608
+        f"select {_COLUMNS} from ingest.quarantine where $1::bigint is null or id < $1 order by id desc limit $2",  # noqa: S608 - put together from words of our own
         before,
         limit,
     )
@@ -69,7 +69,7 @@ async def page(db: Connection, before: int | None, limit: int) -> list[Kept]:
 
 
 async def read(db: Connection, entry: int) -> Kept | None:
-    row = await db.fetchrow(f"select {_COLUMNS} from ingest.quarantine where id = $1", entry)  # noqa: S608
+    row = await db.fetchrow(f"select {_COLUMNS} from ingest.quarantine where id = $1", entry)  # noqa: S608 - put together from words of our own
     return _kept(row) if row else None
 
 

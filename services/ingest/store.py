@@ -105,7 +105,7 @@ async def search(db: Connection, wanted: Search, before: int | None, limit: int)
     add("lead_id in (select lead_id from ingest.lead_terms where value like ${n})", pattern)
     values.append(limit)
     rows = await db.fetch(
-        f"select lead_id from ingest.leads where {' and '.join(where)} order by seq desc limit ${len(values)}",  # noqa: S608
+        f"select lead_id from ingest.leads where {' and '.join(where)} order by seq desc limit ${len(values)}",  # noqa: S608 - put together from words of our own
         *values,
     )
     return [row["lead_id"] for row in rows]

@@ -72,7 +72,7 @@ def _documentation(title: str, table: Sequence[Endpoint]) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     document = openapi(title, app.version, table)
-    app.openapi = lambda: document  # type: ignore[method-assign]
+    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_exception_handler(HTTPException, _http_exception)
     return app
 
