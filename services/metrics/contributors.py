@@ -12,7 +12,7 @@ import msgspec
 
 from services.metrics import store
 from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
-from services.metrics.contributions import digests, explained
+from services.metrics.contributions import explained, group_of
 from services.metrics.contributions.facts import Contribution
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
@@ -119,7 +119,7 @@ class Contributors:
 
     def _explain(self, question: Question, events: Sequence[Event]) -> Iterator[dict[str, Any]]:
         by_identity = {event.identity: event for event in events}
-        found = explained(events, digests(events, self._rules), self._rules)
+        found = explained(events, group_of(events, self._rules), self._rules)
         # in one order on every page, whatever order the history came in
         contributed = sorted(found, key=lambda of_unit: (of_unit[0], of_unit[1].fact, of_unit[1].causes))
         for role, part in parts_of(question.kpi).items():

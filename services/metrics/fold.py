@@ -128,9 +128,9 @@ class Fold:
         histories, corrections = await self._histories(conn, groups)
         now = by_target(corrections)
         for group, events in histories.items():
-            states, current = contributions(truths(events, now), self._rules)
+            counted, current = contributions(truths(events, now), self._rules)
             work.change(group).add_sum(current)
-            work.replace(group, states)
+            work.replace(group, counted)
 
     async def _histories(
         self, conn: asyncpg.Connection, groups: set[str] | frozenset[str]

@@ -7,13 +7,13 @@ import asyncpg
 
 from services.metrics import store
 from services.metrics.contributions.truth import CorrectionsOf, IdentityKey, by_target
-from services.metrics.contributions.units import joined, ties_of, ties_of_correction, unit_of
+from services.metrics.contributions.units import Tie, joined, ties_of, ties_of_correction, unit_of
 from shared.events import Correction, Event
 
 
-def own_ties(events: Iterable[Event]) -> set[store.Tie]:
+def own_ties(events: Iterable[Event]) -> set[Tie]:
     """What the events that are no corrections tie their units to."""
-    return {(tie, unit) for event in events if (unit := unit_of(event)) for tie in ties_of(event)}
+    return {(tie, unit) for event in events for tie, unit in ties_of(event) if unit}
 
 
 class Join(NamedTuple):
@@ -53,17 +53,17 @@ async def _joins(conn: asyncpg.Connection, sets: Collection[frozenset[str]]) -> 
     return found
 
 
-async def _ties_of_corrections(conn: asyncpg.Connection, corrected: Sequence[store.Stored]) -> set[store.Tie]:
+async def _ties_of_corrections(conn: asyncpg.Connection, corrected: Sequence[store.Stored]) -> set[Tie]:
     """What the corrections of these events may tie the events' units to."""
     identities = [stored.event.identity for stored in corrected]
     if not identities:
         return set()
     corrections = by_target(await store.corrections_of(conn, identities))
     return {
-        (tie, unit_of(stored.event))
+        tie
         for stored in corrected
         for correction in _all_of(stored.event.identity, corrections, set())
-        for tie in ties_of_correction(correction)
+        for tie in ties_of_correction(correction, unit_of(stored.event))
     }
 
 

@@ -60,10 +60,10 @@ class Recomputation:
         return done
 
     def _count(self, group: str, shard: int, events: Sequence[Event], corrections: CorrectionsOf) -> None:
-        states, found = contributions(truths(events, corrections), self._rules)
+        counted, found = contributions(truths(events, corrections), self._rules)
         self._changes.setdefault(shard, Contributions()).add_sum(found)
         if self._keeps_leads and group not in self._grouped:
-            self._leads[group] = (shard, states.get(group, LeadState()))
+            self._leads[group] = (shard, counted.states.get(group, LeadState()))
 
     async def _flush(self) -> None:
         await store.ensure_dimensions(self._engine, self._ids, self._changes.values())

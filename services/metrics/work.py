@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from services.metrics.contributions import Group
 from services.metrics.contributions.digest_facts import digest_facts
 from services.metrics.contributions.facts import Contributions
 from services.metrics.contributions.lead import LeadState
@@ -56,11 +57,12 @@ class Work:
                 anew.add(group)
         return anew
 
-    def replace(self, group: str, states: Mapping[str, LeadState]) -> None:
+    def replace(self, group: str, counted: Group) -> None:
         """The digests of a group that was made anew. Only a unit that stands alone keeps its digest."""
-        self.states |= states
+        self.states |= counted.states
+        self.states |= {lead: counted.states[into] for lead, into in counted.survivors.items()}
         if group not in self._grouped:
-            self.dirty[group] = states.get(group, LeadState())
+            self.dirty[group] = counted.states.get(group, LeadState())
 
     def _absorb(self, unit: str, events: Sequence[Event]) -> bool:
         stored = self.stored[unit]

@@ -51,7 +51,10 @@ class Numbers:
             for table in TABLES:
                 await raw.execute(f"delete from metrics.{table}")  # noqa: S608
             await store.set_membership(raw, self._team)
-        # As a new process: what it remembered of a database that is gone must not help it.
+        self.restart()
+
+    def restart(self) -> None:
+        """As a new process: what it remembered of a database that is gone, or never came to be, must not help it."""
         self.fold = Fold(self.engine, self.rules, self._team)
 
     async def take(self, batch: Sequence[Event]) -> None:

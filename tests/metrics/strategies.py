@@ -143,9 +143,12 @@ observations = st.fixed_dictionaries(
 )
 fields = st.fixed_dictionaries({"observations": st.lists(observations, min_size=1, max_size=3), "campaign": campaigns})
 
+merges = st.fixed_dictionaries({"into": st.sampled_from([*LEADS, "lead-d"])})
+unmerges = st.fixed_dictionaries({"from": st.sampled_from(LEADS)})
+
 OWN = ("handoff_id",)
 """What belongs to one lead. Opportunities and appointments may be told of several leads by mistake."""
-CORRECTABLE = ("call", "touch", "opportunity", "appointment", "contract", "spend", "correction")
+CORRECTABLE = ("call", "touch", "opportunity", "appointment", "contract", "spend", "correction", "lead-merged")
 CONTENT: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "call": calls,
     "touch": touches,
@@ -159,6 +162,9 @@ CONTENT: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "spend": spending,
     "lead-created": created,
     "lead-fields": fields,
+    "lead-merged": merges,
+    "lead-unmerged": unmerges,
+    "lead-erased": st.just({"reason": "asked for"}),
 }
 
 
@@ -192,11 +198,13 @@ def histories(draw: Callable[..., Any], max_size: int = 14) -> list[Event]:
     for n in range(draw(st.integers(0, 4))):
         correctable = [e for e in events if e.name in CORRECTABLE]
         if correctable:
-            events.append(_correction(draw, f"x{n}", draw(st.sampled_from(correctable))))
+            events.append(draw(correction_of(f"x{n}", draw(st.sampled_from(correctable)))))
     return events
 
 
-def _correction(draw: Callable[..., Any], identity: str, target: Event) -> Event:
+@st.composite
+def correction_of(draw: Callable[..., Any], identity: str, target: Event) -> Event:
+    """A correction of an event, or of a correction (which can only be taken back)."""
     action = "void" if target.name == "correction" else draw(st.sampled_from(["void", "replace"]))
     content: dict[str, Any] = {"corrects": msgspec.to_builtins(Identity(target.source, target.id)), "action": action}
     if action == "replace":

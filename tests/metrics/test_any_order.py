@@ -2,17 +2,14 @@
 independent recomputation finds in the raw events."""
 
 import asyncio
-from datetime import date
-from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.metrics.question import Grain
-from services.metrics.verify.recount import RawEvent, Recount, Rows
+from services.metrics.verify.recount import Recount
 from shared.config import load_config
-from shared.events import Event, encode_data
+from tests.metrics.compare import BOUNDED, GRAINS, LAST_DAY, assert_same, raw
 from tests.metrics.conftest import CONFIG
 from tests.metrics.numbers import Numbers
 from tests.metrics.strategies import deliveries, histories
@@ -25,10 +22,6 @@ examples = settings(
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
 )
-GRAINS = list(get_args(Grain))
-LAST_DAY = date(2027, 1, 31)
-BOUNDED = ("stock", "trailing", "coverage")
-"""Kinds that have a value on every day to come, so that the test must say where to end."""
 DIMENSIONS = ["rep", "team", "segment", "industry", "campaign", "channel", "source", "owner", "hour", "ampm", "weekday"]
 
 
@@ -81,22 +74,3 @@ def test_a_rebuild_finds_the_same_cells_and_digests(
         assert {k: v for k, v in (await numbers.digests()).items() if v} == {k: v for k, v in digests.items() if v}
 
     runner.run(live())
-
-
-def raw(event: Event) -> RawEvent:
-    time = event.time.isoformat()
-    return RawEvent(event.source, event.id, event.name, time, event.subject, encode_data(event.data).decode())
-
-
-def assert_same(kpi: str, rows: list[dict[str, Any]], expected: Rows) -> None:
-    measures = {"value", "numerator", "denominator", "median", "p90", "n"}
-    found = {tuple(str(v) for name, v in row.items() if name not in measures): row for row in rows}
-    assert len(found) == len(rows), kpi
-    assert found.keys() == expected.keys(), kpi
-    for key, values in expected.items():
-        for name, value in values.items():
-            assert found[key].get(name) == (value if value is None else pytest.approx(value, rel=1e-9)), (
-                kpi,
-                key,
-                name,
-            )

@@ -119,3 +119,53 @@ def test_open_pipeline_stays_with_the_team_that_opened_it(desk: Desk) -> None:
         ("2026-04", ""): 200,
         ("2026-05", ""): 100,
     }
+
+
+MERGED = [
+    observed("f1", "lead-a", employees=10, industry="IT"),
+    observed("f2", "lead-b", employees=5000),
+    call("c1", utc(2026, 11, 5), "lead-a"),
+    call("c2", utc(2026, 11, 6), "lead-b"),
+    make("lead-merged", "m", "lead-a", utc(2026, 11, 7), {"into": "lead-b"}),
+]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0), (4, 0, 2, 1, 3)])
+def test_merged_leads_are_one_with_the_survivor_s_fields(desk: Desk, order: tuple[int, ...]) -> None:
+    for n in order:
+        desk.take(MERGED[n])
+    assert desk.ask("leads", "all", "segment") == {("all", "enterprise"): 1}
+    assert desk.ask("calls", "all", "segment") == {("all", "enterprise"): 2}
+    assert desk.ask("second_calls", "day") == {"2026-11-06": 1}
+    # What only the merged lead is known for is not lost.
+    assert desk.ask("calls", "all", "industry") == {("all", "IT"): 2}
+
+
+@pytest.mark.parametrize(
+    "undoing",
+    [
+        make("lead-unmerged", "u", "lead-a", utc(2026, 11, 8), {"from": "lead-b"}),
+        void("u", utc(2026, 11, 8), "m"),
+        replace("u", 8, "m", into="lead-a"),
+    ],
+    ids=lambda e: e.name,
+)
+@pytest.mark.parametrize("at", range(6))
+def test_a_merge_that_is_undone_leaves_no_trace(desk: Desk, undoing: Event, at: int) -> None:
+    for event in [*MERGED[:at], undoing, *MERGED[at:]]:
+        desk.take(event)
+    assert desk.ask("leads", "all", "segment") == {("all", "enterprise"): 1, ("all", "smb"): 1}
+    assert desk.ask("calls", "all", "segment") == {("all", "enterprise"): 1, ("all", "smb"): 1}
+    assert desk.ask("second_calls") == {}
+
+
+def test_a_chain_of_merges_ends_at_its_last_lead_and_a_ring_at_its_first_merge(desk: Desk) -> None:
+    def merged(lead: str, day: int, into: str) -> Event:
+        return make("lead-merged", f"{lead}-{into}", lead, utc(2026, 11, day), {"into": into})
+
+    desk.take(observed("f1", "lead-c", employees=5000), call("1", utc(2026, 11, 1), "lead-a"))
+    desk.take(merged("lead-a", 2, "lead-b"), merged("lead-b", 3, "lead-c"))
+    assert desk.ask("calls", "all", "segment") == {("all", "enterprise"): 1}
+    desk.take(merged("lead-c", 4, "lead-a"))
+    assert desk.ask("calls", "all", "segment") == {("all", "enterprise"): 1}
+    assert desk.ask("leads") == {"all": 1}

@@ -184,6 +184,11 @@ class LeadState(msgspec.Struct, array_like=True):
     def _derive(self, rules: Rules) -> None:
         self.attributes = rules.attributes(self.best(), self.campaign.text if self.campaign else "")
 
+    def prefer(self, own: "LeadState", rules: Rules) -> None:
+        """Believe what was said of the lead itself over what was said of leads that were merged into it."""
+        self.observations = self.observations | own.observations
+        self._derive(rules)
+
     def best(self) -> list[Observation]:
         """The best observation of each tracked field by each method."""
         return [o for by_method in self.observations.values() for o in by_method.values()]

@@ -1,9 +1,10 @@
 """Units: what is counted by itself, and what ties several together. Pure.
 
 A unit is a lead, or a company with its contracts. Most stand alone. Where the same opportunity or appointment is told
-of several leads, or a correction gives a contract to another company, they are tied: one cannot be counted without the
-other, so they are counted as one group. Ties only ever grow: a correction that is voided leaves them, and what is truly
-the case is decided inside the group. So the groups depend on the set of events alone, not on their order.
+of several leads, leads are merged, or a correction gives a contract to another company, they are tied: one cannot be
+counted without the other, so they are counted as one group. Ties only ever grow: a correction that is voided or a merge
+that is undone leaves them, and what is truly the case is decided inside the group. So the groups depend on the set of
+events alone, not on their order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,10 +12,12 @@ from typing import Any
 
 import msgspec
 
-from shared.events import Appointment, Contract, Correction, Event, Opportunity, Spend
+from shared.events import Appointment, Contract, Correction, Event, LeadMerged, Opportunity, Spend
 
-TYING = {"opportunity_id": "opportunity", "appointment_id": "appointment", "company": "company"}
-"""Members of an activity's data that may be shared between units, and the kind of tie that they are."""
+Tie = tuple[str, str]
+"""(what is shared, a unit that shares it)."""
+TYING = {"opportunity_id": "opportunity", "appointment_id": "appointment", "company": "company", "into": "lead"}
+"""Members of an event's data that units may share, and the kind of tie that they are."""
 
 
 def unit_of(event: Event) -> str:
@@ -28,30 +31,36 @@ def unit_of(event: Event) -> str:
             return event.subject
 
 
-def ties_of(event: Event) -> frozenset[str]:
-    """What an event that is no correction ties its unit to."""
+def ties_of(event: Event) -> Iterator[Tie]:
+    """How an event that is no correction ties units."""
     match event.data:
         case Opportunity() as opportunity:
-            return frozenset({f"opportunity {opportunity.opportunity_id}"})
+            yield f"opportunity {opportunity.opportunity_id}", event.subject
         case Appointment() as appointment:
-            return frozenset({f"appointment {appointment.appointment_id}"})
+            yield f"appointment {appointment.appointment_id}", event.subject
         case Contract() as contract:
-            return frozenset({f"company {contract.company}"})
-        case _:
-            return frozenset()
+            yield f"company {contract.company}", unit_of(event)
+        case LeadMerged() as merged:
+            yield from _merging(event.subject, merged.into)
 
 
-def ties_of_correction(event: Event) -> frozenset[str]:
-    """What a correction may tie the unit of the corrected event to, if it holds."""
-    if not isinstance(event.data, Correction) or event.data.data is None:
-        return frozenset()
-    return frozenset(_mentioned(msgspec.json.decode(msgspec.json.encode(event.data.data))))
+def ties_of_correction(event: Event, unit: str) -> Iterator[Tie]:
+    """How a correction may tie the unit of the corrected event, if it holds."""
+    if isinstance(event.data, Correction) and event.data.data is not None:
+        for kind, name in _mentioned(msgspec.json.decode(msgspec.json.encode(event.data.data))):
+            yield from _merging(unit, name) if kind == "lead" else [(f"{kind} {name}", unit)]
 
 
-def _mentioned(data: Mapping[str, Any]) -> Iterator[str]:
+def _merging(lead: str, into: str) -> Iterator[Tie]:
+    """Both sides: the survivor may never have told anything itself."""
+    yield f"lead {into}", lead
+    yield f"lead {into}", into
+
+
+def _mentioned(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, kind in TYING.items():
         if isinstance(data.get(name), str):
-            yield f"{kind} {data[name]}"
+            yield kind, data[name]
     if isinstance(data.get("data"), dict):  # a correction of a correction holds the data of another event
         yield from _mentioned(data["data"])
 

@@ -15,7 +15,7 @@ from services.metrics.store.events import (
     insert_events,
     roots_of,
 )
-from services.metrics.store.groups import Tie, add_ties, group_names, groups_of, is_new, join_groups, members_of
+from services.metrics.store.groups import add_ties, group_names, groups_of, is_new, join_groups, members_of
 from services.metrics.store.leads import StoredLead, insert_leads, load_leads, save_leads
 from services.metrics.store.locks import lock_world, lock_world_unless
 from services.metrics.store.state import as_of, get_meta, set_membership, set_meta, state_number
@@ -26,7 +26,6 @@ __all__ = [
     "NewEvent",
     "Stored",
     "StoredLead",
-    "Tie",
     "add_cells",
     "add_counters",
     "add_ties",

@@ -5,9 +5,7 @@ from collections.abc import Collection, Iterable
 import asyncpg
 
 from services.metrics.contributions.truth import IdentityKey
-
-Tie = tuple[str, str]
-"""(what is shared, the unit that tells of it)."""
+from services.metrics.contributions.units import Tie
 
 
 async def groups_of(conn: asyncpg.Connection, units: Collection[str]) -> dict[str, str]:

@@ -110,6 +110,7 @@ class Recount:
         """Make the facts of all events; no identity may be there twice."""
         self._settle_corrections()
         self._run("truth")
+        self._run("merge")
         for name in TABLES:
             self._run(name)
             if name == "lead":
