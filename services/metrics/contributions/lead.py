@@ -35,6 +35,7 @@ from shared.events import (
     Opportunity,
     Touch,
 )
+from shared.fields import believed
 
 
 class Action(NamedTuple):
@@ -185,8 +186,12 @@ class LeadState(msgspec.Struct, array_like=True):
         self.attributes = rules.attributes(self.best(), self.campaign.text if self.campaign else "")
 
     def prefer(self, own: "LeadState", rules: Rules) -> None:
-        """Believe what was said of the lead itself over what was said of leads that were merged into it."""
-        self.observations = self.observations | own.observations
+        """Believe what was said of the lead itself over what was said of leads that were merged into it.
+
+        Only what is believable hides the others': a method that may not supply a field says nothing of it.
+        """
+        believable = believed(rules.registry, own.best())
+        self.observations = self.observations | {field: own.observations[field] for field in believable}
         self._derive(rules)
 
     def best(self) -> list[Observation]:
