@@ -8,6 +8,7 @@ import msgspec
 
 from services.metrics.catalogue import Kpi
 from services.metrics.question import Grain
+from services.metrics.restatement import RestatementCause
 from shared.config.targets import Target
 from shared.events import Timestamp
 from shared.web import Limit, Paging
@@ -110,6 +111,35 @@ class ContributorPage(msgspec.Struct):
 
     items: list[dict[str, Any]]
     next_cursor: str | None
+
+
+class RestatementsQuery(Paging, kw_only=True):
+    """Of which closed period; its name tells the grain (`2026-10` is a month), so `grain` is only checked."""
+
+    period: str
+    grain: Literal["day", "week", "month", "quarter", "fiscal_year"] | None = None
+    by: str | None = None
+    format: Literal["json", "csv"] = "json"
+
+
+class Restatement(msgspec.Struct):
+    """How much a KPI of a closed period moved, and the events that moved it, in pages.
+
+    `rows`: `period`, each of `by`, `currency` for money, `before` (as known at `closed_at`, the first instant after the
+    period), `now` and their `difference`; of a rate and a duration also its other figures, as `numerator_before` and
+    `numerator_now`. They stand on the first page; those that follow hold causes alone.
+    """
+
+    kpi: str
+    unit: str
+    grain: str
+    period: str
+    timezone: str
+    closed_at: datetime
+    rows: list[dict[str, Any]]
+    items: list[RestatementCause]
+    next_cursor: str | None
+    as_of: AsOf
 
 
 class Rebuilt(msgspec.Struct):

@@ -29,6 +29,7 @@ from services.metrics.query.sql import CELLS
 from services.metrics.query.values import Row
 from services.metrics.question import Question, ask
 from services.metrics.rebuild import rebuild
+from services.metrics.restatement_routes import Restatements
 from services.metrics.spreadsheet import to_csv
 from services.metrics.targets import target_of
 from shared.clock import Clock
@@ -62,6 +63,7 @@ class Routes:
         self._clock = clock
         self._targets = targets
         self._matcher = Matcher(team, settings.fiscal_year_start)
+        self._restatements = Restatements(engine, self._kpi, rules, settings, clock, targets, self._matcher)
 
     def table(self) -> list[Endpoint]:
         """All endpoints but those that every service has."""
@@ -95,6 +97,7 @@ class Routes:
                 answers={200: ContributorPage},
                 other_answer_media_types=("text/csv",),
             ),
+            *self._restatements.table(),
             Endpoint(
                 method="GET",
                 path="/v1/status",

@@ -237,6 +237,10 @@ def test_money_is_a_decimal_text_and_a_currency_or_422(outside: Outside, amount:
         ("metrics", "/v1/kpis/calls/values?where=rep", 422),
         ("metrics", "/v1/kpis/calls/values?by=rep;drop%20table", 422),
         ("metrics", "/v1/kpis/calls/values?by=rep'--", 422),
+        ("metrics", "/v1/kpis/nonsense/restatements?period=2026-10", 404),
+        ("metrics", "/v1/kpis/calls/restatements", 422),
+        ("metrics", "/v1/kpis/calls/restatements?period=%E2%91%A0-10", 422),
+        ("metrics", "/v1/kpis/calls/restatements?period=9999-12", 422),
     ],
 )
 def test_hostile_addresses_get_their_4xx(outside: Outside, service: ServiceName, path: str, status: int) -> None:

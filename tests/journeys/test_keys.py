@@ -43,6 +43,7 @@ OPENS = {
         "GET /v1/kpis",
         "GET /v1/kpis/{id}/values",
         "GET /v1/kpis/{id}/contributors",
+        "GET /v1/kpis/{id}/restatements",
         "GET /v1/scorecards/{role}",
         "GET /v1/status",
         "GET /v1/stream",
