@@ -45,7 +45,7 @@ def restated(
     """List the KPIs of a closed period that have moved since it closed, how much, and how many events moved them."""
     from rich.console import Console
 
-    from services.metrics.restated_command import Unanswerable, print_report, run
+    from services.metrics.restatement.command import Unanswerable, print_report, run
     from shared.config import ConfigError
     from shared.db import DatabaseUnavailable
     from shared.terminal import fail, read_settings, with_database

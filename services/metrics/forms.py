@@ -8,7 +8,7 @@ import msgspec
 
 from services.metrics.catalogue import Kpi
 from services.metrics.question import Grain
-from services.metrics.restatement import RestatementCause
+from services.metrics.restatement.closed import RestatementCause
 from shared.config.targets import Target
 from shared.events import Timestamp
 from shared.web import Limit, Paging

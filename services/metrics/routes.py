@@ -29,7 +29,7 @@ from services.metrics.query.sql import CELLS
 from services.metrics.query.values import Row
 from services.metrics.question import Question, ask
 from services.metrics.rebuild import rebuild
-from services.metrics.restatement_routes import Restatements
+from services.metrics.restatement.routes import Restatements
 from services.metrics.spreadsheet import to_csv
 from services.metrics.targets import target_of
 from shared.clock import Clock

@@ -20,9 +20,9 @@ from services.metrics.match import Matcher
 from services.metrics.query import Asker
 from services.metrics.query.values import Row
 from services.metrics.question import Grain, Question
-from services.metrics.restated_command import Report, Unanswerable, print_report, run
-from services.metrics.restatement import Closed, closed_period, compared, moved
-from services.metrics.restating import Movers, at_close
+from services.metrics.restatement.closed import Closed, closed_period, compared, moved
+from services.metrics.restatement.command import Report, Unanswerable, print_report, run
+from services.metrics.restatement.reading import Movers, at_close
 from services.metrics.routes import Routes
 from shared.clock import FixedClock
 from shared.events import Event

@@ -17,8 +17,8 @@ from services.metrics.query import Asker
 from services.metrics.query.sql import CELLS
 from services.metrics.query.values import Row
 from services.metrics.question import Question, ask
-from services.metrics.restatement import Closed, RestatementCause, cause, closed_period, compared
-from services.metrics.restating import Movers, at_close
+from services.metrics.restatement.closed import Closed, RestatementCause, cause, closed_period, compared
+from services.metrics.restatement.reading import Movers, at_close
 from services.metrics.spreadsheet import to_csv
 from shared.clock import Clock
 from shared.config.targets import Target

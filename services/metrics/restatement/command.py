@@ -17,8 +17,8 @@ from services.metrics.query import Asker
 from services.metrics.query.values import Row
 from services.metrics.question import Question
 from services.metrics.rebuild import FINGERPRINT
-from services.metrics.restatement import REASONS, Closed, Reason, closed_period, compared, moved, reason_of
-from services.metrics.restating import Movers, at_close
+from services.metrics.restatement.closed import REASONS, Closed, Reason, closed_period, compared, moved, reason_of
+from services.metrics.restatement.reading import Movers, at_close
 from services.metrics.targets import in_currency
 from shared.clock import Clock, SystemClock
 from shared.config import Config, load_config

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from services.metrics.contributions.facts import Amount
 from services.metrics.contributions.order import Order
 from services.metrics.contributions.truth import IdentityKey, by_target
-from services.metrics.stakes import Stake, Stakes, Thing
+from services.metrics.restatement.stakes import Stake, Stakes, Thing
 from shared.events import Correction, Event, Spend
 
 

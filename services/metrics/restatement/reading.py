@@ -14,9 +14,9 @@ from services.metrics.catalogue import Kpi
 from services.metrics.contributions.rules import Rules
 from services.metrics.known import cells_known_at
 from services.metrics.match import Matcher
-from services.metrics.movers import Group, causes_in, grouped
-from services.metrics.restatement import Closed
-from services.metrics.stakes import Stakes
+from services.metrics.restatement.closed import Closed
+from services.metrics.restatement.movers import Group, causes_in, grouped
+from services.metrics.restatement.stakes import Stakes
 from services.metrics.store.restated import groups_told_of_after, sees_all_dimensions
 from shared.db import DatabaseUnavailable, driver, transaction
 from shared.events import Event

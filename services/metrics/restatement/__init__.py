@@ -1,0 +1,1 @@
+"""How much closed periods moved since they closed, and which events moved them."""
