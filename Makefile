@@ -11,7 +11,7 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$python && break; done)
 
-.PHONY: help run demo test test-faults check format generate bench lock clean
+.PHONY: help run demo test test-faults check format generate bench bench-metrics lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ generate: $(VENV)/installed-dev ## write the generated files anew
 
 bench: $(VENV)/installed-dev ## measure speed on this machine
 	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-metrics: $(VENV)/installed-dev ## measure the numbers: consuming, growth, rebuild, answers, memory (ARGS=--quick: minutes)
+	@exec $(BIN)/python -m bench.metrics $(ARGS)
 
 lock: .cache/uv/bin/uv ## choose the newest versions of all dependencies anew
 	@set -e; compile() { .cache/uv/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \

@@ -1,10 +1,10 @@
-"""`make bench`, or `make bench ARGS=--quick`."""
+"""`make bench`, or `make bench ARGS=--quick`; the numbers have `make bench-metrics` of their own."""
 
 import argparse
 
-from bench import freshness, ingest, metrics
+from bench import freshness, ingest
 
-PARTS = ("ingest", "metrics", "freshness")
+PARTS = ("ingest", "freshness")
 
 
 def main() -> None:
@@ -14,8 +14,6 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, action="append", help="this part (may be given several times)")
     parser.add_argument("--rounds", type=int, help="rounds of ingest (7; quick: 3)")
     parser.add_argument("--seconds", type=float, help="seconds of each load of ingest (3; quick: 1)")
-    parser.add_argument("--events", type=int, help="events in the log of metrics (200,000; quick: 20,000)")
-    parser.add_argument("--history", type=int, help="events of one lead (100,000; quick: 10,000)")
     parser.add_argument("--fresh-seconds", type=float, help="seconds of the load of freshness (20; quick: 4)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
     given = parser.parse_args()
@@ -24,9 +22,6 @@ def main() -> None:
     if "ingest" in parts:
         seconds = given.seconds or (1.0 if quick else 3.0)
         ingest.measure(rounds=given.rounds or (3 if quick else 7), seconds=seconds, seed=given.seed)
-    if "metrics" in parts:
-        events = given.events or (20_000 if quick else 200_000)
-        metrics.measure(events=events, length=given.history or (10_000 if quick else 100_000), seed=given.seed)
     if "freshness" in parts:
         freshness.measure(seconds=given.fresh_seconds or (4.0 if quick else 20.0), seed=given.seed)
 

@@ -1,7 +1,6 @@
 """The door: activities stored durably, against an echo that stores nothing and against a transaction a request."""
 
 import asyncio
-import secrets
 from contextlib import ExitStack
 
 from sqlalchemy import text
@@ -12,17 +11,15 @@ from bench.report import figure, heading, median, ratio, spread
 from bench.stage import database, environment, free_port, serving
 from shared.db import connect, transaction
 from shared.settings import Settings
-from shared.web import ensure_admin_key
 
 BATCH = 1000
 
 
 def measure(*, rounds: int, seconds: float, seed: int) -> None:
     """Print the table. One round: echo, transactions, ingest one by one, ingest by the thousand, echo."""
-    key = secrets.token_hex(16)
     with ExitStack() as stack:
-        url = stack.enter_context(database())
-        asyncio.run(_prepare(url, key))
+        url, key, _ = stack.enter_context(database())
+        asyncio.run(_prepare(url))
         port = {name: free_port() for name in ("echo", "transactions", "ingest")}
         for name in ("echo", "transactions"):
             stack.enter_context(serving(["bench.apps", name, str(port[name])], environment(url), port[name]))
@@ -47,10 +44,9 @@ def measure(*, rounds: int, seconds: float, seed: int) -> None:
     _tell(loads)
 
 
-async def _prepare(url: str, key: str) -> None:
+async def _prepare(url: str) -> None:
     engine = connect(Settings(database_url=url), "bench", pool_size=2)
     try:
-        await ensure_admin_key(engine, key)
         async with transaction(engine) as conn:
             await conn.execute(text("create schema bench"))
             await conn.run_sync(Base.metadata.create_all)

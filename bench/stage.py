@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from shared.postgres import PrivatePostgres
 from shared.process import die_with_parent
@@ -24,13 +25,22 @@ def environment(url: str, **more: str) -> dict[str, str]:
     return plain | {"TASUKI_DATABASE_URL": url, "TASUKI_LOG_LEVEL": "warning"} | more
 
 
+class Database(NamedTuple):
+    """A private PostgreSQL with all schemas: where it is, the admin's key, and the process id of its first process."""
+
+    url: str
+    key: str
+    pid: int
+
+
 @contextmanager
-def database() -> Iterator[str]:
-    """A fresh private PostgreSQL with all schemas; its URL."""
+def database() -> Iterator[Database]:
+    """A fresh one, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="tasuki-bench-") as folder, PrivatePostgres(Path(folder) / "data") as url:
-        prepared = environment(url, TASUKI_ADMIN_KEY=secrets.token_hex(16))
-        subprocess.run([sys.executable, "-m", "shared.prepare"], env=prepared, check=True)
-        yield url
+        key = secrets.token_hex(16)
+        subprocess.run([sys.executable, "-m", "shared.prepare"], env=environment(url, TASUKI_ADMIN_KEY=key), check=True)
+        pid_file = Path(folder) / "data" / "postgres" / "data" / "postmaster.pid"
+        yield Database(url, key, int(pid_file.read_text().split()[0]))
 
 
 @contextmanager
@@ -51,15 +61,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def memory_mib(pid: int) -> float | None:
-    """Resident memory of a process; None where the kernel does not tell it in /proc."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return None
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
