@@ -8,6 +8,7 @@ from services.metrics.dead_letters import DeadLetters
 from services.metrics.exporter import Exporter
 from services.metrics.fold import Fold
 from services.metrics.rebuild import rebuild
+from services.metrics.rebuilder import Rebuilder
 from services.metrics.routes import Routes
 from services.metrics.scorecard_routes import Scorecards
 from services.metrics.stream import Stream
@@ -47,12 +48,13 @@ async def build(runtime: Runtime) -> Service:
     board = Board(engine, catalogue, config.team, policy, settings, runtime.clock, targets)
     stream = Stream(board)
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)  # dead letters go to the log, too
-    routes = Routes(engine, catalogue, rules, consumer, settings, runtime.clock, targets, config.team)
+    rebuilder = Rebuilder(engine, rules)
+    routes = Routes(engine, catalogue, rules, consumer, rebuilder, settings, runtime.clock, targets, config.team)
     dead_letters = DeadLetters(engine, consumer)
     scorecards = Scorecards(engine, catalogue, config.team, targets, settings, runtime.clock)
     return Service(
         endpoints=[*routes.table(), *scorecards.table(), *dead_letters.table(), *stream.table()],
-        tasks={"consumer": consumer.run, "relay": relay.run, "stream": stream.run},
+        tasks={"consumer": consumer.run, "relay": relay.run, "stream": stream.run, "rebuild": rebuilder.run},
         alive={"consumer": consumer.healthy},
         collectors={
             "kpis": Exporter(engine, board).collect,

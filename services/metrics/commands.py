@@ -63,22 +63,13 @@ def restated(
 
 @app.command()
 def rebuild() -> None:
-    """Make every number anew from the stored events, while the old ones go on being answered."""
-    from rich.console import Console
-
-    from shared.client import Client, Retry, TasukiError, metrics
-    from shared.client.drivers import key_of, urls_of
+    """Make every number anew from the stored events, while the old ones go on being answered and events are taken."""
+    from services.metrics.rebuild_command import run
+    from shared.client import TasukiError
     from shared.terminal import fail, read_settings
 
-    settings = read_settings()
     try:
-        urls, key = urls_of(settings), key_of(settings)
-        with Client(urls, key, retry=Retry(tries=3)) as tasuki:
-            tasuki.send(metrics.status())
-        # It may take longer than a connection is waited for: repeated with its key, the request finds the same rebuild.
-        patient = Retry(tries=sys.maxsize, total_s=86_400.0, longest_s=2.0)
-        with Console(stderr=True).status("making every number anew"), Client(urls, key, retry=patient) as tasuki:
-            rebuilt = tasuki.send(metrics.rebuild())
+        events = run(read_settings())
     except TasukiError as error:
         fail(str(error))
-    print(f"made anew from {rebuilt.events:,} events")
+    print(f"made anew from {events:,} events")

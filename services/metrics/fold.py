@@ -19,8 +19,15 @@ from services.metrics.grouping import Join, joins_of, own_ties
 from services.metrics.work import Work
 from shared.config.team import Team
 from shared.consume import Fresh, Received
-from shared.db import driver
+from shared.db import DatabaseUnavailable, driver
 from shared.events import Correction, Event, content_digest
+
+
+class OtherRules(DatabaseUnavailable):
+    """The numbers are, or are being, made by other rules than those of this process: it waits until they are not."""
+
+    def __init__(self) -> None:
+        super().__init__("the numbers are made by other rules than those of config/ here; they are to be made anew")
 
 
 class Fold:
@@ -66,7 +73,10 @@ class Fold:
         await store.lock_world_unless(conn, lambda: store.is_new(conn, ties, identities))
 
     async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
-        """Add what the new events change to the cells, digests and counters."""
+        """Add what the new events change to the cells, digests and counters.
+
+        While the numbers are made anew, also to those in the making, as far as they hold the groups already.
+        """
         raw = await driver(conn)
         events = [r.event for r in received]
         corrections = [e for e in events if isinstance(e.data, Correction)]
@@ -79,34 +89,52 @@ class Fold:
             groups |= dict.fromkeys(join.units, join.name)
         shards = {renamed.get(c.group, c.group): c.shard for c in corrected}
         grouped = {*groups.values(), *await store.members_of(raw, shards)}
-        work = Work(self._rules, groups, grouped, received, shards)
+        sides = [side for side in await self._sides(raw) if side.shown or side.building]
+        works = [Work(side, self._rules, groups, grouped, received, shards) for side in sides]
         new = frozenset(event.identity for event in events)
-        await self._settle(raw, work, joins, new)
+        await self._join(raw, works, joins, new)
+        for work in works:
+            await self._settle(raw, work, {join.name for join in joins}, new)
+            await self._write(raw, work)
+        segments = {unit: state.attributes.segment for unit, state in works[0].states.items()}
+        await store.add_counters(raw, count(received, segments, self.team, self._rules))
+
+    async def _sides(self, conn: asyncpg.Connection) -> Sequence[store.Side]:
+        """Both sets of numbers. Raises OtherRules when one of them is made by other rules than these."""
+        sides = await store.sides(conn)
+        for side in sides:
+            if (side.shown or side.building) and side.fingerprint != self._rules.fingerprint:
+                raise OtherRules
+        return sides
+
+    async def _join(
+        self, conn: asyncpg.Connection, works: Sequence[Work], joins: Sequence[Join], new: frozenset[IdentityKey]
+    ) -> None:
+        """Make the groups of what the batch ties together, and take out what they contributed apart."""
+        for join in joins:
+            for work in works:
+                work.shards.setdefault(join.name, 0)
+                await self._take_out(conn, work, join.before, join.name, new)
+            await store.join_groups(conn, join.name, join.units, join.before)
+
+    async def _settle(self, conn: asyncpg.Connection, work: Work, made: set[str], new: frozenset[IdentityKey]) -> None:
+        """Everything that the batch changes, into `work`. `made`: groups that have come to be with it."""
+        shards = {group: shard for group, shard in work.shards.items() if work.side.holds(group)}
+        work.stored = await store.load_leads(conn, work.side.leads, shards) if shards else {}
+        anew = work.absorb()
+        for group in anew - made:
+            await self._take_out(conn, work, {group}, group, new)
+        anew |= {group for group in made if work.side.holds(group)}
+        if anew:
+            await self._put_in(conn, work, anew)
+
+    async def _write(self, conn: asyncpg.Connection, work: Work) -> None:
         await store.ensure_dimensions(self._engine, self._dimension_ids, work.changes.values())
         for shard, change in sorted(work.changes.items()):
             if len(change):
-                await store.add_cells(raw, shard, change, self._dimension_ids)
+                await store.add_cells(conn, work.side.cells, shard, change, self._dimension_ids)
         if work.dirty:
-            await store.save_leads(raw, work.dirty)
-        segments = {unit: state.attributes.segment for unit, state in work.states.items()}
-        await store.add_counters(raw, count(received, segments, self.team, self._rules))
-
-    async def _settle(
-        self, conn: asyncpg.Connection, work: Work, joins: Sequence[Join], new: frozenset[IdentityKey]
-    ) -> None:
-        """Everything that the batch changes, into `work`."""
-        for join in joins:
-            work.shards.setdefault(join.name, 0)
-            await self._take_out(conn, work, join.before, join.name, new)
-            await store.join_groups(conn, join.name, join.units, join.before)
-        work.stored = await store.load_leads(conn, work.shards) if work.shards else {}
-        made = {join.name for join in joins}
-        anew = work.absorb() | made
-        before = anew - made
-        for group in before:
-            await self._take_out(conn, work, {group}, group, new)
-        if anew:
-            await self._put_in(conn, work, anew)
+            await store.save_leads(conn, work.side.leads, work.dirty)
 
     async def _take_out(
         self,
@@ -117,7 +145,7 @@ class Fold:
         new: frozenset[IdentityKey],
     ) -> None:
         """Take out all that groups contributed before the batch."""
-        histories, corrections = await self._histories(conn, groups)
+        histories, corrections = await self._histories(conn, {group for group in groups if work.side.holds(group)})
         before = by_target(c for c in corrections if c.identity not in new)
         for events in histories.values():
             _, old = contributions(truths((e for e in events if e.identity not in new), before), self._rules)

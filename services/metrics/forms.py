@@ -142,6 +142,16 @@ class Restatement(msgspec.Struct):
     as_of: AsOf
 
 
+class Rebuilding(msgspec.Struct):
+    """A rebuild that runs, or the last one. `events`: gone through so far, of about `events_total` that are stored."""
+
+    running: bool
+    events: int
+    events_total: int
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
 class Rebuilt(msgspec.Struct):
     """What a rebuild went through."""
 

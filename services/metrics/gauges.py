@@ -10,8 +10,9 @@ from typing import NamedTuple
 import asyncpg
 
 from services.metrics.catalogue import Catalogue, Coverage, Kpi, Ratio, Share, Simple, Trailing
-from services.metrics.query.sql import CELLS, FROM, Sql, column
+from services.metrics.query.sql import FROM, Sql, column
 from services.metrics.query.values import MICROSECONDS, NOTHING, Sum, amount, divided, ratio_value, simple_value
+from services.metrics.store import shown_cells
 from shared.periods import Period
 
 TOTAL = "total"
@@ -49,7 +50,7 @@ async def kpi_samples(
     targets: Mapping[Sample, float],
 ) -> dict[Sample, float]:
     """Every sample that has a value. `periods`: label -> days; the last day of `today` is today."""
-    gauges = _Gauges(periods, members, targets)
+    gauges = _Gauges(await shown_cells(conn), periods, members, targets)
     await gauges.load(conn, catalogue)
     return {
         Sample(kpi.id, *key): float(value)
@@ -60,7 +61,10 @@ async def kpi_samples(
 
 
 class _Gauges:
-    def __init__(self, periods: Mapping[str, Period], members: Members, targets: Mapping[Sample, float]) -> None:
+    def __init__(
+        self, cells: str, periods: Mapping[str, Period], members: Members, targets: Mapping[Sample, float]
+    ) -> None:
+        self._cells = cells
         self._periods = periods
         self._today = periods["today"].last
         self._members = members
@@ -137,7 +141,7 @@ class _Gauges:
     async def _fetch(self, conn: asyncpg.Connection, kpi: Simple, periods: Mapping[str, Period]) -> Cells:
         dimensions = [d for d in GAUGE_DIMENSIONS if d in kpi.dimensions]
         sql = Sql()
-        statement = _statement(kpi, dimensions, periods, sql)
+        statement = _statement(kpi, dimensions, periods, sql, self._cells)
         cells: Cells = {}
         for row in await conn.fetch(statement, *sql.parameters):
             cut = next((d for d in dimensions if not row[f"no_{d}"]), TOTAL)
@@ -155,7 +159,7 @@ class _Gauges:
         return member if not member or known is None or member in known else OTHER
 
 
-def _statement(kpi: Simple, dimensions: Iterable[str], periods: Mapping[str, Period], sql: Sql) -> str:
+def _statement(kpi: Simple, dimensions: Iterable[str], periods: Mapping[str, Period], sql: Sql, cells: str) -> str:
     """Sums per period and currency, and per these and each single dimension; `no_<dimension>` tells which."""
     currency = "d.currency" if kpi.money else "''::text"
     total = "sum(c.n * c.value::numeric)" if kpi.definition.kind == "duration" else "sum(c.total)"
@@ -172,7 +176,7 @@ def _statement(kpi: Simple, dimensions: Iterable[str], periods: Mapping[str, Per
         from (
             select p.label as period, {currency} as currency, {standing[0]} as tier, {standing[1]} as rank,
                    {"".join(f"{column(d)} as by_{d}, " for d in dimensions)} sum(c.n) as n, {total} as total
-            {FROM.format(cells=CELLS)}
+            {FROM.format(cells=cells)}
             join unnest({labels}::text[], {firsts}::date[], {lasts}::date[]) as p(label, first, last)
               on c.day between p.first and p.last
             where {sql.where}

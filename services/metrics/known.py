@@ -18,5 +18,5 @@ async def cells_known_at(
     table = f"known_{secrets.token_hex(8)}"
     await conn.execute("set local statement_timeout = 0")
     await conn.execute(f"create temporary table {table} (like metrics.cells including all) on commit drop")
-    events = await Recomputation(engine, conn, rules, cells=table, recorded_by=known_at).run()
+    events = await Recomputation(engine, conn, rules, table, known_at).run()
     return table, events

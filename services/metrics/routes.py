@@ -16,6 +16,7 @@ from services.metrics.forms import (
     ContributorPage,
     ContributorsQuery,
     KpiPage,
+    Rebuilding,
     Rebuilt,
     Status,
     Values,
@@ -25,10 +26,9 @@ from services.metrics.forms import (
 from services.metrics.known import cells_known_at
 from services.metrics.match import Matcher
 from services.metrics.query import Asker
-from services.metrics.query.sql import CELLS
 from services.metrics.query.values import Row
 from services.metrics.question import Question, ask
-from services.metrics.rebuild import rebuild
+from services.metrics.rebuilder import Rebuilder
 from services.metrics.restatement.routes import Restatements
 from services.metrics.spreadsheet import to_csv
 from services.metrics.targets import target_of
@@ -50,6 +50,7 @@ class Routes:
         catalogue: Catalogue,
         rules: Rules,
         consumer: Consumer,
+        rebuilder: Rebuilder,
         settings: Settings,
         clock: Clock,
         targets: Sequence[Target],
@@ -59,6 +60,7 @@ class Routes:
         self._catalogue = catalogue
         self._rules = rules
         self._consumer = consumer
+        self._rebuilder = rebuilder
         self._settings = settings
         self._clock = clock
         self._targets = targets
@@ -114,6 +116,14 @@ class Routes:
                 summary="Make every number anew from the stored events",
                 answers={200: Rebuilt},
             ),
+            Endpoint(
+                method="GET",
+                path="/v1/rebuild",
+                handler=self.rebuilding,
+                scope="admin",
+                summary="How far the rebuild is that runs, or when the last one ended",
+                answers={200: Rebuilding},
+            ),
         ]
 
     async def kpis(self, call: Call[None, CatalogueQuery]) -> Answer:
@@ -125,8 +135,8 @@ class Routes:
     def _today(self) -> date:
         return self._clock.now().astimezone(self._settings.zone).date()
 
-    def _asker(self, conn: asyncpg.Connection, today: date, cells: str = CELLS) -> Asker:
-        return Asker(conn, today, self._settings.fiscal_year_start, self._targets, cells)
+    def _asker(self, conn: asyncpg.Connection, today: date, cells: str) -> Asker:
+        return Asker(conn, today, self._settings.fiscal_year_start, self._targets, cells=cells)
 
     async def _known_at(self, question: Question, known_at: datetime) -> tuple[list[Row], AsOf]:
         """The answer that was right then, from the events recorded by then; it may take long."""
@@ -148,7 +158,7 @@ class Routes:
         else:
             async with snapshot(self._engine) as conn:
                 raw = await driver(conn)
-                rows = await self._asker(raw, self._today()).answer(question)
+                rows = await self._asker(raw, self._today(), await store.shown_cells(raw)).answer(question)
                 as_of = AsOf(*await store.as_of(raw))
         if query.format == "csv":
             return Answer(to_csv(["period", *question.by], rows), media_type="text/csv; charset=utf-8")
@@ -185,4 +195,12 @@ class Routes:
         )
 
     async def rebuild(self, _call: Call) -> Answer:
-        return Answer(Rebuilt(await rebuild(self._engine, self._rules) or 0))
+        return Answer(Rebuilt(await self._rebuilder.request()))
+
+    async def rebuilding(self, _call: Call) -> Answer:
+        async with snapshot(self._engine) as conn:
+            raw = await driver(conn)
+            shown, other = await store.sides(raw)
+            total, _ = await store.as_of(raw)
+        side = other if other.building else shown
+        return Answer(Rebuilding(other.building, side.events, total, side.started_at, side.finished_at))

@@ -92,7 +92,8 @@ class Scorecards:
         targets = [target for target in self._targets if target.period == period.label]
         async with snapshot(self._engine) as conn:
             raw = await driver(conn)
-            asker = Asker(raw, today, self._settings.fiscal_year_start, self._targets)
+            cells = await store.shown_cells(raw)
+            asker = Asker(raw, today, self._settings.fiscal_year_start, self._targets, cells=cells)
             readings = [
                 await _read(asker, kpi, weight, cut_of(kpi, self._team.cut_of(name)), grain, period, members)
                 for kpi, weight in self._weighed(role.weights.items())

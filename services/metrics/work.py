@@ -1,4 +1,5 @@
-"""One batch while it is taken in: the digests it found, how they became, and the change of each shard's cells."""
+"""One batch while it is taken into a set of numbers: the digests it found, how they became, and the change of each
+shard's cells."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -9,30 +10,34 @@ from services.metrics.contributions.lead import LeadState
 from services.metrics.contributions.linear import event_facts
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.units import unit_of
-from services.metrics.store import StoredLead
+from services.metrics.store import Side, StoredLead
 from shared.consume import Received
 from shared.events import Correction, Event
 
 
 class Work:
-    """`groups`: unit -> name of its group, for units that do not stand alone; `grouped`: names of such groups.
+    """What concerns the groups that the side holds; the others are yet to be gone through.
+
+    `groups`: unit -> name of its group, for units that do not stand alone; `grouped`: names of such groups.
     `corrected`: group -> shard of those whose past is corrected. `shards`: every group that the batch touches, with the
     shard whose cells its change goes to.
     """
 
     def __init__(
         self,
+        side: Side,
         rules: Rules,
         groups: Mapping[str, str],
         grouped: Collection[str],
         received: Iterable[Received],
         corrected: Mapping[str, int],
     ) -> None:
+        self.side = side
         self._rules = rules
         self._grouped = frozenset(grouped)
-        self._corrected = corrected
+        self._corrected = {group: shard for group, shard in corrected.items() if side.holds(group)}
         self._events: dict[str, list[Event]] = {}
-        self.shards: dict[str, int] = dict(corrected)
+        self.shards: dict[str, int] = dict(self._corrected)
         self.stored: Mapping[str, StoredLead] = {}
         self.states: dict[str, LeadState] = {}
         self.dirty: dict[str, LeadState] = {}
@@ -41,6 +46,8 @@ class Work:
             unit = unit_of(event)
             if unit and not isinstance(event.data, Correction):
                 group = groups.get(unit, unit)
+                if not side.holds(group):
+                    continue
                 self._events.setdefault(group, []).append(event)
                 self.shards.setdefault(group, record.partition)
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from shared.client.operation import Operation, given, part
-from shared.client.types import DeadLetter, Kpi, KpiValues, Page, Rebuilt, Scorecard, Status
+from shared.client.types import DeadLetter, Kpi, KpiValues, Page, Rebuilding, Rebuilt, Scorecard, Status
 
 
 def kpis() -> Operation[Page[Kpi]]:
@@ -47,6 +47,11 @@ def status() -> Operation[Status]:
 def rebuild() -> Operation[Rebuilt]:
     """Make every number anew from the stored events. Needs the scope `admin`, and minutes for millions of events."""
     return Operation("metrics", "POST", "/v1/rebuild", Rebuilt)
+
+
+def rebuilding() -> Operation[Rebuilding]:
+    """How far the rebuild is that runs, or when the last one ended. Needs the scope `admin`."""
+    return Operation("metrics", "GET", "/v1/rebuild", Rebuilding)
 
 
 def dead_letters(limit: int | None = None) -> Operation[Page[DeadLetter]]:

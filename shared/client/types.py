@@ -249,6 +249,16 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     as_of: dict[str, Any] = {}
 
 
+class Rebuilding(msgspec.Struct, frozen=True, kw_only=True):
+    """A rebuild that runs, or the last one: `events` of about `events_total` are gone through."""
+
+    running: bool
+    events: int
+    events_total: int
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
     """What a rebuild went through."""
 

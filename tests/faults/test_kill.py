@@ -12,6 +12,7 @@ import pytest
 from tests.faults.inside import database, errors_logged, outlive_claims, telling_errors
 from tests.faults.load import Load
 from tests.faults.oracle import check
+from tests.faults.rebuilds import Rebuilds
 from tests.faults.watch import Watch
 from tests.system import System
 
@@ -42,7 +43,7 @@ def _kills(
     with System(data_dir, free_port) as system, telling_errors(system):
         began = time.monotonic()
         with Watch(system) as watch:
-            with Load(system, size, seed) as load:
+            with Rebuilds(system) as rebuilds, Load(system, size, seed) as load:
                 burst = load.size // (len(victims) + 1)
                 for number, victim in enumerate(victims):
                     load.release((number + 1) * burst)
@@ -52,12 +53,13 @@ def _kills(
                         system.wait_ready()
                         outlive_claims(database(system))
             figures = check(system, load, watch)
+        assert rebuilds.done > 0
         for name in VICTIMS:
             assert _deaths_told(system, name) >= times, name
         # A start without PostgreSQL is given up and tried again; all else is met without an error.
         assert [line for line in errors_logged(system) if "start_failed" not in line] == []
         took = time.monotonic() - began
-        print(f"\nseed {seed}: {len(victims)} kills during {figures}; {took:.0f} s")
+        print(f"\nseed {seed}: {len(victims)} kills during {figures}; {rebuilds.done} rebuilds; {took:.0f} s")
 
 
 def _kill(system: System, victim: str, after_s: float) -> None:

@@ -48,7 +48,13 @@ OPENS = {
         "GET /v1/status",
         "GET /v1/stream",
     },
-    "admin": {"PUT /v1/policies/{id}", "POST /v1/rebuild", "GET /v1/dead-letters", "POST /v1/dead-letters/{id}/retry"},
+    "admin": {
+        "PUT /v1/policies/{id}",
+        "GET /v1/rebuild",
+        "POST /v1/rebuild",
+        "GET /v1/dead-letters",
+        "POST /v1/dead-letters/{id}/retry",
+    },
 }
 OPEN = {"GET /livez", "GET /readyz", "GET /metrics", "POST /v1/webhooks/{source}"}
 

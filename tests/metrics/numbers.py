@@ -28,7 +28,7 @@ TODAY = date(2030, 1, 1)
 
 Cells = dict[tuple[Any, ...], tuple[int, int]]
 
-TABLES = ("events", "leads", "cells", "counters", "meta", "membership", "ties", "groups")
+TABLES = ("events", "leads", "cells", "leads_2", "cells_2", "counters", "meta", "membership", "ties", "groups")
 
 
 class Numbers:
@@ -50,6 +50,10 @@ class Numbers:
             raw = await driver(conn)
             for table in TABLES:
                 await raw.execute(f"delete from metrics.{table}")  # noqa: S608
+            await raw.execute("update metrics.sides set shown = false, building = false")
+            await raw.execute(
+                "update metrics.sides set shown = true, fingerprint = $1 where side = 1", self.rules.fingerprint
+            )
             await store.set_membership(raw, self._team)
         self.restart()
 
@@ -72,19 +76,22 @@ class Numbers:
     async def cells(self) -> Cells:
         """Every cell that is not empty, over all shards."""
         async with transaction(self.engine) as conn:
-            rows = await (await driver(conn)).fetch(
-                """
+            raw = await driver(conn)
+            rows = await raw.fetch(
+                f"""
                 select d.key, c.day, c.hour, c.value, sum(c.n)::bigint as n, sum(c.total) as total
-                from metrics.cells c join metrics.dimensions d on d.id = c.dimensions
+                from {await store.shown_cells(raw)} c join metrics.dimensions d on d.id = c.dimensions
                 group by 1, 2, 3, 4 having sum(c.n) <> 0 or sum(c.total) <> 0
-                """
+                """  # noqa: S608
             )
         return {tuple(row[:4]): (row["n"], int(row["total"])) for row in rows}
 
     async def digests(self) -> dict[str, bytes]:
         """The digest of every lead."""
         async with transaction(self.engine) as conn:
-            rows = await (await driver(conn)).fetch("select lead, state from metrics.leads")
+            raw = await driver(conn)
+            shown, _ = await store.sides(raw)
+            rows = await raw.fetch(f"select lead, state from {shown.leads}")  # noqa: S608
         return {row["lead"]: row["state"] for row in rows}
 
     async def ask(
@@ -98,9 +105,9 @@ class Numbers:
         found = self.catalogue.get(kpi)
         assert found is not None
         async with transaction(self.engine) as conn:
-            return await Asker(await driver(conn), self.today, 4, self.targets).answer(
-                Question(found, grain, *days, tuple(by))
-            )
+            raw = await driver(conn)
+            asker = Asker(raw, self.today, 4, self.targets, cells=await store.shown_cells(raw))
+            return await asker.answer(Question(found, grain, *days, tuple(by)))
 
 
 def received(event: Event, offset: int = 0) -> Received:

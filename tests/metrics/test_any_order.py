@@ -54,23 +54,3 @@ def test_any_order_duplication_and_batching_equals_the_recomputation(
             assert_same(kpi.id, rows, recount.answer(kpi.id, grain, cuts, LAST_DAY))
 
     runner.run(live())
-
-
-@examples
-@given(data=st.data())
-def test_a_rebuild_finds_the_same_cells_and_digests(
-    data: st.DataObject, numbers: Numbers, runner: asyncio.Runner
-) -> None:
-    events = data.draw(histories())
-    batches = data.draw(deliveries(events))
-
-    async def live() -> None:
-        await numbers.reset()
-        for batch in batches:
-            await numbers.take(batch)
-        cells, digests = await numbers.cells(), await numbers.digests()
-        await numbers.rebuild()
-        assert await numbers.cells() == cells
-        assert {k: v for k, v in (await numbers.digests()).items() if v} == {k: v for k, v in digests.items() if v}
-
-    runner.run(live())

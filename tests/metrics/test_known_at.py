@@ -32,7 +32,7 @@ def test_the_past_is_answered_as_it_was_known(desk: Desk, numbers: Numbers, runn
         async with transaction(numbers.engine) as conn:
             raw = await driver(conn)
             cells, _ = await cells_known_at(numbers.engine, raw, numbers.rules, at)
-            asker = Asker(raw, at.date(), 4, (), cells)
+            asker = Asker(raw, at.date(), 4, (), cells=cells)
             return await asker.answer(Question(kpi, "month", None, None, ("segment",)))
 
     def row(segment: str, value: int) -> list[dict[str, Any]]:

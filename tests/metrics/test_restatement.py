@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
+from services.metrics import store
 from services.metrics.catalogue import Kpi
 from services.metrics.commands import app
 from services.metrics.match import Matcher
@@ -25,6 +26,7 @@ from services.metrics.restatement.command import Report, Unanswerable, print_rep
 from services.metrics.restatement.reading import Movers, at_close
 from services.metrics.routes import Routes
 from shared.clock import FixedClock
+from shared.db import driver, transaction
 from shared.events import Event
 from shared.telemetry import Telemetry
 from shared.web import Access, Problem, create_app, ensure_admin_key
@@ -53,7 +55,7 @@ class Office:
         self.clock = FixedClock(JANUARY)
         n = desk.numbers
         nobody = cast(Any, None)
-        routes = Routes(n.engine, n.catalogue, n.rules, nobody, n.settings, self.clock, n.targets, n.fold.team)
+        routes = Routes(n.engine, n.catalogue, n.rules, nobody, nobody, n.settings, self.clock, n.targets, n.fold.team)
         made = create_app(
             title="metrics",
             endpoints=routes.table(),
@@ -381,8 +383,8 @@ def question_of(kpi: Kpi, by: list[str], closed: Closed) -> Question:
     return Question(kpi, closed.grain, closed.period.first, closed.period.last, cuts)
 
 
-async def answers(conn: asyncpg.Connection, numbers: Numbers, by: list[str], closed: Closed, *cells: str) -> Any:
-    asker = Asker(conn, LAST_DAY, 4, (), *cells)
+async def answers(conn: asyncpg.Connection, numbers: Numbers, by: list[str], closed: Closed, cells: str) -> Any:
+    asker = Asker(conn, LAST_DAY, 4, (), cells=cells)
     return {kpi.id: await asker.answer(question_of(kpi, by, closed)) for kpi in numbers.catalogue}
 
 
@@ -390,7 +392,8 @@ async def restated(numbers: Numbers, by: list[str], closed: Closed) -> Restated:
     """For each KPI by those dimensions that it has."""
 
     async def ask(conn: asyncpg.Connection, cells: str) -> Restated:
-        before, now = await answers(conn, numbers, by, closed, cells), await answers(conn, numbers, by, closed)
+        before = await answers(conn, numbers, by, closed, cells)
+        now = await answers(conn, numbers, by, closed, await store.shown_cells(conn))
         found: list[tuple[str, list[str]]] = []
         for cuts in {question_of(kpi, by, closed).by for kpi in numbers.catalogue}:
             kpis = [kpi for kpi in numbers.catalogue if question_of(kpi, by, closed).by == cuts]
@@ -438,7 +441,7 @@ def test_the_close_is_what_a_fresh_database_knows_and_nothing_moves_without_a_ca
 
 async def _fresh(numbers: Numbers, by: list[str], closed: Closed) -> dict[str, list[Row]]:
     async def ask(conn: asyncpg.Connection, _cells: str) -> Any:
-        return await answers(conn, numbers, by, closed)
+        return await answers(conn, numbers, by, closed, await store.shown_cells(conn))
 
     found: dict[str, list[Row]] = await at_close(numbers.engine, numbers.rules, closed.at, ask)
     return found
@@ -453,7 +456,8 @@ def test_all_is_of_one_moment(desk: Desk, numbers: Numbers, runner: asyncio.Runn
         before = await answers(conn, numbers, [], closed, cells)
         await numbers.take(recorded(AFTER, call("b", utc(2026, 10, 6))))
         movers = Movers(conn, numbers.rules, Matcher(numbers.fold.team, 4), list(numbers.catalogue), (), closed)
-        return before == await answers(conn, numbers, [], closed), [causes async for _, causes in movers.moved()]
+        now = await answers(conn, numbers, [], closed, await store.shown_cells(conn))
+        return before == now, [causes async for _, causes in movers.moved()]
 
     assert runner.run(at_close(numbers.engine, numbers.rules, closed.at, ask)) == (True, [])
 
@@ -491,9 +495,14 @@ def test_the_command_says_what_it_cannot_answer(desk: Desk, runner: asyncio.Runn
         told(desk, runner, "nonsense")
     with pytest.raises(Unanswerable, match="of the grain month"):
         told(desk, runner, grain="week")
-    runner.run(desk.numbers.reset())
+    runner.run(_made_by_other_rules(desk))
     with pytest.raises(Unanswerable, match="restart Tasuki first"):
         runner.run(run(desk.numbers.settings, None, "2026-10", None, FixedClock(JANUARY)))
+
+
+async def _made_by_other_rules(desk: Desk) -> None:
+    async with transaction(desk.numbers.engine) as conn:
+        await (await driver(conn)).execute("update metrics.sides set fingerprint = 'others' where shown")
 
 
 def test_the_command_itself(desk: Desk, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from services.metrics.contributions.rules import Rules
-from services.metrics.rebuild import rebuild
+from services.metrics.rebuild import Rebuild, rebuild
 from services.metrics.verify.recount import Recount
 from shared.config import load_config
 from shared.db import transaction
@@ -106,6 +106,15 @@ class Engine(RuleBasedStateMachine):
         self.numbers.rules = self.policies[self.policy]
         self.numbers.restart()
         self.runner.run(rebuild(self.numbers.engine, self.numbers.rules, only_if_stale=True))
+
+    @rule(events=st.integers(1, 5))
+    def a_rebuild_goes_on(self, events: int) -> None:
+        self.runner.run(self._build(events))
+
+    async def _build(self, events: int) -> None:
+        rebuilding = Rebuild(self.numbers.engine, self.numbers.rules, events)
+        await rebuilding.begin()
+        await rebuilding.step()
 
     def teardown(self) -> None:
         if self.waiting:

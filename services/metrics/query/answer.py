@@ -9,7 +9,7 @@ import msgspec
 
 from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
 from services.metrics.distribution import Distribution
-from services.metrics.query.sql import CELLS, Sql, column, grouped, period
+from services.metrics.query.sql import Sql, column, grouped, period
 from services.metrics.query.values import MICROSECONDS, NOTHING, Key, Row, Sum, amount, divided, ratios, simple_value
 from services.metrics.question import Question
 from shared.config.targets import Target
@@ -20,7 +20,7 @@ Daily = dict[Key, list[tuple[date, Sum]]]
 
 
 class Asker:
-    """Asks for KPIs on one connection, as of one day."""
+    """Asks for KPIs on one connection, as of one day; `cells`: the table that holds them."""
 
     def __init__(
         self,
@@ -28,7 +28,8 @@ class Asker:
         today: date,
         fiscal_year_start: int,
         targets: Iterable[Target] = (),
-        cells: str = CELLS,
+        *,
+        cells: str,
     ) -> None:
         self._conn = conn
         self._cells = cells

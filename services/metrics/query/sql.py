@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from services.metrics.catalogue import Exclusion, Measure
 from services.metrics.question import Question
 
-CELLS = "metrics.cells"
-
 FROM = """
 from {cells} c
 join metrics.dimensions d on d.id = c.dimensions
@@ -82,7 +80,7 @@ def period(grain: str, fiscal_year_start: int) -> str:
     }[grain]
 
 
-def grouped(cuts: Sequence[str], sums: str, sql: Sql, cells: str = CELLS) -> str:
+def grouped(cuts: Sequence[str], sums: str, sql: Sql, cells: str) -> str:
     """The statement that sums cells by the cuts; `cells`: the table to take them from."""
     numbers = ", ".join(str(n) for n in range(1, len(cuts) + 1))
     where = f"where {sql.where} group by {numbers} having sum(c.n) <> 0 or sum(c.total) <> 0"

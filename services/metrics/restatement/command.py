@@ -16,7 +16,6 @@ from services.metrics.match import Matcher
 from services.metrics.query import Asker
 from services.metrics.query.values import Row
 from services.metrics.question import Question
-from services.metrics.rebuild import FINGERPRINT
 from services.metrics.restatement.closed import REASONS, Closed, Reason, closed_period, compared, moved, reason_of
 from services.metrics.restatement.reading import Movers, at_close
 from services.metrics.targets import in_currency
@@ -91,17 +90,19 @@ class _Restated:
 
     async def report(self, conn: asyncpg.Connection, cells: str) -> Report:
         """What moved, given the cells as they were known at the close."""
-        if await store.get_meta(conn, FINGERPRINT) != self.rules.fingerprint:
+        shown, _ = await store.sides(conn)
+        if shown.fingerprint != self.rules.fingerprint:
             raise Unanswerable("the numbers were made by other rules than those of config/; restart Tasuki first")
-        lines = [Line(kpi, row) for kpi in self._kpis for row in await self._rows(conn, cells, kpi) if moved(row)]
+        sides = (cells, shown.cells)
+        lines = [Line(kpi, row) for kpi in self._kpis for row in await self._rows(conn, sides, kpi) if moved(row)]
         return Report(self._closed, len(self._kpis), lines, await self._causes(conn))
 
-    async def _rows(self, conn: asyncpg.Connection, cells: str, kpi: Kpi) -> list[Row]:
+    async def _rows(self, conn: asyncpg.Connection, cells: tuple[str, str], kpi: Kpi) -> list[Row]:
         period, start = self._closed.period, self._settings.fiscal_year_start
         question = Question(kpi, self._closed.grain, period.first, period.last)
         today = business_date(self._closed.at, self._settings.zone)
-        before = await Asker(conn, today, start, self._targets, cells).answer(question)
-        return compared(question, before, await Asker(conn, today, start, self._targets).answer(question))
+        before, now = (Asker(conn, today, start, self._targets, cells=table) for table in cells)
+        return compared(question, await before.answer(question), await now.answer(question))
 
     async def _causes(self, conn: asyncpg.Connection) -> dict[str, dict[Reason, int]]:
         counts: dict[str, dict[Reason, int]] = {}

@@ -14,7 +14,6 @@ from services.metrics.contributors import Position
 from services.metrics.forms import AsOf, Restatement, RestatementsQuery
 from services.metrics.match import Matcher
 from services.metrics.query import Asker
-from services.metrics.query.sql import CELLS
 from services.metrics.query.values import Row
 from services.metrics.question import Question, ask
 from services.metrics.restatement.closed import Closed, RestatementCause, cause, closed_period, compared
@@ -97,13 +96,14 @@ class Restatements:
 
         async def ask_all(raw: asyncpg.Connection, cells: str) -> tuple[list[Row], list[Placed], AsOf]:
             before = await self._asker(raw, today, cells).answer(question)
-            rows = compared(question, before, await self._asker(raw, today).answer(question))
+            now = await self._asker(raw, today, await store.shown_cells(raw)).answer(question)
+            rows = compared(question, before, now)
             return rows, await self._causes(raw, question, closed, None, limit), AsOf(*await store.as_of(raw))
 
         return await at_close(self._engine, self._rules, closed.at, ask_all)
 
-    def _asker(self, conn: asyncpg.Connection, today: date, cells: str = CELLS) -> Asker:
-        return Asker(conn, today, self._settings.fiscal_year_start, self._targets, cells)
+    def _asker(self, conn: asyncpg.Connection, today: date, cells: str) -> Asker:
+        return Asker(conn, today, self._settings.fiscal_year_start, self._targets, cells=cells)
 
     async def _causes(
         self, conn: asyncpg.Connection, question: Question, closed: Closed, after: Position | None, limit: int

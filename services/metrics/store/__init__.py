@@ -11,37 +11,45 @@ from services.metrics.store.events import (
     digests,
     event_of,
     groups_from,
+    groups_up_to,
     history,
     insert_events,
     roots_of,
+    told_between,
+    tying_events,
 )
-from services.metrics.store.groups import add_ties, group_names, groups_of, is_new, join_groups, members_of
+from services.metrics.store.groups import add_ties, groups_of, is_new, join_groups, members_of
 from services.metrics.store.leads import StoredLead, insert_leads, load_leads, save_leads
 from services.metrics.store.locks import lock_world, lock_world_unless
-from services.metrics.store.state import as_of, get_meta, set_membership, set_meta, state_number
+from services.metrics.store.sides import Side, advance_side, begin_side, hold_sides, show_side, shown_cells, sides
+from services.metrics.store.state import as_of, count_rebuild, set_membership, state_number
 
 __all__ = [
     "CounterKey",
     "DimensionIds",
     "NewEvent",
+    "Side",
     "Stored",
     "StoredLead",
     "add_cells",
     "add_counters",
     "add_ties",
+    "advance_side",
     "all_corrections",
     "as_of",
     "awaited",
+    "begin_side",
     "corrections_of",
+    "count_rebuild",
     "counters",
     "digests",
     "ensure_dimensions",
     "event_of",
-    "get_meta",
-    "group_names",
     "groups_from",
     "groups_of",
+    "groups_up_to",
     "history",
+    "hold_sides",
     "insert_events",
     "insert_leads",
     "is_new",
@@ -53,6 +61,10 @@ __all__ = [
     "roots_of",
     "save_leads",
     "set_membership",
-    "set_meta",
+    "show_side",
+    "shown_cells",
+    "sides",
     "state_number",
+    "told_between",
+    "tying_events",
 ]

@@ -56,9 +56,7 @@ async def ensure_dimensions(engine: AsyncEngine, ids: DimensionIds, changes: Ite
             await ids.make(await driver(conn), missing)
 
 
-async def add_cells(
-    conn: asyncpg.Connection, shard: int, change: Contributions, ids: DimensionIds, table: str = "metrics.cells"
-) -> None:
+async def add_cells(conn: asyncpg.Connection, table: str, shard: int, change: Contributions, ids: DimensionIds) -> None:
     """Add a change to the cells of one shard."""
     rows: list[tuple[date, int, int, int, int, int]] = sorted(
         (fact.day, ids[fact.dimensions], fact.hour, fact.value, amount.n, amount.total) for fact, amount in change

@@ -1,6 +1,6 @@
 """Every event ever taken, and which of them corrects which."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -87,14 +87,10 @@ async def corrections_of(conn: asyncpg.Connection, identities: Collection[Identi
     return list(found.values())
 
 
-async def all_corrections(conn: asyncpg.Connection, recorded_by: datetime | None = None) -> list[Event]:
-    """Every correction there is, or that was recorded by a time."""
+async def all_corrections(conn: asyncpg.Connection, recorded_by: datetime) -> list[Event]:
+    """Every correction that was recorded by a time."""
     rows = await conn.fetch(
-        """
-        select * from metrics.events
-        where corrects_source is not null and ($1::timestamptz is null or recorded_at <= $1)
-        """,
-        recorded_by,
+        "select * from metrics.events where corrects_source is not null and recorded_at <= $1", recorded_by
     )
     return [event_of(row) for row in rows]
 
@@ -186,3 +182,52 @@ async def groups_from(
         inclusive,
     )
     return [row["lead"] for row in rows]
+
+
+async def groups_up_to(conn: asyncpg.Connection, above: str, events: int) -> str | None:
+    """The group that the n-th event after the groups up to `above` belongs to, in order of groups; None without any."""
+    last: str | None = await conn.fetchval(
+        """
+        select max(lead) from (
+            select lead from metrics.events where lead > $1 and lead <> '' order by lead limit $2
+        ) as next
+        """,
+        above,
+        events,
+    )
+    return last
+
+
+class Told(NamedTuple):
+    """All events of some groups (corrections among them), by group, and the shard of each group."""
+
+    events: dict[str, list[Event]]
+    shards: dict[str, int]
+
+
+async def told_between(conn: asyncpg.Connection, above: str, last: str) -> Told:
+    """The groups after one up to another, that one too."""
+    rows = await conn.fetch(
+        "select * from metrics.events where lead > $1 and lead <= $2 order by lead, shard", above, last
+    )
+    found = Told({}, {})
+    for row in rows:
+        found.events.setdefault(row["lead"], []).append(event_of(row))
+        found.shards.setdefault(row["lead"], row["shard"])
+    return found
+
+
+async def tying_events(conn: asyncpg.Connection, names: Collection[str], size: int) -> AsyncIterator[list[Event]]:
+    """All corrections, and all events of these names; some at a time."""
+    batch: list[Event] = []
+    async for row in conn.cursor(
+        "select * from metrics.events where corrects_source is not null or name = any($1::text[])",
+        list(names),
+        prefetch=size,
+    ):
+        batch.append(event_of(row))
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -23,11 +23,6 @@ async def members_of(conn: asyncpg.Connection, names: Collection[str]) -> dict[s
     return found
 
 
-async def group_names(conn: asyncpg.Connection) -> set[str]:
-    """Names of all groups."""
-    return {row["name"] for row in await conn.fetch("select distinct name from metrics.groups")}
-
-
 async def is_new(conn: asyncpg.Connection, ties: Collection[Tie], identities: Collection[IdentityKey]) -> bool:
     """Whether any of the ties is not known yet, or a stored correction awaits one of these events."""
     new: bool = await conn.fetchval(
@@ -74,4 +69,5 @@ async def join_groups(conn: asyncpg.Connection, name: str, units: Iterable[str],
         name,
     )
     await conn.execute("update metrics.events set lead = $1 where lead = any($2::text[])", name, others)
-    await conn.execute("delete from metrics.leads where lead = any($1::text[])", [*others, name])
+    for table in ("metrics.leads", "metrics.leads_2"):
+        await conn.execute(f"delete from {table} where lead = any($1::text[])", [*others, name])  # noqa: S608

@@ -15,16 +15,13 @@ async def set_membership(conn: asyncpg.Connection, team: Team) -> None:
     )
 
 
-async def get_meta(conn: asyncpg.Connection, name: str) -> str | None:
-    """A remembered word about the numbers."""
-    value: str | None = await conn.fetchval("select value from metrics.meta where name = $1", name)
-    return value
-
-
-async def set_meta(conn: asyncpg.Connection, name: str, value: str) -> None:
-    """Remember a word about the numbers."""
+async def count_rebuild(conn: asyncpg.Connection) -> None:
+    """The numbers were made anew."""
     await conn.execute(
-        "insert into metrics.meta values ($1, $2) on conflict (name) do update set value = excluded.value", name, value
+        """
+        insert into metrics.meta values ('rebuilds', '1')
+        on conflict (name) do update set value = (meta.value::bigint + 1)::text
+        """
     )
 
 

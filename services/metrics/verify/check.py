@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.metrics import store
 from services.metrics.compile import compile_catalogue
 from services.metrics.query import Asker
 from services.metrics.verify.live import Answered, Asked, Live, digest, questions
@@ -110,7 +111,8 @@ class _Check:
             raw = await driver(conn)
             await raw.execute("set local statement_timeout = 0")
             await raw.execute("set local idle_in_transaction_session_timeout = 0")
-            live = Live(raw, Asker(raw, self._today, start, targets), self._today)
+            cells = await store.shown_cells(raw)
+            live = Live(raw, Asker(raw, self._today, start, targets, cells=cells), cells, self._today)
             self._positions = await live.positions()
             self._set_aside = await live.set_aside()
             stretches = await live.stretches()

@@ -42,9 +42,10 @@ def questions(kpis: Sequence[Kpi]) -> list[Asked]:
 class Live:
     """Reads the live numbers in the transaction of `conn`."""
 
-    def __init__(self, conn: asyncpg.Connection, asker: Asker, today: date) -> None:
+    def __init__(self, conn: asyncpg.Connection, asker: Asker, cells: str, today: date) -> None:
         self._conn = conn
         self._asker = asker
+        self._cells = cells
         self._today = today
 
     async def positions(self) -> dict[TopicPartition, int]:
@@ -86,7 +87,7 @@ class Live:
 
     async def stretches(self) -> list[tuple[date, date]]:
         """Stretches of days that hold all cells, each about as many."""
-        rows = await self._conn.fetch("select day, count(*) as n from metrics.cells group by day order by day")
+        rows = await self._conn.fetch(f"select day, count(*) as n from {self._cells} group by day order by day")
         found: list[tuple[date, date]] = []
         held = CELLS_AT_ONCE
         for row in rows:
