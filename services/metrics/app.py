@@ -40,7 +40,7 @@ async def build(runtime: Runtime) -> Service:
         schema=SCHEMA,
         group=SCHEMA,
         topics=TOPICS,
-        handler=Fold(engine, rules, config.team),
+        handler=Fold(engine, rules, config.team, catalogue),
         settings=settings,
         clock=runtime.clock,
         telemetry=runtime.telemetry,

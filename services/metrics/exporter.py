@@ -12,6 +12,7 @@ from services.metrics import store
 from services.metrics.board import Board
 from services.metrics.counters import ACTIVITIES, ACTIVITY_LABELS, CORRECTION_LABELS, CORRECTIONS
 from services.metrics.gauges import OTHER, Sample
+from services.metrics.restated import RESTATED, RESTATED_LABELS
 from shared.db import driver, snapshot
 
 
@@ -42,14 +43,19 @@ class Exporter:
         corrections = CounterMetricFamily(
             "tasuki_corrections", "Distinct corrections of activities taken in.", labels=CORRECTION_LABELS
         )
-        sums: dict[str, Counter[tuple[str, ...]]] = {ACTIVITIES: Counter(), CORRECTIONS: Counter()}
+        restated = CounterMetricFamily(
+            "tasuki_kpi_restated", "Facts put into or taken out of days that had ended.", labels=RESTATED_LABELS
+        )
+        sums: dict[str, Counter[tuple[str, ...]]] = {ACTIVITIES: Counter(), CORRECTIONS: Counter(), RESTATED: Counter()}
         for name, packed, n in rows:
             sums[name][self._bounded(name, msgspec.json.decode(packed, type=tuple[str, ...]))] += n
         for labels, n in sums[ACTIVITIES].items():
             activities.add_metric(labels, n)
         for labels, n in sums[CORRECTIONS].items():
             corrections.add_metric(labels, n)
-        return [activities, corrections]
+        for kpi in self._board.catalogue:
+            restated.add_metric((kpi.id,), sums[RESTATED][kpi.id,])
+        return [activities, corrections, restated]
 
     def _bounded(self, name: str, labels: tuple[str, ...]) -> tuple[str, ...]:
         if name != ACTIVITIES:

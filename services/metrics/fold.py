@@ -10,12 +10,14 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.metrics import store
+from services.metrics.catalogue import Catalogue
 from services.metrics.contributions import contributions
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import IdentityKey, by_target, truths
 from services.metrics.contributions.units import unit_of
 from services.metrics.counters import count
 from services.metrics.grouping import Join, joins_of, own_ties
+from services.metrics.restated import Restated
 from services.metrics.work import Work
 from shared.config.team import Team
 from shared.consume import Fresh, Received
@@ -33,10 +35,11 @@ class OtherRules(DatabaseUnavailable):
 class Fold:
     """The handler of the metrics consumer."""
 
-    def __init__(self, engine: AsyncEngine, rules: Rules, team: Team) -> None:
+    def __init__(self, engine: AsyncEngine, rules: Rules, team: Team, catalogue: Catalogue) -> None:
         self._engine = engine
         self._rules = rules
         self.team = team
+        self._restated = Restated(catalogue)
         self._dimension_ids = store.DimensionIds()
 
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
@@ -97,7 +100,9 @@ class Fold:
             await self._settle(raw, work, {join.name for join in joins}, new)
             await self._write(raw, work)
         segments = {unit: state.attributes.segment for unit, state in works[0].states.items()}
-        await store.add_counters(raw, count(received, segments, self.team, self._rules))
+        today, _ = self._rules.place(min(event.recorded_at for event in events))
+        counts = count(received, segments, self.team, self._rules) + self._restated.count(works[0].changes, today)
+        await store.add_counters(raw, counts)
 
     async def _sides(self, conn: asyncpg.Connection) -> Sequence[store.Side]:
         """Both sets of numbers. Raises OtherRules when one of them is made by other rules than these."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 
 from services.metrics.catalogue import Exclusion, Measure, Test
-from services.metrics.contributions.facts import Fact
+from services.metrics.contributions.facts import Dimensions, Fact
 from services.metrics.question import Question
 from shared.config.team import Team
 from shared.periods import period_of
@@ -19,7 +19,7 @@ class Matcher:
 
     def keys(self, fact: Fact, measure: Measure, question: Question) -> dict[str, str] | None:
         """`period`, each of `by` and (for money) `currency` of a fact that counts; None when it does not."""
-        if not _selected(fact, measure):
+        if not selected(fact.dimensions, measure):
             return None
         if question.from_day and fact.day < question.from_day:
             return None
@@ -45,10 +45,11 @@ _DERIVED: dict[str, Callable[[Fact], str]] = {
 }
 
 
-def _selected(fact: Fact, measure: Measure) -> bool:
-    if fact.dimensions.name != measure.fact or (measure.money and not fact.dimensions.currency):
+def selected(dimensions: Dimensions, measure: Measure) -> bool:
+    """Whether a measure is made of facts with these dimensions."""
+    if dimensions.name != measure.fact or (measure.money and not dimensions.currency):
         return False
-    return all(_passes(getattr(fact.dimensions, dimension), test) for dimension, test in measure.tests)
+    return all(_passes(getattr(dimensions, dimension), test) for dimension, test in measure.tests)
 
 
 def _passes(value: str, test: Test) -> bool:

@@ -16,6 +16,7 @@ DURABLE = frozenset(
     {
         "tasuki_activities_total",
         "tasuki_corrections_total",
+        "tasuki_kpi_restated_total",
         "tasuki_events_processed_total",
         "tasuki_events_duplicate_total",
         "tasuki_dead_letters_total",

@@ -15,6 +15,7 @@ from tests.system import until
 NUMBERS: dict[str, set[str]] = {
     "tasuki_activities_total": {"type", "channel", "direction", "outcome", "rep", "team", "segment"},
     "tasuki_corrections_total": {"action"},
+    "tasuki_kpi_restated_total": {"kpi"},
     "tasuki_kpi_value": {"kpi", "period", "dimension", "member", "currency"},
     "tasuki_kpi_target": {"kpi", "period", "dimension", "member", "currency"},
     "tasuki_kpi_info": {"kpi", "name_ja", "name_en", "unit", "class"},

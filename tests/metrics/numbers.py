@@ -42,7 +42,7 @@ class Numbers:
         self.catalogue: Catalogue = compile_catalogue(config.kpis, config.fields)
         self.rules = Rules(settings.zone, config.fields, config.policies["default"], self.catalogue.rank_fields)
         self._team = config.team
-        self.fold = Fold(engine, self.rules, config.team)
+        self.fold = Fold(engine, self.rules, config.team, self.catalogue)
 
     async def reset(self) -> None:
         """Forget everything."""
@@ -59,7 +59,7 @@ class Numbers:
 
     def restart(self) -> None:
         """As a new process: what it remembered of a database that is gone, or never came to be, must not help it."""
-        self.fold = Fold(self.engine, self.rules, self._team)
+        self.fold = Fold(self.engine, self.rules, self._team, self.catalogue)
 
     async def take(self, batch: Sequence[Event]) -> None:
         """One batch in one transaction, as the consumer hands it over: no identity twice in one call."""

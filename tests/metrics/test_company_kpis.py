@@ -299,7 +299,6 @@ def test_late_events_and_corrections_reach_them_too(company: Desk) -> None:
 
 def test_added_late_they_know_all_the_past(desk: Desk, numbers: Numbers, runner: asyncio.Runner, folder: Path) -> None:
     """Cells hold facts, so nothing is counted anew for them."""
-    assert start(runner, numbers) is not None
     desk.take(*HISTORY)
     assert all(numbers.catalogue.get(kpi) is None for kpi in IDS)
     cells = runner.run(numbers.cells())

@@ -1,0 +1,52 @@
+"""How much batches move days that had ended already, by KPI: what `tasuki_kpi_restated_total` counts. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from services.metrics.catalogue import Catalogue, Simple
+from services.metrics.contributions.facts import Contributions, Dimensions
+from services.metrics.contributors import parts_of
+from services.metrics.match import selected
+from services.metrics.store import CounterKey
+
+RESTATED = "restated"
+RESTATED_LABELS = ("kpi",)
+
+
+class Restated:
+    """Knows which KPIs count which facts."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._parts = [(kpi.id, part) for kpi in catalogue for part in parts_of(kpi).values()]
+        self._counting: dict[Dimensions, tuple[tuple[str, bool], ...]] = {}
+
+    def count(self, changes: Mapping[int, Contributions], today: date) -> Counter[CounterKey]:
+        """Facts that the changes (by shard) put into or take out of days before `today`, for each KPI that counts them.
+
+        A fact whose amount alone changes is one, for the KPIs that add amounts. What moves from one cell to another, as
+        when a lead is found to be of another segment, is two: one out, one in.
+        """
+        counts: Counter[CounterKey] = Counter()
+        for shard, change in changes.items():
+            for fact, amount in change:
+                if fact.day < today:
+                    for kpi, adds_amounts in self._kpis(fact.dimensions):
+                        if moved := abs(amount.n) or int(adds_amounts):
+                            counts[shard, RESTATED, (kpi,)] += moved
+        return counts
+
+    def _kpis(self, dimensions: Dimensions) -> Iterable[tuple[str, bool]]:
+        """KPIs that count facts with these dimensions, and whether they add amounts."""
+        found = self._counting.get(dimensions)
+        if found is None:
+            counting: dict[str, bool] = {}
+            for kpi, part in self._parts:
+                if selected(dimensions, part.measure):
+                    counting[kpi] = counting.get(kpi, False) or _adds_amounts(part)
+            found = self._counting[dimensions] = tuple(counting.items())
+        return found
+
+
+def _adds_amounts(part: Simple) -> bool:
+    return part.definition.kind in ("sum", "mean") or (part.definition.kind == "stock" and part.money)
