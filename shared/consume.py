@@ -66,7 +66,10 @@ class ConsumerStatus(NamedTuple):
 
 
 class Consumer:
-    """Takes the records of some topics for one service. Also the reader's PositionKeeper."""
+    """Takes the records of some topics for one service. Also the reader's PositionKeeper.
+
+    member: its name in the group, `settings.consumer_member` by default.
+    """
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class Consumer:
         settings: Settings,
         clock: Clock,
         telemetry: Telemetry,
+        member: str | None = None,
     ) -> None:
         self._engine = engine
         self._log = log
@@ -87,7 +91,7 @@ class Consumer:
         self._group = group
         self._topics = tuple(topics)
         self._handler = handler
-        self._member = settings.consumer_member
+        self._member = member or settings.consumer_member
         self._most = settings.consumer_batch_max
         self._clock = clock
         self._logger = telemetry.log
@@ -245,8 +249,7 @@ class Consumer:
             await positions.count(conn, self._schema, sifted.tallies)
         batch.committed()
         now = self._clock.now()
-        for _, event in sifted.new:
-            self._freshness.observe(max(0.0, (now - event.recorded_at).total_seconds()))
+        self._freshness.observe_all(max(0.0, (now - event.recorded_at).total_seconds()) for _, event in sifted.new)
 
     async def _handle(self, conn: AsyncConnection, batch: Batch) -> Sifted:
         received, dead = understand(batch)

@@ -40,7 +40,8 @@ class Settings(BaseSettings):
         6, ge=1, description="Seconds a service may take to finish what it has begun; `tasuki run` grants at most 6."
     )
     consumer_member: str = Field("0", description="Name of this replica in its consumer groups; unique per service.")
-    consumer_batch_max: int = Field(2000, ge=1, description="Events that a consumer takes in one transaction at most.")
+    consumer_batch_max: int = Field(5000, ge=1, description="Events that a consumer takes in one transaction at most.")
+    metrics_consumers: int = Field(2, ge=1, description="Consumers in a metrics process: one counts, another waits.")
     consumer_lease_s: float = Field(10.0, gt=0, description="Seconds after which a silent consumer's partitions go on.")
     consumer_stall_s: float = Field(60.0, gt=0, description="Seconds of lag without progress until /livez fails.")
 

@@ -1,7 +1,10 @@
 """Puts the metrics service together; the only file that knows all its parts."""
 
+from collections.abc import Iterator
+
 from services.metrics import store
 from services.metrics.board import Board
+from services.metrics.catalogue import Catalogue
 from services.metrics.compile import compile_catalogue
 from services.metrics.contributions.rules import Rules
 from services.metrics.dead_letters import DeadLetters
@@ -19,6 +22,7 @@ from shared.events import ACTIVITIES, HANDOFFS, LEADS
 from shared.figures import consumer_figures, outbox_figures
 from shared.relay import Relay
 from shared.serve import Runtime, Service
+from shared.settings import Settings
 
 SCHEMA = "metrics"
 TOPICS = (LEADS, ACTIVITIES, HANDOFFS)
@@ -34,17 +38,8 @@ async def build(runtime: Runtime) -> Service:
     await rebuild(engine, rules, only_if_stale=True)
     async with transaction(engine) as conn:
         await store.set_membership(await driver(conn), config.team)
-    consumer = Consumer(
-        engine=engine,
-        log=runtime.log,
-        schema=SCHEMA,
-        group=SCHEMA,
-        topics=TOPICS,
-        handler=Fold(engine, rules, config.team, catalogue),
-        settings=settings,
-        clock=runtime.clock,
-        telemetry=runtime.telemetry,
-    )
+    consumers = {name: _consumer(runtime, rules, catalogue, name) for name in _names(settings)}
+    consumer = next(iter(consumers.values()))
     board = Board(engine, catalogue, config.team, policy, settings, runtime.clock, targets)
     stream = Stream(board)
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)  # dead letters go to the log, too
@@ -54,11 +49,36 @@ async def build(runtime: Runtime) -> Service:
     scorecards = Scorecards(engine, catalogue, config.team, targets, settings, runtime.clock)
     return Service(
         endpoints=[*routes.table(), *scorecards.table(), *dead_letters.table(), *stream.table()],
-        tasks={"consumer": consumer.run, "relay": relay.run, "stream": stream.run, "rebuild": rebuilder.run},
-        alive={"consumer": consumer.healthy},
+        tasks={
+            **{name: consumer.run for name, consumer in consumers.items()},
+            "relay": relay.run,
+            "stream": stream.run,
+            "rebuild": rebuilder.run,
+        },
+        alive={name: consumer.healthy for name, consumer in consumers.items()},
         collectors={
             "kpis": Exporter(engine, board).collect,
             "outbox": outbox_figures(engine, SCHEMA),
             "consumer": consumer_figures(engine, SCHEMA, TOPICS, consumer),
         },
+    )
+
+
+def _names(settings: Settings) -> Iterator[str]:
+    """Of the consumers in this process: while one of them waits for the database, another counts."""
+    return (f"consumer-{n}" for n in range(settings.metrics_consumers))
+
+
+def _consumer(runtime: Runtime, rules: Rules, catalogue: Catalogue, name: str) -> Consumer:
+    return Consumer(
+        engine=runtime.engine,
+        log=runtime.log,
+        schema=SCHEMA,
+        group=SCHEMA,
+        topics=TOPICS,
+        handler=Fold(runtime.engine, rules, runtime.config.team, catalogue),
+        settings=runtime.settings,
+        clock=runtime.clock,
+        telemetry=runtime.telemetry,
+        member=f"{runtime.settings.consumer_member}.{name}",
     )

@@ -1,7 +1,7 @@
 """The Prometheus counters of events: what came in, as it was known then. They only ever grow."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from services.metrics.contributions.rules import Rules
 from services.metrics.store import CounterKey
@@ -15,18 +15,22 @@ CORRECTIONS = "corrections"
 CORRECTION_LABELS = ("action",)
 
 
-def count(received: Iterable[Received], segments: Mapping[str, str], team: Team, rules: Rules) -> Counter[CounterKey]:
-    """How much a batch of new events adds to each counter; `segments` by lead, as known now."""
+def count(received: Sequence[Received], segments: Mapping[str, str], team: Team, rules: Rules) -> Counter[CounterKey]:
+    """How much a batch of new events adds to each counter; `segments` by lead, as known now.
+
+    All is counted under one of the batch's shards: shards only keep consumers from waiting for each other.
+    """
     counts: Counter[CounterKey] = Counter()
-    for record, event in received:
+    shard = min(record.partition for record, _ in received)
+    for _, event in received:
         if type(event.data) is Correction:
-            counts[(record.partition, CORRECTIONS, (event.data.action,))] += 1
+            counts[(shard, CORRECTIONS, (event.data.action,))] += 1
         elif event.name in ACTIVITY_TYPES:
             data = event.data
             rep = getattr(data, "rep", None) or getattr(data, "credited_rep", None) or ""
             day, _ = rules.place(event.time)
             labels = (event.name, *_contact(data), rep, team.team_of(rep, day), segments.get(event.subject, ""))
-            counts[(record.partition, ACTIVITIES, labels)] += 1
+            counts[(shard, ACTIVITIES, labels)] += 1
     return counts
 
 

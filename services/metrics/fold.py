@@ -45,48 +45,51 @@ class Fold:
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
         """Store the events; those that were there already are duplicates or contradict their identity."""
         raw = await driver(conn)
-        await self._lock(raw, [r.event for r in received])
-        digest = {r.event.identity: content_digest(r.event) for r in received}
-        groups = await store.groups_of(raw, {unit_of(r.event) for r in received})
-        rows = [
-            store.NewEvent(
-                event=event,
-                shard=record.partition,
-                group=groups.get(unit := unit_of(event), unit),
-                digest=digest[event.identity],
-                data=record.value or b"",
-            )
-            for record, event in received
-        ]
-        new = await store.insert_events(raw, rows)
-        known = [r for r in received if r.event.identity not in new]
-        held = await store.digests(raw, [r.event.identity for r in known]) if known else {}
+        load = await store.stage_events(
+            raw,
+            (
+                store.NewEvent(event, unit_of(event), record.partition, record.value or b"")
+                for record, event in received
+            ),
+        )
+        await self._lock(raw, received, load)
+        known = await store.store_events(raw, load)
+        if not known:
+            return Fresh(received, (), ())
+        held = await store.stored_events(raw, known)
         return Fresh(
-            new=[r for r in received if r.event.identity in new],
-            duplicates=[r for r in known if held[r.event.identity] == digest[r.event.identity]],
-            conflicts=[r for r in known if held[r.event.identity] != digest[r.event.identity]],
+            [r for r in received if r.event.identity not in known],
+            [r for r in received if r.event.identity in known and _says_the_same(held, r.event)],
+            [r for r in received if r.event.identity in known and not _says_the_same(held, r.event)],
         )
 
-    async def _lock(self, conn: asyncpg.Connection, events: Sequence[Event]) -> None:
-        """Before the first row is written: whoever waits for a row then never also waits for the lock."""
-        if any(isinstance(event.data, Correction) for event in events):
+    async def _lock(self, conn: asyncpg.Connection, received: Sequence[Received], load: int) -> None:
+        """Before the first row is written: whoever waits for a row then never also waits for a lock."""
+        if any(isinstance(event.data, Correction) for _, event in received):
             await store.lock_world(conn, exclusive=True)
-            return
-        ties, identities = own_ties(events), [event.identity for event in events]
-        await store.lock_world_unless(conn, lambda: store.is_new(conn, ties, identities))
+        else:
+            ties = own_ties(event for _, event in received)
+            await store.lock_world_unless(conn, lambda: store.reaches_beyond(conn, load, ties))
+        await store.lock_shards(conn, {record.partition for record, _ in received})
 
     async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
         """Add what the new events change to the cells, digests and counters.
 
         While the numbers are made anew, also to those in the making, as far as they hold the groups already.
         """
+        if not received:
+            return
         raw = await driver(conn)
         events = [r.event for r in received]
         corrections = [e for e in events if isinstance(e.data, Correction)]
         corrected = await store.roots_of(raw, corrections) if corrections else []
-        corrected += await store.awaited(raw, [e.identity for e in events])
+        new = frozenset(event.identity for event in events)
+        corrected += [stored for stored in await store.awaited(raw) if stored.event.identity in new]
         joins = await joins_of(raw, events, corrected)
         groups = await store.groups_of(raw, {unit_of(e) for e in events})
+        shared = {groups.get(u, u) for r, e in received if (u := unit_of(e)) in groups or u != r.key}
+        if shared:
+            await store.lock_units(raw, shared)
         renamed = {old: join.name for join in joins for old in join.before}
         for join in joins:
             groups |= dict.fromkeys(join.units, join.name)
@@ -94,7 +97,6 @@ class Fold:
         grouped = {*groups.values(), *await store.members_of(raw, shards)}
         sides = [side for side in await self._sides(raw) if side.shown or side.building]
         works = [Work(side, self._rules, groups, grouped, received, shards) for side in sides]
-        new = frozenset(event.identity for event in events)
         await self._join(raw, works, joins, new)
         for work in works:
             await self._settle(raw, work, {join.name for join in joins}, new)
@@ -124,8 +126,8 @@ class Fold:
 
     async def _settle(self, conn: asyncpg.Connection, work: Work, made: set[str], new: frozenset[IdentityKey]) -> None:
         """Everything that the batch changes, into `work`. `made`: groups that have come to be with it."""
-        shards = {group: shard for group, shard in work.shards.items() if work.side.holds(group)}
-        work.stored = await store.load_leads(conn, work.side.leads, shards) if shards else {}
+        held = [group for group in work.shards if work.side.holds(group)]
+        work.stored = await store.load_leads(conn, work.side.leads, held) if held else {}
         anew = work.absorb()
         for group in anew - made:
             await self._take_out(conn, work, {group}, group, new)
@@ -135,11 +137,8 @@ class Fold:
 
     async def _write(self, conn: asyncpg.Connection, work: Work) -> None:
         await store.ensure_dimensions(self._engine, self._dimension_ids, work.changes.values())
-        for shard, change in sorted(work.changes.items()):
-            if len(change):
-                await store.add_cells(conn, work.side.cells, shard, change, self._dimension_ids)
-        if work.dirty:
-            await store.save_leads(conn, work.side.leads, work.dirty)
+        await store.add_cells(conn, work.side.cells, work.changes, self._dimension_ids)
+        await store.save_leads(conn, work.side.leads, work.dirty)
 
     async def _take_out(
         self,
@@ -172,3 +171,7 @@ class Fold:
         histories = await store.history(conn, groups)
         identities = [e.identity for events in histories.values() for e in events]
         return histories, await store.corrections_of(conn, identities)
+
+
+def _says_the_same(held: Mapping[IdentityKey, Event], event: Event) -> bool:
+    return content_digest(held[event.identity]) == content_digest(event)

@@ -7,13 +7,14 @@ import asyncpg
 
 from services.metrics import store
 from services.metrics.contributions.truth import CorrectionsOf, IdentityKey, by_target
-from services.metrics.contributions.units import Tie, joined, ties_of, ties_of_correction, unit_of
+from services.metrics.contributions.units import TYING_EVENTS, Tie, joined, ties_of, ties_of_correction, unit_of
 from shared.events import Correction, Event
 
 
 def own_ties(events: Iterable[Event]) -> set[Tie]:
     """What the events that are no corrections tie their units to."""
-    return {(tie, unit) for event in events for tie, unit in ties_of(event) if unit}
+    tying = (event for event in events if event.name in TYING_EVENTS)
+    return {(tie, unit) for event in tying for tie, unit in ties_of(event) if unit}
 
 
 class Join(NamedTuple):

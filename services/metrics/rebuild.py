@@ -114,10 +114,8 @@ class Rebuild:
 
         await asyncio.to_thread(count)  # others are answered meanwhile
         await store.ensure_dimensions(self._engine, self._ids, changes.values())
-        for shard, change in sorted(changes.items()):
-            if len(change):
-                await store.add_cells(conn, side.cells, shard, change, self._ids)
-        await store.insert_leads(conn, side.leads, leads)
+        await store.add_cells(conn, side.cells, changes, self._ids)
+        await store.save_leads(conn, side.leads, leads)
 
 
 async def _take_time(conn: asyncpg.Connection) -> None:

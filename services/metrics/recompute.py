@@ -46,9 +46,7 @@ class Recomputation:
 
     async def _flush(self) -> None:
         await store.ensure_dimensions(self._engine, self._ids, self._changes.values())
-        for shard, change in sorted(self._changes.items()):
-            if len(change):
-                await store.add_cells(self._conn, self._cells, shard, change, self._ids)
+        await store.add_cells(self._conn, self._cells, self._changes, self._ids)
         self._changes.clear()
 
     async def _by_group(self) -> AsyncIterator[tuple[int, list[Event]]]:

@@ -1,7 +1,7 @@
 """One batch while it is taken into a set of numbers: the digests it found, how they became, and the change of each
 shard's cells."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from services.metrics.contributions import Group
 from services.metrics.contributions.digest_facts import digest_facts
@@ -29,7 +29,7 @@ class Work:
         rules: Rules,
         groups: Mapping[str, str],
         grouped: Collection[str],
-        received: Iterable[Received],
+        received: Sequence[Received],
         corrected: Mapping[str, int],
     ) -> None:
         self.side = side
@@ -40,8 +40,10 @@ class Work:
         self.shards: dict[str, int] = dict(self._corrected)
         self.stored: Mapping[str, StoredLead] = {}
         self.states: dict[str, LeadState] = {}
-        self.dirty: dict[str, LeadState] = {}
+        self.dirty: dict[str, tuple[int, LeadState]] = {}
         self.changes: dict[int, Contributions] = {}
+        # Whatever lead they are of, facts of one event add up in the cells of one shard: that makes fewer cells.
+        self._linear = self.changes.setdefault(min(record.partition for record, _ in received), Contributions())
         for record, event in received:
             unit = unit_of(event)
             if unit and not isinstance(event.data, Correction):
@@ -53,8 +55,10 @@ class Work:
 
     def change(self, group: str) -> Contributions:
         """The change of the cells of the group's shard."""
-        shard = self.stored[group].shard if group in self.stored else self.shards[group]
-        return self.changes.setdefault(shard, Contributions())
+        return self.changes.setdefault(self._shard(group), Contributions())
+
+    def _shard(self, group: str) -> int:
+        return self.stored[group].shard if group in self.stored else self.shards[group]
 
     def absorb(self) -> set[str]:
         """Take new events in without looking at history; the groups for which that is not enough."""
@@ -69,24 +73,24 @@ class Work:
         self.states |= counted.states
         self.states |= {lead: counted.states[into] for lead, into in counted.survivors.items()}
         if group not in self._grouped:
-            self.dirty[group] = counted.states.get(group, LeadState())
+            self.dirty[group] = (self._shard(group), counted.states.get(group, LeadState()))
 
     def _absorb(self, unit: str, events: Sequence[Event]) -> bool:
-        stored = self.stored[unit]
-        state = stored.state()
+        stored = self.stored.get(unit)
+        state = stored.state() if stored else LeadState()
         attributes, created = state.attributes, state.created_at
         changed = [state.absorb(event, self._rules) for event in events]
-        if state.attributes != attributes and stored.packed:
+        if stored and state.attributes != attributes:
             return False  # all that the lead ever did moves to its new segment
-        if not state.respond(events, created, complete=not stored.packed):
+        if not state.respond(events, created, complete=stored is None):
             return False
         self.states[unit] = state
-        change = self.change(unit)
         for event in events:
-            change.add_all(event_facts(event, state.attributes, self._rules))
-        if any(changed) or not stored.packed:
-            if stored.packed:
+            self._linear.add_all(event_facts(event, state.attributes, self._rules))
+        if any(changed) or stored is None:
+            change = self.change(unit)
+            if stored:
                 change.add_all(digest_facts(stored.state(), self._rules), sign=-1)
             change.add_all(digest_facts(state, self._rules))
-            self.dirty[unit] = state
+            self.dirty[unit] = (self._shard(unit), state)
         return True

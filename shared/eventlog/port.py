@@ -24,6 +24,7 @@ flight), `PositionLost` when a stored position is older than what is kept (stop 
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -74,7 +75,10 @@ class Record(msgspec.Struct, frozen=True):
 
     @property
     def at(self) -> TopicPartition:
-        return TopicPartition(self.topic, self.partition)
+        return _at(self.topic, self.partition)
+
+
+_at = lru_cache(maxsize=10_000)(TopicPartition)  # asked for several times for every record
 
 
 class PositionKeeper(Protocol):

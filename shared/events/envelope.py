@@ -128,6 +128,8 @@ def parse_time(text: str) -> datetime:
     """RFC 3339 with an offset -> UTC. Raises Undecodable."""
     try:
         moment = datetime.fromisoformat(text)
+        if moment.tzinfo is UTC:
+            return moment
         in_utc = moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Undecodable("invalid_time", f"{text[:40]!r}: {error}") from error

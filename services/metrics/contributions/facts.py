@@ -73,16 +73,18 @@ class Contributions:
     """A sum of facts that forgets cells that have come to nothing."""
 
     def __init__(self) -> None:
-        self._cells: dict[Fact, tuple[int, int]] = {}
+        self._cells: dict[Fact, Amount] = {}
 
     def add(self, fact: Fact, amount: Amount, sign: int = 1) -> None:
         """Add (or with sign -1 take away) one amount."""
-        n, total = self._cells.get(fact, (0, 0))
-        n, total = n + sign * amount[0], total + sign * amount[1]
-        if n or total:
-            self._cells[fact] = (n, total)
-        else:
-            self._cells.pop(fact, None)
+        held = self._cells.get(fact)
+        if held is not None or sign != 1:
+            n, total = held or (0, 0)
+            amount = Amount(n + sign * amount[0], total + sign * amount[1])
+        if amount[0] or amount[1]:
+            self._cells[fact] = amount
+        elif held is not None:
+            del self._cells[fact]
 
     def add_all(self, contributed: Iterable[Contribution], sign: int = 1) -> None:
         """Add (or with sign -1 take away) many contributions."""
@@ -95,7 +97,7 @@ class Contributions:
             self.add(fact, amount, sign)
 
     def __iter__(self) -> Iterator[tuple[Fact, Amount]]:
-        return ((fact, Amount(*amount)) for fact, amount in self._cells.items())
+        return iter(self._cells.items())
 
     def __len__(self) -> int:
         return len(self._cells)

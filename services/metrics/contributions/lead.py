@@ -101,10 +101,15 @@ class LeadState(msgspec.Struct, array_like=True):
         if created is None:
             self.response = None
             return True
-        candidates = [action for event in new if (action := _action(event)) and action.order[0] >= created]
+        held = None if complete or not self.response or self.response.order[0] < created else self.response
+        candidates = [
+            action
+            for event in new
+            if event.time >= created and not (held and event.time > held.order[0]) and (action := _action(event))
+        ]
         if not complete:
-            if self.response and self.response.order[0] >= created:
-                candidates.append(self.response)
+            if held:
+                candidates.append(held)
             first = next((action for action in self.actions if action.order[0] >= created), None)
             if first:
                 candidates.append(first)
@@ -116,9 +121,16 @@ class LeadState(msgspec.Struct, array_like=True):
         return True
 
     def _call(self, event: Event, _call: Call, _rules: Rules) -> bool:
+        if self._is_one_of_many(event):
+            return False
         changed = self._act(event)
         action = _action(event)
         return (_keep_two(self.calls, action) if action else False) or changed
+
+    def _is_one_of_many(self, call: Event) -> bool:
+        """Whether a call is later than everything that is remembered: most are."""
+        time, calls, response = call.time, self.calls, self.response
+        return len(calls) == 2 and time > calls[1][0][0] and response is not None and time > response[0][0]
 
     def _act(self, event: Event, _data: Data | None = None, _rules: Rules | None = None) -> bool:
         changed = self.active_at is None or event.time < self.active_at

@@ -1,6 +1,7 @@
 """Facts that one event gives by itself: linear in events, so they need no look at the lead's history."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
@@ -19,8 +20,7 @@ def event_facts(event: Event, lead: Attributes, rules: Rules) -> tuple[Contribut
     describe = _BY_TYPE.get(type(event.data))
     if describe is None:
         return ()
-    base = Dimensions("", segment=lead.segment, campaign=lead.campaign, industry=lead.industry, source=event.source)
-    dimensions, amount = describe(event.data, base)
+    dimensions, amount = describe(event.data, lead, event.source)
     day, hour = rules.place(event.time)
     return (Contribution(Fact(dimensions, day, hour), amount, (event.identity,)),)
 
@@ -44,41 +44,49 @@ def _spend(spend: Spend, source: str) -> tuple[Fact, Amount]:
     return Fact(dimensions, spend.spent_on, 0), Amount(1, spend.amount.minor)
 
 
-def _call(call: Call, base: Dimensions) -> Dimensioned:
-    dimensions = base._replace(
-        name="activity",
-        type="call",
-        channel="call",
-        direction=call.direction,
-        outcome=call.outcome,
-        rep=call.rep,
-        campaign=base.campaign or call.campaign or "",
+def _call(call: Call, lead: Attributes, source: str) -> Dimensioned:
+    campaign = lead.campaign or call.campaign or ""
+    activity = _activity("call", "call", call.direction, call.outcome, call.rep, campaign, lead, source)
+    return activity, Amount(1, call.duration_s or 0)
+
+
+def _touch(touch: Touch, lead: Attributes, source: str) -> Dimensioned:
+    outcome, rep, campaign = touch.outcome or "", touch.rep or "", lead.campaign or touch.campaign or ""
+    activity = _activity("touch", touch.channel, touch.direction, outcome, rep, campaign, lead, source)
+    return activity, Amount(1, touch.duration_s or 0)
+
+
+@lru_cache(maxsize=50_000)  # few are many events' dimensions, and to make them costs more than to count by them
+def _activity(
+    type_: str, channel: str, direction: str, outcome: str, rep: str, campaign: str, lead: Attributes, source: str
+) -> Dimensions:
+    return Dimensions(
+        "activity",
+        type=type_,
+        channel=channel,
+        direction=direction,
+        outcome=outcome,
+        rep=rep,
+        segment=lead.segment,
+        campaign=campaign,
+        industry=lead.industry,
+        source=source,
     )
-    return dimensions, Amount(1, call.duration_s or 0)
 
 
-def _touch(touch: Touch, base: Dimensions) -> Dimensioned:
-    dimensions = base._replace(
-        name="activity",
-        type="touch",
-        channel=touch.channel,
-        direction=touch.direction,
-        outcome=touch.outcome or "",
-        rep=touch.rep or "",
-        campaign=base.campaign or touch.campaign or "",
-    )
-    return dimensions, Amount(1, touch.duration_s or 0)
+def _handoff(handoff: HandoffCreated, lead: Attributes, source: str) -> Dimensioned:
+    return _of("handoff", lead, source)._replace(rep=handoff.rep, owner=handoff.owner), Amount(1)
 
 
-def _handoff(handoff: HandoffCreated, base: Dimensions) -> Dimensioned:
-    return base._replace(name="handoff", rep=handoff.rep, owner=handoff.owner), Amount(1)
+def _stage(change: StageChanged, lead: Attributes, source: str) -> Dimensioned:
+    return _of("stage_entry", lead, source)._replace(stage=change.to), Amount(1)
 
 
-def _stage(change: StageChanged, base: Dimensions) -> Dimensioned:
-    return base._replace(name="stage_entry", stage=change.to), Amount(1)
+def _of(name: str, lead: Attributes, source: str) -> Dimensions:
+    return Dimensions(name, segment=lead.segment, campaign=lead.campaign, industry=lead.industry, source=source)
 
 
-_BY_TYPE: dict[type[Data], Callable[[Any, Dimensions], Dimensioned]] = {
+_BY_TYPE: dict[type[Data], Callable[[Any, Attributes, str], Dimensioned]] = {
     Call: _call,
     Touch: _touch,
     HandoffCreated: _handoff,

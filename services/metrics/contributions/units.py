@@ -24,13 +24,12 @@ TYING_EVENTS = ("opportunity", "appointment", "contract", "lead-merged")
 
 def unit_of(event: Event) -> str:
     """The unit that an event is about. Lead ids hold no space, so the kinds cannot meet."""
-    match event.data:
-        case Contract() as contract:
-            return f"company {contract.company}"
-        case Spend() as spend:
-            return f"spend {spend.campaign or ''}"
-        case _:
-            return event.subject
+    data = event.data
+    if isinstance(data, Contract):
+        return f"company {data.company}"
+    if isinstance(data, Spend):
+        return f"spend {data.campaign or ''}"
+    return event.subject
 
 
 def ties_of(event: Event) -> Iterator[Tie]:

@@ -8,19 +8,20 @@ from services.metrics.store.events import (
     all_corrections,
     awaited,
     corrections_of,
-    digests,
     event_of,
     groups_from,
     groups_up_to,
     history,
-    insert_events,
     roots_of,
+    stage_events,
+    store_events,
+    stored_events,
     told_between,
     tying_events,
 )
-from services.metrics.store.groups import add_ties, groups_of, is_new, join_groups, members_of
-from services.metrics.store.leads import StoredLead, insert_leads, load_leads, save_leads
-from services.metrics.store.locks import lock_world, lock_world_unless
+from services.metrics.store.groups import add_ties, groups_of, join_groups, members_of, reaches_beyond
+from services.metrics.store.leads import StoredLead, load_leads, save_leads
+from services.metrics.store.locks import lock_shards, lock_units, lock_world, lock_world_unless
 from services.metrics.store.sides import Side, advance_side, begin_side, hold_sides, show_side, shown_cells, sides
 from services.metrics.store.state import as_of, count_rebuild, set_membership, state_number
 
@@ -42,7 +43,6 @@ __all__ = [
     "corrections_of",
     "count_rebuild",
     "counters",
-    "digests",
     "ensure_dimensions",
     "event_of",
     "groups_from",
@@ -50,21 +50,24 @@ __all__ = [
     "groups_up_to",
     "history",
     "hold_sides",
-    "insert_events",
-    "insert_leads",
-    "is_new",
     "join_groups",
     "load_leads",
+    "lock_shards",
+    "lock_units",
     "lock_world",
     "lock_world_unless",
     "members_of",
+    "reaches_beyond",
     "roots_of",
     "save_leads",
     "set_membership",
     "show_side",
     "shown_cells",
     "sides",
+    "stage_events",
     "state_number",
+    "store_events",
+    "stored_events",
     "told_between",
     "tying_events",
 ]

@@ -1,14 +1,14 @@
 """Cells, and the rows of dimensions that they stand for."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
 
 import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics.contributions.facts import Contributions, Dimensions
+from services.metrics.store.staging import new_load, stage
 from shared.db import driver, transaction
 
 
@@ -56,26 +56,26 @@ async def ensure_dimensions(engine: AsyncEngine, ids: DimensionIds, changes: Ite
             await ids.make(await driver(conn), missing)
 
 
-async def add_cells(conn: asyncpg.Connection, table: str, shard: int, change: Contributions, ids: DimensionIds) -> None:
-    """Add a change to the cells of one shard."""
-    rows: list[tuple[date, int, int, int, int, int]] = sorted(
-        (fact.day, ids[fact.dimensions], fact.hour, fact.value, amount.n, amount.total) for fact, amount in change
-    )
-    days, dimensions, hours, values, ns, totals = zip(*rows, strict=True)
+async def add_cells(
+    conn: asyncpg.Connection, table: str, changes: Mapping[int, Contributions], ids: DimensionIds
+) -> None:
+    """Add changes, by shard, to cells; in one order for all writers."""
+    load = new_load()
+    rows = [
+        (load, day, ids[dimensions], hour, value, shard, n, str(total))
+        for shard, change in changes.items()
+        for (dimensions, day, hour, value), (n, total) in change
+    ]
+    if not rows:
+        return
+    rows.sort()
+    await stage(conn, "incoming_cells", rows)
     await conn.execute(
         f"""
         insert into {table} as held (day, dimensions, hour, value, shard, n, total)
-        select day, dimensions, hour, value, $7, n, total
-        from unnest($1::date[], $2::int[], $3::smallint[], $4::bigint[], $5::bigint[], $6::numeric[])
-             as new(day, dimensions, hour, value, n, total)
+        select day, dimensions, hour, value, shard, n, total::numeric from incoming_cells where load = $1
         on conflict (day, dimensions, hour, value, shard)
         do update set n = held.n + excluded.n, total = held.total + excluded.total
         """,  # noqa: S608 (the table is one of ours)
-        days,
-        dimensions,
-        hours,
-        values,
-        ns,
-        totals,
-        shard,
+        load,
     )

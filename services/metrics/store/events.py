@@ -1,52 +1,59 @@
 """Every event ever taken, and which of them corrects which."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 import asyncpg
 
 from services.metrics.contributions.truth import IdentityKey
+from services.metrics.store.staging import new_load, stage
 from shared.events import Correction, Event, decode_data
 
 
 class NewEvent(NamedTuple):
-    """An event to be stored, with its shard, the group that it is counted with, and its content's digest and bytes."""
+    """An event to be stored, the unit that it is about, its shard and its bytes."""
 
     event: Event
+    unit: str
     shard: int
-    group: str
-    digest: bytes
     data: bytes
 
 
-async def insert_events(conn: asyncpg.Connection, rows: Sequence[NewEvent]) -> set[IdentityKey]:
-    """Store events in one order for all writers; the identities that were new."""
-    rows = sorted(rows, key=lambda row: row.event.identity)
-    corrects = [_target(row.event) for row in rows]
-    new = await conn.fetch(
+async def stage_events(conn: asyncpg.Connection, events: Iterable[NewEvent]) -> int:
+    """Have events ready to be stored in one order for all writers; their load."""
+    load = new_load()
+    rows = [
+        (load, e.source, e.id, e.name, e.time, unit, e.subject, shard, e.recorded_at, data, *(_target(e) or _NOTHING))
+        for e, unit, shard, data in events
+    ]
+    rows.sort()
+    await stage(conn, "incoming_events", rows)
+    return load
+
+
+async def store_events(conn: asyncpg.Connection, load: int) -> set[IdentityKey]:
+    """Store what was staged, each with the group of its unit; the identities that were there already."""
+    known = await conn.fetch(
         """
-        insert into metrics.events
-          (source, id, digest, name, time, lead, subject, shard, recorded_at, data, corrects_source, corrects_id)
-        select * from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
-                             $8::smallint[], $9::timestamptz[], $10::bytea[], $11::text[], $12::text[])
-        on conflict (source, id) do nothing
-        returning source, id
+        with stored as (
+            insert into metrics.events
+              (source, id, name, time, lead, subject, shard, recorded_at, data, corrects_source, corrects_id)
+            select i.source, i.id, i.name, i.time, coalesce(g.name, i.unit), i.subject, i.shard, i.recorded_at, i.data,
+                   i.corrects_source, i.corrects_id
+            from incoming_events i left join metrics.groups g on g.unit = i.unit where i.load = $1
+            on conflict (source, id) do nothing
+            returning source, id
+        )
+        select source, id from incoming_events i
+        where load = $1 and not exists (select from stored s where s.source = i.source and s.id = i.id)
         """,
-        [row.event.source for row in rows],
-        [row.event.id for row in rows],
-        [row.digest for row in rows],
-        [row.event.name for row in rows],
-        [row.event.time for row in rows],
-        [row.group for row in rows],
-        [row.event.subject for row in rows],
-        [row.shard for row in rows],
-        [row.event.recorded_at for row in rows],
-        [row.data for row in rows],
-        [c[0] if c else None for c in corrects],
-        [c[1] if c else None for c in corrects],
+        load,
     )
-    return {(row["source"], row["id"]) for row in new}
+    return {(row["source"], row["id"]) for row in known}
+
+
+_NOTHING = (None, None)
 
 
 def _target(event: Event) -> IdentityKey | None:
@@ -55,17 +62,16 @@ def _target(event: Event) -> IdentityKey | None:
     return None
 
 
-async def digests(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> dict[IdentityKey, bytes]:
-    """Stored content digests of identities."""
+async def stored_events(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> dict[IdentityKey, Event]:
+    """Those of these events that are stored."""
     rows = await conn.fetch(
         """
-        select e.source, e.id, e.digest
-        from unnest($1::text[], $2::text[]) as asked(source, id) join metrics.events e using (source, id)
+        select e.* from unnest($1::text[], $2::text[]) as asked(source, id) join metrics.events e using (source, id)
         """,
         [i[0] for i in identities],
         [i[1] for i in identities],
     )
-    return {(row["source"], row["id"]): row["digest"] for row in rows}
+    return {(row["source"], row["id"]): event_of(row) for row in rows}
 
 
 async def corrections_of(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> list[Event]:
@@ -123,18 +129,17 @@ async def roots_of(conn: asyncpg.Connection, corrections: Iterable[Event]) -> li
     return roots
 
 
-async def awaited(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> list[Stored]:
-    """Those of these stored events that a stored correction is about."""
+async def awaited(conn: asyncpg.Connection) -> list[Stored]:
+    """The stored events that were staged in this transaction and that a stored correction is about."""
     rows = await conn.fetch(
         """
-        select distinct on (e.source, e.id) e.*
-        from unnest($1::text[], $2::text[]) as asked(source, id)
-        join metrics.events c on c.corrects_source = asked.source and c.corrects_id = asked.id
-        join metrics.events e on e.source = asked.source and e.id = asked.id
+        with awaited as materialized (
+            select distinct i.source, i.id from incoming_events i
+            join metrics.events c on c.corrects_source = i.source and c.corrects_id = i.id
+        )
+        select e.* from awaited join metrics.events e using (source, id)
         where e.lead <> '' and e.corrects_source is null
-        """,
-        [i[0] for i in identities],
-        [i[1] for i in identities],
+        """
     )
     return [_stored(row) for row in rows]
 

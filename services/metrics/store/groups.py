@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable
 
 import asyncpg
 
-from services.metrics.contributions.truth import IdentityKey
 from services.metrics.contributions.units import Tie
 
 
@@ -23,24 +22,24 @@ async def members_of(conn: asyncpg.Connection, names: Collection[str]) -> dict[s
     return found
 
 
-async def is_new(conn: asyncpg.Connection, ties: Collection[Tie], identities: Collection[IdentityKey]) -> bool:
-    """Whether any of the ties is not known yet, or a stored correction awaits one of these events."""
-    new: bool = await conn.fetchval(
+async def reaches_beyond(conn: asyncpg.Connection, load: int, ties: Collection[Tie]) -> bool:
+    """Whether any of the ties is not known yet, or a stored correction awaits one of the staged events."""
+    found: bool = await conn.fetchval(
         """
         select exists (
             select from unnest($1::text[], $2::text[]) as t(tie, unit)
             where not exists (select from metrics.ties k where k.tie = t.tie and k.unit = t.unit)
         ) or exists (
-            select from unnest($3::text[], $4::text[]) as asked(source, id)
-            join metrics.events c on c.corrects_source = asked.source and c.corrects_id = asked.id
+            select from incoming_events i
+            join metrics.events c on c.corrects_source = i.source and c.corrects_id = i.id
+            where i.load = $3
         )
         """,
         [tie for tie, _ in ties],
         [unit for _, unit in ties],
-        [source for source, _ in identities],
-        [id_ for _, id_ in identities],
+        load,
     )
-    return new
+    return found
 
 
 async def add_ties(conn: asyncpg.Connection, ties: Collection[Tie]) -> list[frozenset[str]]:

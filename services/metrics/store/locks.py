@@ -1,11 +1,17 @@
-"""What batches hold while they change the numbers."""
+"""What batches hold while they change the numbers: first the world, then their shards, then units.
 
-from collections.abc import Awaitable, Callable
+A lone lead is only changed by batches of the shard that its events come on. What may come on several shards at once is
+locked by its name.
+"""
+
+from collections.abc import Awaitable, Callable, Collection
 
 import asyncpg
 
 WORLD_LOCK = 0x7461_7375_6B69_01
 """Advisory lock: shared by batches that touch only their own groups, exclusive for those that reach beyond."""
+_SHARDS, _UNITS = 0x7461_7302, 0x7461_7303
+"""First halves of the advisory locks of shards and units."""
 
 
 async def lock_world(conn: asyncpg.Connection, exclusive: bool) -> None:
@@ -29,3 +35,20 @@ async def lock_world_unless(conn: asyncpg.Connection, reaches_beyond: Callable[[
         return True
     await trial.commit()
     return False
+
+
+async def lock_shards(conn: asyncpg.Connection, shards: Collection[int]) -> None:
+    """Keep everybody else out of the shards until the transaction ends."""
+    await conn.execute("select pg_advisory_xact_lock($1, shard) from unnest($2::int[]) shard", _SHARDS, sorted(shards))
+
+
+async def lock_units(conn: asyncpg.Connection, units: Collection[str]) -> None:
+    """Keep everybody else from counting these units, or groups of units, until the transaction ends."""
+    await conn.execute(
+        """
+        select pg_advisory_xact_lock($1, hash)
+        from (select distinct hashtext(unit) as hash from unnest($2::text[]) unit order by hash) hashes
+        """,
+        _UNITS,
+        list(units),
+    )
