@@ -10,6 +10,8 @@ from services.metrics.contributions.rules import Rules
 from services.metrics.dead_letters import DeadLetters
 from services.metrics.exporter import Exporter
 from services.metrics.fold import Fold
+from services.metrics.forgetting import Forgetting
+from services.metrics.query import Memory
 from services.metrics.rebuild import rebuild
 from services.metrics.rebuilder import Rebuilder
 from services.metrics.routes import Routes
@@ -44,9 +46,12 @@ async def build(runtime: Runtime) -> Service:
     stream = Stream(board)
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)  # dead letters go to the log, too
     rebuilder = Rebuilder(engine, rules)
-    routes = Routes(engine, catalogue, rules, consumer, rebuilder, settings, runtime.clock, targets, config.team)
+    memory = Memory(settings.fiscal_year_start)
+    routes = Routes(
+        engine, catalogue, rules, consumer, rebuilder, settings, runtime.clock, targets, config.team, memory
+    )
     dead_letters = DeadLetters(engine, consumer)
-    scorecards = Scorecards(engine, catalogue, config.team, targets, settings, runtime.clock)
+    scorecards = Scorecards(engine, catalogue, config.team, targets, settings, runtime.clock, memory)
     return Service(
         endpoints=[*routes.table(), *scorecards.table(), *dead_letters.table(), *stream.table()],
         tasks={
@@ -54,10 +59,12 @@ async def build(runtime: Runtime) -> Service:
             "relay": relay.run,
             "stream": stream.run,
             "rebuild": rebuilder.run,
+            "board": board.run,
+            "forgetting": Forgetting(engine).run,
         },
         alive={name: consumer.healthy for name, consumer in consumers.items()},
         collectors={
-            "kpis": Exporter(engine, board).collect,
+            "kpis": Exporter(board).collect,
             "outbox": outbox_figures(engine, SCHEMA),
             "consumer": consumer_figures(engine, SCHEMA, TOPICS, consumer),
         },

@@ -1,7 +1,10 @@
 """The current value of every KPI, for Prometheus and for whoever follows the stream; made once for all who look."""
 
 import asyncio
-from collections.abc import Iterable
+import math
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import NamedTuple, get_args
 
@@ -10,16 +13,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
 from services.metrics.catalogue import Catalogue
-from services.metrics.gauges import Members, Sample, kpi_samples
+from services.metrics.gauges import Gauges, Members, Sample
 from services.metrics.targets import target_samples
 from shared.clock import Clock
 from shared.config.targets import Target
 from shared.config.team import Team
-from shared.db import driver, snapshot
+from shared.db import DatabaseUnavailable, driver, snapshot
 from shared.events import Channel
 from shared.periods import current_periods
 from shared.policy import UNKNOWN, Policy
 from shared.settings import Settings
+
+KEEP_UP_EVERY_S = 0.5
+LOOKED_WITHIN_S = 300.0
+
+Counts = Mapping[tuple[str, tuple[str, ...]], int]
+"""(name of a counter, its labels) -> how many."""
 
 
 class Moment(NamedTuple):
@@ -33,12 +42,13 @@ class Now(NamedTuple):
     """The board at a moment."""
 
     moment: Moment
-    values: dict[Sample, float]
-    targets: dict[Sample, float]
+    values: Mapping[Sample, float]
+    targets: Mapping[Sample, float]
+    counts: Counts
 
 
 class Board:
-    """Reads the board, and remembers it until something changes."""
+    """Reads the board, remembers it, and brings it up to date by what has changed since."""
 
     def __init__(
         self,
@@ -62,22 +72,95 @@ class Board:
             "channel": frozenset({"call", *get_args(Channel)}),
         }
         self._lock = asyncio.Lock()
-        self._now: Now | None = None
+        self._held: _Held | None = None
+        self._asked_at = -math.inf
+        self._readings: set[asyncio.Future[Now]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`, keep up with what happens while somebody looks, so that little is left to do for who does."""
+        while not stop.is_set():
+            if time.monotonic() - self._asked_at < LOOKED_WITHIN_S:
+                with suppress(DatabaseUnavailable):  # whoever looks next is told so
+                    await self.keep_up()
+            try:
+                await asyncio.wait_for(stop.wait(), KEEP_UP_EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def keep_up(self) -> Now | None:
+        """The board now, or None when it has to be made anew, which is done when somebody asks.
+
+        Raises DatabaseUnavailable.
+        """
+        async with self._lock, snapshot(self._engine) as conn:
+            _, held = await self._catch_up(await driver(conn))
+            return held and held.now
 
     async def now(self) -> Now:
         """The board now. Raises DatabaseUnavailable."""
-        async with snapshot(self._engine) as conn:
-            return await self.read(await driver(conn))
+        self._asked_at = time.monotonic()
+        reading = asyncio.ensure_future(self._locked())
+        self._readings.add(reading)
+        reading.add_done_callback(self._readings.discard)
+        # whoever gives up waiting for the first board, which takes long, finds it made the next time
+        return await asyncio.shield(reading)
 
-    async def read(self, conn: asyncpg.Connection) -> Now:
-        """The board as a connection's snapshot shows it."""
-        async with self._lock:
-            day = self._clock.now().astimezone(self._settings.zone).date()
+    async def _locked(self) -> Now:
+        async with self._lock, snapshot(self._engine) as conn:
+            return await self._read(await driver(conn))
+
+    async def _read(self, conn: asyncpg.Connection) -> Now:
+        seen, held = await self._catch_up(conn)
+        self._held = held or await self._made(conn, seen)
+        return self._held.now
+
+    async def _catch_up(self, conn: asyncpg.Connection) -> "tuple[store.Seen, _Held | None]":
+        """What the connection sees, and what is held of that moment; None when it cannot be told."""
+        held, day = self._held, self._day()
+        seen, told = await store.changes_since(conn, held and held.seen)
+        if held is None or told is None or held.now.moment.day != day:
+            return seen, None
+        now = held.now
+        if told.facts or told.counts:
             moment = Moment(day, await store.state_number(conn))
-            if self._now is None or self._now.moment != moment:
-                start = self._settings.fiscal_year_start
-                targets = dict(target_samples(self._targets, day, start))
-                periods = current_periods(day, start)
-                values = await kpi_samples(conn, self.catalogue, periods, self.members, targets)
-                self._now = Now(moment, values, targets)
-            return self._now
+            self._held = None  # should this fail, what is half brought up to date is never seen
+            now = _later(held, moment, told)
+        self._held = _Held(seen, held.gauges, now)
+        return seen, self._held
+
+    def _day(self) -> date:
+        return self._clock.now().astimezone(self._settings.zone).date()
+
+    async def _made(self, conn: asyncpg.Connection, seen: store.Seen) -> "_Held":
+        day, start = self._day(), self._settings.fiscal_year_start
+        targets = dict(target_samples(self._targets, day, start))
+        gauges = Gauges(self.catalogue, current_periods(day, start), self.members, targets, start)
+        await gauges.load(conn, await store.shown_cells(conn))
+        moment = Moment(day, await store.state_number(conn))
+        return _Held(seen, gauges, Now(moment, _changed({}, gauges), targets, await store.counters(conn)))
+
+
+class _Held(NamedTuple):
+    seen: store.Seen
+    gauges: Gauges
+    now: Now
+
+
+def _later(held: _Held, moment: Moment, told: store.Told) -> Now:
+    """The board once all that was told is in it."""
+    for fact, amount in told.facts:
+        held.gauges.add(fact, amount)
+    counts = dict(held.now.counts)
+    for name, labels, n in told.counts:
+        counts[name, labels] = counts.get((name, labels), 0) + n
+    return Now(moment, _changed(held.now.values, held.gauges), held.now.targets, counts)
+
+
+def _changed(values: Mapping[Sample, float], gauges: Gauges) -> Mapping[Sample, float]:
+    """New values: the old ones may still be told to whoever follows."""
+    changes = gauges.changes()
+    gone = [sample for sample, value in changes.items() if value is None]
+    changed = {**values, **{sample: value for sample, value in changes.items() if value is not None}}
+    for sample in gone:
+        changed.pop(sample, None)
+    return changed

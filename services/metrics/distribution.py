@@ -1,6 +1,7 @@
 """A multiset of measured values: its mean, median and 90th percentile. Pure."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any
 
 
@@ -16,30 +17,20 @@ class Distribution:
 
     def described(self, unit: int) -> dict[str, Any]:
         """`value` (the mean), `median`, `p90` and `n`, values divided by `unit`."""
-        n = sum(self._counts.values())
+        values = sorted(self._counts)
+        upto = list(accumulate(self._counts[value] for value in values))
         total = sum(value * count for value, count in self._counts.items())
         return {
-            "value": total / n / unit,
-            "median": self.percentile(0.5) / unit,
-            "p90": self.percentile(0.9) / unit,
-            "n": n,
+            "value": total / upto[-1] / unit,
+            "median": _percentile(values, upto, 0.5) / unit,
+            "p90": _percentile(values, upto, 0.9) / unit,
+            "n": upto[-1],
         }
 
-    def percentile(self, fraction: float) -> float:
-        """Interpolated between neighbours, as PostgreSQL's percentile_cont does."""
-        rank = fraction * (sum(self._counts.values()) - 1)
-        below = int(rank)
-        low, high = self._at(below), self._at(below + 1)
-        return low + (high - low) * (rank - below)
 
-    def _at(self, index: int) -> int:
-        """The value at an index of all values in order; past the end, the last."""
-        value = 0
-        for value, count in self._in_order():
-            if index < count:
-                return value
-            index -= count
-        return value
-
-    def _in_order(self) -> Iterator[tuple[int, int]]:
-        return iter(sorted(self._counts.items()))
+def _percentile(values: list[int], upto: list[int], fraction: float) -> float:
+    """Interpolated between neighbours, as PostgreSQL's percentile_cont does. upto: how many up to each value."""
+    rank = fraction * (upto[-1] - 1)
+    below = int(rank)
+    low, high = (values[min(bisect_right(upto, index), len(values) - 1)] for index in (below, below + 1))
+    return low + (high - low) * (rank - below)

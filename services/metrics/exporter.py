@@ -1,42 +1,25 @@
 """The KPIs and event counters on `/metrics`, read from the database, so that every replica answers alike."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.metrics import store
-from services.metrics.board import Board
+from services.metrics.board import Board, Counts, Now
 from services.metrics.counters import ACTIVITIES, ACTIVITY_LABELS, CORRECTION_LABELS, CORRECTIONS
 from services.metrics.gauges import OTHER, Sample
 from services.metrics.restated import RESTATED, RESTATED_LABELS
-from shared.db import driver, snapshot
+from shared.telemetry import Lines
+
+Labels = tuple[str, ...]
 
 
 class Exporter:
-    """Collects the families of the metrics service."""
+    """Collects the families of the metrics service; of a board's thousands of lines only what changed is written."""
 
-    def __init__(self, engine: AsyncEngine, board: Board) -> None:
-        self._engine = engine
+    def __init__(self, board: Board) -> None:
         self._board = board
-
-    async def collect(self) -> Iterable[Metric]:
-        """All families, of one moment."""
-        async with snapshot(self._engine) as conn:
-            raw = await driver(conn)
-            rows = await store.counters(raw)
-            now = await self._board.read(raw)
-        return [
-            *self._counters(rows),
-            _gauge("tasuki_kpi_value", "Value of a KPI in a current period.", now.values),
-            _gauge("tasuki_kpi_target", "Target of a KPI in a current period.", now.targets),
-            self._info(),
-        ]
-
-    def _counters(self, rows: Iterable[tuple[str, str, int]]) -> list[Metric]:
         activities = CounterMetricFamily(
             "tasuki_activities", "Distinct activities taken into the KPIs.", labels=ACTIVITY_LABELS
         )
@@ -46,20 +29,45 @@ class Exporter:
         restated = CounterMetricFamily(
             "tasuki_kpi_restated", "Facts put into or taken out of days that had ended.", labels=RESTATED_LABELS
         )
-        sums: dict[str, Counter[tuple[str, ...]]] = {ACTIVITIES: Counter(), CORRECTIONS: Counter(), RESTATED: Counter()}
-        for name, packed, n in rows:
-            sums[name][self._bounded(name, msgspec.json.decode(packed, type=tuple[str, ...]))] += n
-        for labels, n in sums[ACTIVITIES].items():
-            activities.add_metric(labels, n)
-        for labels, n in sums[CORRECTIONS].items():
-            corrections.add_metric(labels, n)
-        for kpi in self._board.catalogue:
-            restated.add_metric((kpi.id,), sums[RESTATED][kpi.id,])
-        return [activities, corrections, restated]
+        self._activities = Lines[Labels](activities, ACTIVITY_LABELS)
+        self._corrections = Lines[Labels](corrections, CORRECTION_LABELS)
+        self._restated = Lines[Labels](restated, RESTATED_LABELS)
+        self._values = _gauge("tasuki_kpi_value", "Value of a KPI in a current period.")
+        self._targets = _gauge("tasuki_kpi_target", "Target of a KPI in a current period.")
+        self._bounded: dict[Labels, Labels] = {}
+        self._now: Now | None = None
+        self._families: list[Metric] = []
 
-    def _bounded(self, name: str, labels: tuple[str, ...]) -> tuple[str, ...]:
-        if name != ACTIVITIES:
-            return labels
+    async def collect(self) -> Iterable[Metric]:
+        """All families, of one moment."""
+        now = await self._board.now()
+        if now is not self._now:
+            corrections = {labels: n for (name, labels), n in now.counts.items() if name == CORRECTIONS}
+            restated: dict[Labels, float] = {
+                (kpi.id,): now.counts.get((RESTATED, (kpi.id,)), 0) for kpi in self._board.catalogue
+            }
+            self._families = [
+                self._activities.written(self._sums(now.counts)),
+                self._corrections.written(corrections),
+                self._restated.written(restated),
+                self._values.written(now.values),
+                self._targets.written(now.targets),
+                self._info(),
+            ]
+            self._now = now
+        return self._families
+
+    def _sums(self, counts: Counts) -> Mapping[Labels, float]:
+        """Activities by bounded labels."""
+        sums: Counter[Labels] = Counter()
+        for (name, labels), n in counts.items():
+            if name == ACTIVITIES:
+                if labels not in self._bounded:
+                    self._bounded[labels] = self._bound(labels)
+                sums[self._bounded[labels]] += n
+        return sums
+
+    def _bound(self, labels: Labels) -> Labels:
         return tuple(
             value if not value or label not in self._board.members or value in self._board.members[label] else OTHER
             for label, value in zip(ACTIVITY_LABELS, labels, strict=True)
@@ -75,8 +83,5 @@ class Exporter:
         return family
 
 
-def _gauge(name: str, text: str, samples: dict[Sample, float]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=Sample._fields)
-    for sample, value in samples.items():
-        family.add_metric(sample, value)
-    return family
+def _gauge(name: str, text: str) -> Lines[Sample]:
+    return Lines(GaugeMetricFamily(name, text, labels=Sample._fields), Sample._fields)

@@ -105,6 +105,7 @@ class Fold:
         today, _ = self._rules.place(min(event.recorded_at for event in events))
         counts = count(received, segments, self.team, self._rules) + self._restated.count(works[0].changes, today)
         await store.add_counters(raw, counts)
+        await store.note_changes(raw, works[0].changes.values(), counts)
 
     async def _sides(self, conn: asyncpg.Connection) -> Sequence[store.Side]:
         """Both sets of numbers. Raises OtherRules when one of them is made by other rules than these."""

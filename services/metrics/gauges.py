@@ -1,18 +1,21 @@
 """KPI values for Prometheus: every KPI for the current periods, in total and by each single dimension.
 
-One statement for each part of a KPI makes all its periods and dimensions at once (grouping sets).
+The sums behind them are added up once, by one statement for each kind of fact, and from then on fact by fact.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
 import asyncpg
 
-from services.metrics.catalogue import Catalogue, Coverage, Kpi, Ratio, Share, Simple, Trailing
-from services.metrics.query.sql import FROM, Sql, column
+from services.metrics import store
+from services.metrics.catalogue import MEASURED_FACTS, Catalogue, Coverage, Kpi, Ratio, Share, Simple, Trailing
+from services.metrics.contributions.facts import Amount, Dimensions, Fact
+from services.metrics.match import Matcher, selected
+from services.metrics.query.memory import Membership
+from services.metrics.query.sql import FROM, MEMBERSHIP, Sql, column, make_room
 from services.metrics.query.values import MICROSECONDS, NOTHING, Sum, amount, divided, ratio_value, simple_value
-from services.metrics.store import shown_cells
 from shared.periods import Period
 
 TOTAL = "total"
@@ -37,151 +40,269 @@ CellKey = tuple[str, str, str, str]
 """(period, dimension, member, currency)."""
 
 Cells = dict[CellKey, Sum]
-"""For a duration `total` is in microseconds."""
-
-Values = Iterator[tuple[CellKey, float | None]]
+"""For a duration `total` is in microseconds, for points it is points."""
 
 
-async def kpi_samples(
-    conn: asyncpg.Connection,
-    catalogue: Catalogue,
-    periods: Mapping[str, Period],
-    members: Members,
-    targets: Mapping[Sample, float],
-) -> dict[Sample, float]:
-    """Every sample that has a value. `periods`: label -> days; the last day of `today` is today."""
-    gauges = _Gauges(await shown_cells(conn), periods, members, targets)
-    await gauges.load(conn, catalogue)
-    return {
-        Sample(kpi.id, *key): float(value)
-        for kpi in catalogue
-        for key, value in gauges.values(kpi)
-        if value is not None and (key[1] == TOTAL or key[1] in kpi.dimensions)
-    }
+class Window(NamedTuple):
+    """Days, both ends inclusive, that are summed, and the periods that show this sum."""
+
+    first: date
+    last: date
+    periods: tuple[str, ...]
 
 
-class _Gauges:
+class Source(NamedTuple):
+    """What is summed for a KPI: facts of `of` in some windows."""
+
+    id: str
+    of: Simple
+    windows: tuple[Window, ...]
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is a stock, which has a value when nothing is left of it, too."""
+        return self.of.definition.kind == "stock"
+
+    def added(self, dimensions: Dimensions, added: Sum, measured: int) -> Sum:
+        """What facts add to a sum. measured: their measured values, each as often as there are facts of it."""
+        match self.of.definition.kind:
+            case "duration":
+                return Sum(added.n, measured)
+            case "points":
+                return Sum(added.n, added.n * self.of.definition.points_of(dimensions.tier, dimensions.rank))
+            case _:
+                return added
+
+
+class Gauges:
+    """The gauges of one day. `periods`: label -> days; the last day of `today` is today."""
+
     def __init__(
-        self, cells: str, periods: Mapping[str, Period], members: Members, targets: Mapping[Sample, float]
+        self,
+        catalogue: Catalogue,
+        periods: Mapping[str, Period],
+        members: Members,
+        targets: Mapping[Sample, float],
+        fiscal_year_start: int,
     ) -> None:
-        self._cells = cells
+        self._catalogue = catalogue
         self._periods = periods
-        self._today = periods["today"].last
         self._members = members
         self._targets = targets
-        self._sums: dict[str, Cells] = {}
+        self._fiscal_year_start = fiscal_year_start
+        self._sources: dict[str, list[Source]] = {}
+        for source in _sources(catalogue, periods):
+            self._sources.setdefault(source.of.measure.fact, []).append(source)
+        self._sums: dict[str, Cells] = {s.id: {} for sources in self._sources.values() for s in sources}
+        self._changed: dict[str, set[CellKey]] = {id_: set() for id_ in self._sums}
+        self._currencies = {""}
+        self._matcher = Matcher(Membership([]), fiscal_year_start)
 
-    async def load(self, conn: asyncpg.Connection, catalogue: Catalogue) -> None:
-        """Get the sums of all parts."""
-        for kpi in catalogue:
-            match kpi:
-                case Simple() if kpi.definition.kind == "stock":
-                    self._sums[kpi.id] = await self._standing(conn, kpi, date.min, self._today)
-                case Simple():
-                    self._sums[kpi.id] = await self._fetch(conn, kpi, self._periods)
-                case Trailing():
-                    last = self._today - timedelta(days=self._today.isoweekday() % 7)
-                    first = last - timedelta(days=7 * kpi.definition.weeks - 1)
-                    self._sums[kpi.id] = await self._standing(conn, kpi.of, first, last)
+    async def load(self, conn: asyncpg.Connection, cells: str) -> None:
+        """Add all cells of a table up."""
+        await make_room(conn)
+        self._matcher = Matcher(Membership(await store.membership(conn)), self._fiscal_year_start)
+        for fact, sources in self._sources.items():
+            await self._load(conn, cells, fact, sources)
 
-    def values(self, kpi: Kpi) -> Values:
-        """Value of a KPI in each cell."""
+    async def _load(self, conn: asyncpg.Connection, cells: str, fact: str, sources: Sequence[Source]) -> None:
+        statement = _Statement(fact, sources)
+        text, parameters = statement.text(cells)
+        for row in await conn.fetch(text, *parameters):
+            day = statement.starts[row["stretch"] - 1]
+            dimensions = Dimensions(fact, **{name: row[f"of_{name}"] for name in statement.told})
+            cut = next((d for d in statement.cuts if not row[f"no_{d}"]), TOTAL)
+            member = self._member(cut, row[f"by_{cut}"]) if cut != TOTAL else ""
+            added = Sum(row["n"], int(row["total"]))
+            for source in sources:
+                if (cut == TOTAL or cut in source.of.dimensions) and selected(dimensions, source.of.measure):
+                    self._add(source, day, dimensions, [(cut, member)], added, int(row["measured"]))
+
+    def add(self, fact: Fact, added: Amount) -> None:
+        """Take in what has changed since."""
+        for source in self._sources.get(fact.dimensions.name, ()):
+            if selected(fact.dimensions, source.of.measure):
+                cuts = [d for d in GAUGE_DIMENSIONS if d in source.of.dimensions]
+                members = [(TOTAL, ""), *((d, self._member(d, self._matcher.value(fact, d))) for d in cuts)]
+                self._add(source, fact.day, fact.dimensions, members, Sum(*added), added.n * fact.value)
+
+    def _add(
+        self,
+        source: Source,
+        day: date,
+        dimensions: Dimensions,
+        members: Iterable[tuple[str, str]],
+        added: Sum,
+        measured: int,
+    ) -> None:
+        n, total = source.added(dimensions, added, measured)
+        currency = dimensions.currency if source.of.money else ""
+        self._currencies.add(currency)
+        sums, changed = self._sums[source.id], self._changed[source.id]
+        labels = [label for window in source.windows if window.first <= day <= window.last for label in window.periods]
+        for cut, member in members:
+            for label in labels:
+                key = (label, cut, member, currency)
+                held = sums.get(key, NOTHING)
+                changed.add(key)
+                sums[key] = Sum(held.n + n, held.total + total)
+                if sums[key] == NOTHING and not source.stands:
+                    del sums[key]
+
+    def changes(self) -> dict[Sample, float | None]:
+        """The value of every sample that may have changed since this was last asked; None: it has none."""
+        found = {
+            Sample(kpi.id, *key): self._value(kpi, key)
+            for kpi in self._catalogue
+            for key in self._touched(kpi)
+            if key[1] == TOTAL or key[1] in kpi.dimensions
+        }
+        for changed in self._changed.values():
+            changed.clear()
+        return {sample: None if value is None else float(value) for sample, value in found.items()}
+
+    def _touched(self, kpi: Kpi) -> Iterable[CellKey]:
+        """The keys whose values depend on what has changed."""
         match kpi:
             case Ratio():
-                return self._ratios(kpi)
+                return {key for part in (kpi.numerator, kpi.denominator) for key in self._beside(kpi, part)}
             case Share():
                 return self._shares(kpi)
-            case Coverage():
-                return self._coverages(kpi)
             case Trailing():
-                return self._trailing(kpi)
-            case Simple() if kpi.definition.kind == "duration":
-                unit = MICROSECONDS[kpi.definition.unit]
-                return ((key, divided(found.total, found.n * unit)) for key, found in self._sums[kpi.id].items())
+                active = {(label, *key[1:]) for key in self._changed[kpi.of.id] for label in self._periods}
+                return self._changed[kpi.id] | active
+            case Coverage():
+                return self._changed[kpi.stock.id] | self._changed[kpi.reached.id]
+            case _:
+                return self._changed[kpi.id]
+
+    def _beside(self, kpi: Ratio, part: Simple) -> Iterable[CellKey]:
+        """A part without currencies stands whole beside each of the other's."""
+        if part.money == kpi.money:
+            return self._changed[part.id]
+        return ((*key[:-1], currency) for key in self._changed[part.id] for currency in self._currencies)
+
+    def _shares(self, kpi: Share) -> Iterator[CellKey]:
+        changed = self._changed[kpi.part.id]
+        whole = {key[0] for key in changed if key[1] == TOTAL}
+        yield from (key for key in changed if key[1] == kpi.across)
+        yield from (key for key in self._sums[kpi.part.id] if key[1] == kpi.across and key[0] in whole)
+
+    def _value(self, kpi: Kpi, key: CellKey) -> float | None:
+        match kpi:
+            case Ratio():
+                return self._ratio(kpi, key)
+            case Share():
+                parts = self._sums[kpi.part.id]
+                return divided(parts[key].n, parts[(key[0], TOTAL, "", "")].n) if key in parts else None
+            case Trailing():
+                return self._trailing(kpi, key)
+            case Coverage():
+                return self._coverage(kpi, key)
             case Simple():
-                sums = self._sums[kpi.id].items()
-                return ((key, simple_value(kpi, key[-1], found)["value"]) for key, found in sums)
+                return self._simple(kpi, key)
             case _:
                 raise TypeError(f"no way to show {kpi.id}")
 
-    def _ratios(self, kpi: Ratio) -> Values:
-        above, below = self._sums[kpi.numerator.id], self._sums[kpi.denominator.id]
-        keys = above if kpi.numerator.money else below
-        for key in keys:
-            beside = key if kpi.denominator.money == kpi.numerator.money else (*key[:-1], "")
-            found = ratio_value(kpi, key[-1], above.get(key, NOTHING), below.get(beside, NOTHING))
-            yield key, found["value"]
+    def _simple(self, kpi: Simple, key: CellKey) -> float | None:
+        found = self._sums[kpi.id].get(key)
+        if found is None:
+            return None
+        if kpi.definition.kind == "duration":
+            return divided(found.total, found.n * MICROSECONDS[kpi.definition.unit])
+        value: float | None = simple_value(kpi, key[-1], found)["value"]
+        return value
 
-    def _trailing(self, kpi: Trailing) -> Values:
+    def _ratio(self, kpi: Ratio, key: CellKey) -> float | None:
+        parts = (kpi.numerator, kpi.denominator)
+        if not any(key in self._sums[part.id] for part in parts if part.money == kpi.money):
+            return None
+        above, below = (self._sums[p.id].get(key if p.money else (*key[:-1], ""), NOTHING) for p in parts)
+        value: float | None = ratio_value(kpi, key[-1], above, below)["value"]
+        return value
+
+    def _trailing(self, kpi: Trailing, key: CellKey) -> float | None:
         """Whoever is active in a current period has a mean: 0 when the whole weeks before it were silent."""
-        recent = self._sums[kpi.id]
-        active = {key[1:] for key in self._sums[kpi.of.id]}
-        for key in recent.keys() | {(label, *rest) for label in self._periods for rest in active}:
-            yield key, recent.get(key, NOTHING).n / kpi.definition.weeks
+        recent, active = self._sums[kpi.id].get(key), self._sums[kpi.of.id]
+        if recent is None and not any((label, *key[1:]) in active for label in self._periods):
+            return None
+        return (recent or NOTHING).n / kpi.definition.weeks
 
-    def _shares(self, kpi: Share) -> Values:
-        parts = self._sums[kpi.part.id]
-        for key, found in parts.items():
-            if key[1] == kpi.across:
-                yield key, divided(found.n, parts[(key[0], TOTAL, "", "")].n)
-
-    def _coverages(self, kpi: Coverage) -> Values:
-        for key, held in self._sums[kpi.stock.id].items():
-            target = self._targets.get(Sample(kpi.reached.id, *key))
-            if target is not None:
-                reached = amount(kpi.reached, key[-1], self._sums[kpi.reached.id].get(key, NOTHING).total)
-                if target > reached:
-                    yield key, amount(kpi.stock, key[-1], held.total) / (target - reached)
-
-    async def _standing(self, conn: asyncpg.Connection, kpi: Simple, first: date, last: date) -> Cells:
-        """What stands now is the same in every current period: all of them end today at the latest."""
-        now = await self._fetch(conn, kpi, {"now": Period("now", first, last)})
-        return {(label, *key[1:]): found for label in self._periods for key, found in now.items()}
-
-    async def _fetch(self, conn: asyncpg.Connection, kpi: Simple, periods: Mapping[str, Period]) -> Cells:
-        dimensions = [d for d in GAUGE_DIMENSIONS if d in kpi.dimensions]
-        sql = Sql()
-        statement = _statement(kpi, dimensions, periods, sql, self._cells)
-        cells: Cells = {}
-        for row in await conn.fetch(statement, *sql.parameters):
-            cut = next((d for d in dimensions if not row[f"no_{d}"]), TOTAL)
-            member = self._member(cut, row[f"by_{cut}"]) if cut != TOTAL else ""
-            key = (row["period"], cut, member, row["currency"])
-            held = cells.get(key, NOTHING)
-            n, total = row["n"], int(row["total"])
-            if kpi.definition.kind == "points":
-                total = n * kpi.definition.points_of(row["tier"], row["rank"])
-            cells[key] = Sum(held.n + n, held.total + total)
-        return cells
+    def _coverage(self, kpi: Coverage, key: CellKey) -> float | None:
+        held, target = self._sums[kpi.stock.id].get(key), self._targets.get(Sample(kpi.reached.id, *key))
+        if held is None or target is None:
+            return None
+        reached = amount(kpi.reached, key[-1], self._sums[kpi.reached.id].get(key, NOTHING).total)
+        return amount(kpi.stock, key[-1], held.total) / (target - reached) if target > reached else None
 
     def _member(self, dimension: str, member: str) -> str:
         known = self._members.get(dimension)
         return member if not member or known is None or member in known else OTHER
 
 
-def _statement(kpi: Simple, dimensions: Iterable[str], periods: Mapping[str, Period], sql: Sql, cells: str) -> str:
-    """Sums per period and currency, and per these and each single dimension; `no_<dimension>` tells which."""
-    currency = "d.currency" if kpi.money else "''::text"
-    total = "sum(c.n * c.value::numeric)" if kpi.definition.kind == "duration" else "sum(c.total)"
-    standing = ("d.tier", "d.rank") if kpi.definition.kind == "points" else ("''::text", "''::text")
-    always = "period, currency, tier, rank"
-    inner = ", ".join(("p.label", currency, *standing, *(column(d) for d in dimensions)))
-    labels = sql.parameter(list(periods))
-    firsts = sql.parameter([p.first for p in periods.values()])
-    lasts = sql.parameter([p.last for p in periods.values()])
-    sql.select(kpi.measure)
-    return f"""
-        select {always}, {"".join(f"by_{d}, grouping(by_{d}) as no_{d}, " for d in dimensions)}
-               sum(n)::bigint as n, sum(total) as total
-        from (
-            select p.label as period, {currency} as currency, {standing[0]} as tier, {standing[1]} as rank,
-                   {"".join(f"{column(d)} as by_{d}, " for d in dimensions)} sum(c.n) as n, {total} as total
-            {FROM.format(cells=cells)}
-            join unnest({labels}::text[], {firsts}::date[], {lasts}::date[]) as p(label, first, last)
-              on c.day between p.first and p.last
-            where {sql.where}
-            group by {inner}
-        ) as recent
-        group by grouping sets ({", ".join([f"({always})", *(f"({always}, by_{d})" for d in dimensions)])})
-        {"" if kpi.definition.kind == "stock" else "having sum(n) <> 0 or sum(total) <> 0"}
-        """  # noqa: S608 (put together from our own words alone; values are parameters)
+def _sources(catalogue: Catalogue, periods: Mapping[str, Period]) -> Iterator[Source]:
+    """What stands now is the same in every current period: all of them end today at the latest."""
+    today, all_periods = periods["today"].last, tuple(periods)
+    each = tuple(Window(p.first, p.last, (label,)) for label, p in periods.items())
+    for kpi in catalogue:
+        match kpi:
+            case Simple() if kpi.definition.kind == "stock":
+                yield Source(kpi.id, kpi, (Window(date.min, today, all_periods),))
+            case Simple():
+                yield Source(kpi.id, kpi, each)
+            case Trailing():
+                last = today - timedelta(days=today.isoweekday() % 7)
+                first = last - timedelta(days=7 * kpi.definition.weeks - 1)
+                yield Source(kpi.id, kpi.of, (Window(first, last, all_periods),))
+
+
+class _Statement:
+    """Adds up all facts of a kind, in stretches of days that lie wholly inside or outside of each window.
+
+    starts: first day of each stretch, and the day after the last. told: dimensions by which sources select. cuts:
+    dimensions of which each row has one, or none.
+    """
+
+    def __init__(self, fact: str, sources: Sequence[Source]) -> None:
+        windows = [window for source in sources for window in source.windows]
+        after = (w.last + timedelta(days=1) for w in windows if w.last < date.max)
+        self.starts = sorted({w.first for w in windows}.union(after))
+        self.told = sorted({name for source in sources for name in _told(source)})
+        self.cuts = [d for d in GAUGE_DIMENSIONS if any(d in source.of.dimensions for source in sources)]
+        self._last = max(w.last for w in windows)
+        self._fact = fact
+
+    def text(self, cells: str) -> tuple[str, list[object]]:
+        """SQL and its parameters. `no_<dimension>` is 0 in the rows that are cut by it."""
+        sql = Sql()
+        starts = sql.parameter(self.starts)
+        sql.keep(f"d.name = {sql.parameter(self._fact)}")
+        sql.keep(f"c.day between {sql.parameter(self.starts[0])} and {sql.parameter(self._last)}")
+        source = FROM.format(cells=cells) + (MEMBERSHIP if "team" in self.cuts else "")
+        always = ", ".join(("stretch", *(f"of_{name}" for name in self.told)))
+        each = _listed(f"of_{name}, " for name in self.told) + _listed(f"by_{d}, " for d in self.cuts)
+        measured = "c.n * c.value::numeric" if self._fact in MEASURED_FACTS else "0"
+        return (
+            f"""
+            select stretch, {each} {_listed(f"grouping(by_{d}) as no_{d}, " for d in self.cuts)}
+                   sum(n)::bigint as n, sum(total) as total, sum(measured) as measured
+            from (
+                select width_bucket(c.day, {starts}::date[]) as stretch,
+                       {_listed(f"d.{name} as of_{name}, " for name in self.told)}
+                       {_listed(f"{column(d)} as by_{d}, " for d in self.cuts)}
+                       c.n, c.total, {measured} as measured
+                {source} where {sql.where}
+            ) as facts
+            group by grouping sets ({", ".join([f"({always})", *(f"({always}, by_{d})" for d in self.cuts)])})
+            """,  # noqa: S608 (put together from our own words alone; values are parameters)
+            sql.parameters,
+        )
+
+
+_listed: Callable[[Iterable[str]], str] = "".join
+
+
+def _told(source: Source) -> set[str]:
+    tested = {dimension for dimension, _ in source.of.measure.tests}
+    money = {"currency"} if source.of.money else set()
+    return tested | money | ({"tier", "rank"} if source.of.definition.kind == "points" else set())

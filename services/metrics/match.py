@@ -2,38 +2,53 @@
 
 from collections.abc import Callable
 from datetime import date
+from typing import Any, Protocol
 
 from services.metrics.catalogue import Exclusion, Measure, Test
 from services.metrics.contributions.facts import Dimensions, Fact
 from services.metrics.question import Question
-from shared.config.team import Team
+from services.metrics.selection import Selection, selection_of
 from shared.periods import period_of
 
 
-class Matcher:
-    """Matches facts by the teams of team.yaml and the business calendar."""
+class Teams(Protocol):
+    """Who is in which team when."""
 
-    def __init__(self, team: Team, fiscal_year_start: int) -> None:
-        self._team = team
+    def team_of(self, rep: str, day: date, /) -> str:
+        """The rep's team on a day, "" when in none."""
+
+
+class Matcher:
+    """Matches facts by teams and the business calendar."""
+
+    def __init__(self, teams: Teams, fiscal_year_start: int) -> None:
+        self._teams = teams
         self._fiscal_year_start = fiscal_year_start
 
     def keys(self, fact: Fact, measure: Measure, question: Question) -> dict[str, str] | None:
         """`period`, each of `by` and (for money) `currency` of a fact that counts; None when it does not."""
-        if not selected(fact.dimensions, measure):
-            return None
-        if question.from_day and fact.day < question.from_day:
-            return None
-        if question.to_day and fact.day > question.to_day:
-            return None
-        if any(self._value(fact, dimension) not in values for dimension, values in question.where):
-            return None
-        label = period_of(fact.day, question.grain, self._fiscal_year_start).label
-        keys = {"period": label, **{dimension: self._value(fact, dimension) for dimension in question.by}}
-        return keys | ({"currency": fact.dimensions.currency} if measure.money else {})
+        key = self.key(fact, selection_of(measure, question))
+        return None if key is None else dict(zip(("period", *question.by, "currency"), key, strict=False))
 
-    def _value(self, fact: Fact, dimension: str) -> str:
+    def key(self, fact: Fact, selection: Selection) -> tuple[Any, ...] | None:
+        """The key of the sum that a fact belongs to; None when it is not selected."""
+        if not selected(fact.dimensions, selection.measure):
+            return None
+        if selection.from_day and fact.day < selection.from_day:
+            return None
+        if selection.to_day and fact.day > selection.to_day:
+            return None
+        if any(self.value(fact, dimension) not in values for dimension, values in selection.where):
+            return None
+        label = period_of(fact.day, selection.grain, self._fiscal_year_start).label
+        currency = (fact.dimensions.currency,) if selection.measure.money else ()
+        by = (self.value(fact, dimension) for dimension in selection.by)
+        return (label, *by, *currency, *(_ALSO[name](fact) for name in selection.also))
+
+    def value(self, fact: Fact, dimension: str) -> str:
+        """A fact's value of a dimension, derived ones included."""
         if dimension == "team":
-            return self._team.team_of(fact.dimensions.rep, fact.team_day)
+            return self._teams.team_of(fact.dimensions.rep, fact.team_day)
         derive = _DERIVED.get(dimension)
         return derive(fact) if derive else str(getattr(fact.dimensions, dimension))
 
@@ -42,6 +57,12 @@ _DERIVED: dict[str, Callable[[Fact], str]] = {
     "hour": lambda fact: f"{fact.hour:02}",
     "ampm": lambda fact: "AM" if fact.hour < 12 else "PM",
     "weekday": lambda fact: str(date.isoweekday(fact.day)),
+}
+_ALSO: dict[str, Callable[[Fact], Any]] = {
+    "day": lambda fact: fact.day,
+    "value": lambda fact: fact.value,
+    "tier": lambda fact: fact.dimensions.tier,
+    "rank": lambda fact: fact.dimensions.rank,
 }
 
 

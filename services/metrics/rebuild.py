@@ -86,6 +86,7 @@ class Rebuild:
             if last is None:
                 await store.show_side(raw, side)
                 await store.count_rebuild(raw)
+                await store.note_anew(raw)
                 return True
             told = await store.told_between(raw, side.reached, last)
             await self._put_in(raw, side, told.events, told.shards)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
@@ -25,7 +24,7 @@ from services.metrics.forms import (
 )
 from services.metrics.known import cells_known_at
 from services.metrics.match import Matcher
-from services.metrics.query import Asker
+from services.metrics.query import Asker, Memory
 from services.metrics.query.values import Row
 from services.metrics.question import Question, ask
 from services.metrics.rebuilder import Rebuilder
@@ -55,6 +54,7 @@ class Routes:
         clock: Clock,
         targets: Sequence[Target],
         team: Team,
+        memory: Memory,
     ) -> None:
         self._engine = engine
         self._catalogue = catalogue
@@ -64,6 +64,7 @@ class Routes:
         self._settings = settings
         self._clock = clock
         self._targets = targets
+        self._memory = memory
         self._matcher = Matcher(team, settings.fiscal_year_start)
         self._restatements = Restatements(engine, self._kpi, rules, settings, clock, targets, self._matcher)
 
@@ -135,16 +136,14 @@ class Routes:
     def _today(self) -> date:
         return self._clock.now().astimezone(self._settings.zone).date()
 
-    def _asker(self, conn: asyncpg.Connection, today: date, cells: str) -> Asker:
-        return Asker(conn, today, self._settings.fiscal_year_start, self._targets, cells=cells)
-
     async def _known_at(self, question: Question, known_at: datetime) -> tuple[list[Row], AsOf]:
         """The answer that was right then, from the events recorded by then; it may take long."""
         async with transaction(self._engine) as conn:
             raw = await driver(conn)
             cells, events = await cells_known_at(self._engine, raw, self._rules, known_at)
             day = min(known_at, self._clock.now()).astimezone(self._settings.zone).date()
-            return await self._asker(raw, day, cells).answer(question), AsOf(events, {})
+            asker = Asker(raw, day, self._settings.fiscal_year_start, self._targets, cells=cells)
+            return await asker.answer(question), AsOf(events, {})
 
     def _target(self, kpi: Kpi) -> Target | None:
         return target_of(kpi.id, self._targets, self._today(), self._settings.fiscal_year_start)
@@ -158,7 +157,9 @@ class Routes:
         else:
             async with snapshot(self._engine) as conn:
                 raw = await driver(conn)
-                rows = await self._asker(raw, self._today(), await store.shown_cells(raw)).answer(question)
+                cells, start = await store.shown_cells(raw), self._settings.fiscal_year_start
+                asker = Asker(raw, self._today(), start, self._targets, cells=cells, memory=self._memory)
+                rows = await asker.answer(question)
                 as_of = AsOf(*await store.as_of(raw))
         if query.format == "csv":
             return Answer(to_csv(["period", *question.by], rows), media_type="text/csv; charset=utf-8")

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.metrics import store
 from services.metrics.catalogue import Catalogue, Kpi
 from services.metrics.forms import AsOf
-from services.metrics.query import Asker
+from services.metrics.query import Asker, Memory
 from services.metrics.question import Question
 from services.metrics.scorecards import Calendar, Cut, MemberScore, Reading, Score, cut_of, scored
 from shared.clock import Clock
@@ -59,7 +59,9 @@ class Scorecards:
         targets: Sequence[Target],
         settings: Settings,
         clock: Clock,
+        memory: Memory,
     ) -> None:
+        self._memory = memory
         self._engine = engine
         self._catalogue = catalogue
         self._team = team
@@ -92,8 +94,8 @@ class Scorecards:
         targets = [target for target in self._targets if target.period == period.label]
         async with snapshot(self._engine) as conn:
             raw = await driver(conn)
-            cells = await store.shown_cells(raw)
-            asker = Asker(raw, today, self._settings.fiscal_year_start, self._targets, cells=cells)
+            cells, start = await store.shown_cells(raw), self._settings.fiscal_year_start
+            asker = Asker(raw, today, start, self._targets, cells=cells, memory=self._memory)
             readings = [
                 await _read(asker, kpi, weight, cut_of(kpi, self._team.cut_of(name)), grain, period, members)
                 for kpi, weight in self._weighed(role.weights.items())

@@ -8,19 +8,23 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollecto
 from prometheus_client.metrics_core import Metric
 
 from shared.telemetry import logs
+from shared.telemetry.lines import Families, Lines, Written
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.trace import current_request_id, current_trace_id, current_traceparent
 
 Collector = Callable[[], Awaitable[Iterable[Metric]]]
-"""Gets figures at scrape time, usually from the database: metric families of `prometheus_client.metrics_core`."""
+"""Gets figures at scrape time, usually from the database: metric families of `prometheus_client.metrics_core`, or
+such that are written already (`Lines`)."""
 
 SCRAPE_TIMEOUT_S = 5.0
 
 __all__ = [
     "CONTENT_TYPE_LATEST",
     "Collector",
+    "Lines",
     "Metrics",
     "Telemetry",
+    "Written",
     "current_request_id",
     "current_trace_id",
     "current_traceparent",
@@ -63,7 +67,10 @@ class Telemetry:
         """
         gathered = await asyncio.gather(*(self._gather(name) for name in self.collectors))
         brought = {family.name: family for families in gathered for family in families}
-        return generate_latest(_Families([*_without(self.registry.collect(), brought), *brought.values()]))
+        written = [family for family in brought.values() if isinstance(family, Written)]
+        others = [family for family in brought.values() if not isinstance(family, Written)]
+        text = generate_latest(Families([*_without(self.registry.collect(), brought), *others]))
+        return b"".join((text, *(family.text for family in written)))
 
     async def _gather(self, name: str) -> list[Metric]:
         try:
@@ -73,17 +80,6 @@ class Telemetry:
             self.metrics.scrape_failures.labels(name).inc()
             self.log.warning("scrape_failed", collector=name, exc_info=error)
             return []
-
-
-class _Families(CollectorRegistry):
-    """What `generate_latest` reads, for one scrape."""
-
-    def __init__(self, families: list[Metric]) -> None:
-        super().__init__()
-        self._families = families
-
-    def collect(self) -> Iterator[Metric]:
-        return iter(self._families)
 
 
 def _without(families: Iterable[Metric], names: dict[str, Any]) -> Iterator[Metric]:

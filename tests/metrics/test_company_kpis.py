@@ -15,7 +15,6 @@ import pytest
 from services.metrics.board import Board
 from services.metrics.catalogue import Catalogue
 from services.metrics.compile import compile_catalogue
-from services.metrics.exporter import Exporter
 from services.metrics.rebuild import rebuild
 from services.metrics.verify.recount import RawEvent, Recount
 from shared.clock import FixedClock
@@ -25,6 +24,7 @@ from shared.events import Event, encode_data
 from tests.metrics.conftest import CONFIG
 from tests.metrics.desk import Desk, call, jpy, observed, step, utc, void
 from tests.metrics.numbers import Numbers
+from tests.metrics.scraped import Scraper
 from tests.metrics.strategies import make
 
 FIVE = """
@@ -349,7 +349,7 @@ def test_prometheus_shows_them(company: Desk, runner: asyncio.Runner) -> None:
     board = Board(
         numbers.engine, numbers.catalogue, numbers.fold.team, numbers.rules.policy, numbers.settings, clock, ()
     )
-    families = {family.name: family for family in runner.run(Exporter(numbers.engine, board).collect())}
+    families = runner.run(Scraper(board).families())
     shown = {tuple(s.labels.values()): s.value for s in families["tasuki_kpi_value"].samples}
     assert shown["seminar_attendances", "this_fiscal_year", "rep", "yamada", ""] == 1
     assert shown["letter_reply_rate", "this_quarter", "segment", "enterprise", ""] == 0.5

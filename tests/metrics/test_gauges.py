@@ -9,13 +9,13 @@ from prometheus_client.metrics_core import Metric
 
 from services.metrics.board import Board
 from services.metrics.catalogue import Kpi, Share
-from services.metrics.exporter import Exporter
 from services.metrics.gauges import GAUGE_DIMENSIONS
 from shared.clock import FixedClock
 from shared.config.targets import Target
 from shared.events import Event
 from shared.periods import current_periods
 from tests.metrics.numbers import Numbers
+from tests.metrics.scraped import Scraper
 from tests.metrics.strategies import make
 
 NOW = datetime(2026, 11, 20, 3, tzinfo=UTC)
@@ -53,8 +53,7 @@ def families(numbers: Numbers, runner: asyncio.Runner) -> dict[str, Metric]:
         board = Board(
             numbers.engine, numbers.catalogue, numbers.fold.team, numbers.rules.policy, settings, clock, targets
         )
-        exporter = Exporter(numbers.engine, board)
-        return {family.name: family for family in await exporter.collect()}
+        return await Scraper(board).families()
 
     return runner.run(scrape())
 

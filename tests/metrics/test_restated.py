@@ -33,8 +33,8 @@ def moved(desk: Desk, runner: asyncio.Runner) -> Moved:
 
     async def read() -> Counter[str]:
         async with transaction(desk.numbers.engine) as conn:
-            rows = await store.counters(await driver(conn))
-        return Counter({msgspec.json.decode(labels)[0]: n for name, labels, n in rows if name == RESTATED})
+            counters = await store.counters(await driver(conn))
+        return Counter({labels[0]: n for (name, labels), n in counters.items() if name == RESTATED})
 
     def take(*events: Event) -> Counter[str]:
         desk.take(*events)

@@ -18,7 +18,7 @@ from services.metrics import store
 from services.metrics.catalogue import Kpi
 from services.metrics.commands import app
 from services.metrics.match import Matcher
-from services.metrics.query import Asker
+from services.metrics.query import Asker, Memory
 from services.metrics.query.values import Row
 from services.metrics.question import Grain, Question
 from services.metrics.restatement.closed import Closed, closed_period, compared, moved
@@ -55,7 +55,9 @@ class Office:
         self.clock = FixedClock(JANUARY)
         n = desk.numbers
         nobody = cast(Any, None)
-        routes = Routes(n.engine, n.catalogue, n.rules, nobody, nobody, n.settings, self.clock, n.targets, n.fold.team)
+        routes = Routes(
+            n.engine, n.catalogue, n.rules, nobody, nobody, n.settings, self.clock, n.targets, n.fold.team, Memory(4)
+        )
         made = create_app(
             title="metrics",
             endpoints=routes.table(),

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.metrics.query import Memory
 from services.metrics.scorecard_routes import Scorecards
 from services.metrics.scorecards import Calendar, KpiScore, score
 from services.metrics.targets import in_currency
@@ -93,7 +94,9 @@ class Office:
         self.clock = FixedClock(FRIDAY)
         self._runner = runner
         numbers = desk.numbers
-        scorecards = Scorecards(numbers.engine, numbers.catalogue, TEAM, TARGETS, numbers.settings, self.clock)
+        scorecards = Scorecards(
+            numbers.engine, numbers.catalogue, TEAM, TARGETS, numbers.settings, self.clock, Memory(4)
+        )
         app = create_app(
             title="metrics",
             endpoints=scorecards.table(),

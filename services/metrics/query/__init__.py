@@ -1,5 +1,6 @@
 """Answers questions about KPIs from the cells."""
 
 from services.metrics.query.answer import Asker
+from services.metrics.query.memory import Memory
 
-__all__ = ["Asker"]
+__all__ = ["Asker", "Memory"]

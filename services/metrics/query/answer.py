@@ -1,17 +1,31 @@
 """From a question to the rows of the contract: one way for each kind of KPI."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 
 import asyncpg
 import msgspec
 
-from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
+from services.metrics.catalogue import Coverage, Ratio, Share, Simple, Trailing
 from services.metrics.distribution import Distribution
-from services.metrics.query.sql import Sql, column, grouped, period
-from services.metrics.query.values import MICROSECONDS, NOTHING, Key, Row, Sum, amount, divided, ratios, simple_value
+from services.metrics.query.memory import Memory
+from services.metrics.query.sql import sums_of_cells
+from services.metrics.query.values import (
+    MICROSECONDS,
+    NOTHING,
+    Key,
+    Row,
+    Sum,
+    Sums,
+    amount,
+    divided,
+    ratios,
+    simple_value,
+)
 from services.metrics.question import Question
+from services.metrics.selection import Selection, selection_of
 from shared.config.targets import Target
 from shared.periods import Period, periods_between
 
@@ -20,7 +34,10 @@ Daily = dict[Key, list[tuple[date, Sum]]]
 
 
 class Asker:
-    """Asks for KPIs on one connection, as of one day; `cells`: the table that holds them."""
+    """Asks for KPIs on one connection, as of one day.
+
+    cells: the table to sum. memory: sums of the usual table that are known already; needs a snapshot.
+    """
 
     def __init__(
         self,
@@ -30,9 +47,10 @@ class Asker:
         targets: Iterable[Target] = (),
         *,
         cells: str,
+        memory: Memory | None = None,
     ) -> None:
-        self._conn = conn
-        self._cells = cells
+        made = partial(sums_of_cells, conn, fiscal_year_start=fiscal_year_start, cells=cells)
+        self._sums: Callable[[Selection], Awaitable[Sums]] = partial(memory.sums, conn, cells=cells) if memory else made
         self._today = today
         self._fiscal_year_start = fiscal_year_start
         self._targets = {_whose(t): t.value for t in targets}
@@ -62,42 +80,28 @@ class Asker:
             case _:
                 raise TypeError(f"no way to ask for {question.kpi.id}")
 
-    async def sums(self, kpi: Simple, question: Question) -> dict[Key, Sum]:
+    async def sums(self, kpi: Simple, question: Question) -> Mapping[Key, Sum]:
         """Sums by period, `by` and (for money) currency."""
         if kpi.definition.kind == "stock":
             return await self._stock(kpi, question)
-        cuts = [period(question.grain, self._fiscal_year_start), *_cuts(kpi, question)]
         if kpi.definition.kind == "points":
-            return await self._points(kpi, question, cuts)
-        rows = await self._fetch(kpi, question, cuts, "sum(c.n)::bigint, sum(c.total)")
-        return {tuple(row[: len(cuts)]): Sum(row[len(cuts)], int(row[len(cuts) + 1])) for row in rows}
+            return await self._points(kpi, question)
+        return await self._sums(selection_of(kpi.measure, question))
 
-    async def _fetch(self, kpi: Simple, question: Question, cuts: Sequence[str], sums: str) -> list[asyncpg.Record]:
-        sql = Sql()
-        sql.select(kpi.measure)
-        if question.from_day:
-            sql.keep(f"c.day >= {sql.parameter(question.from_day)}")
-        if question.to_day:
-            sql.keep(f"c.day <= {sql.parameter(question.to_day)}")
-        sql.restrict(question)
-        rows: list[asyncpg.Record] = await self._conn.fetch(grouped(cuts, sums, sql, self._cells), *sql.parameters)
-        return rows
-
-    async def _points(self, kpi: Simple, question: Question, cuts: list[str]) -> dict[Key, Sum]:
-        rows = await self._fetch(kpi, question, [*cuts, "d.tier", "d.rank"], "sum(c.n)::bigint")
+    async def _points(self, kpi: Simple, question: Question) -> dict[Key, Sum]:
         found: dict[Key, Sum] = {}
-        for row in rows:
-            *key, tier, rank, n = row
+        for (*key, tier, rank), added in (
+            await self._sums(selection_of(kpi.measure, question, "tier", "rank"))
+        ).items():
             held = found.get(tuple(key), NOTHING)
-            found[tuple(key)] = Sum(held.n + n, held.total + n * kpi.definition.points_of(tier, rank))
+            points = added.n * kpi.definition.points_of(tier, rank)
+            found[tuple(key)] = Sum(held.n + added.n, held.total + points)
         return found
 
     async def _durations(self, kpi: Simple, question: Question) -> dict[Key, Row]:
-        cuts = [period(question.grain, self._fiscal_year_start), *_cuts(kpi, question), "c.value"]
         found: dict[Key, Distribution] = {}
-        for row in await self._fetch(kpi, question, cuts, "sum(c.n)::bigint"):
-            *key, value, n = row
-            found.setdefault(tuple(key), Distribution()).add(value, n)
+        for (*key, value), added in (await self._sums(selection_of(kpi.measure, question, "value"))).items():
+            found.setdefault(tuple(key), Distribution()).add(value, added.n)
         unit = MICROSECONDS[kpi.definition.unit]
         return {key: distribution.described(unit) for key, distribution in found.items()}
 
@@ -118,12 +122,10 @@ class Asker:
 
     async def _daily(self, kpi: Simple, question: Question, until: date) -> Daily:
         """What each day added, from the beginning."""
-        unbounded = Question(kpi, "day", None, until, question.by, question.where)
-        cuts = ["c.day", *_cuts(kpi, question)]
+        unbounded = Selection(kpi.measure, "all", None, until, question.by, question.where, ("day",))
         daily: Daily = {}
-        for row in await self._fetch(kpi, unbounded, cuts, "sum(c.n)::bigint, sum(c.total)"):
-            day, *key, n, total = row
-            daily.setdefault(tuple(key), []).append((day, Sum(n, int(total))))
+        for (_, *key, day), added in (await self._sums(unbounded)).items():
+            daily.setdefault(tuple(key), []).append((day, added))
         for days in daily.values():
             days.sort()
         return daily
@@ -185,10 +187,6 @@ class Asker:
             return None
         dimension, member = next(iter(cut.items()), ("", ""))
         return self._targets.get((kpi, key[0], dimension, member, key[-1]))
-
-
-def _cuts(kpi: Kpi, question: Question) -> list[str]:
-    return [*(column(d) for d in question.by), *(["d.currency"] if kpi.money else [])]
 
 
 def _whose(target: Target) -> tuple[str, str, str, str, str]:

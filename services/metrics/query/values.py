@@ -22,6 +22,9 @@ class Sum(NamedTuple):
 
 NOTHING = Sum(0, 0)
 
+Sums = Mapping[tuple[Any, ...], Sum]
+"""By the keys of a selection."""
+
 
 def simple_value(kpi: Simple, currency: str, found: Sum) -> Row:
     """Value of a count, sum, stock or mean."""

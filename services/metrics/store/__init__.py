@@ -1,6 +1,7 @@
 """The SQL of metrics. Always sets of rows, never single ones."""
 
 from services.metrics.store.cells import DimensionIds, add_cells, ensure_dimensions
+from services.metrics.store.changes import KEPT_S, Seen, Told, changes_since, forget_changes, note_anew, note_changes
 from services.metrics.store.counters import CounterKey, add_counters, counters
 from services.metrics.store.events import (
     NewEvent,
@@ -23,15 +24,18 @@ from services.metrics.store.groups import add_ties, groups_of, join_groups, memb
 from services.metrics.store.leads import StoredLead, load_leads, save_leads
 from services.metrics.store.locks import lock_shards, lock_units, lock_world, lock_world_unless
 from services.metrics.store.sides import Side, advance_side, begin_side, hold_sides, show_side, shown_cells, sides
-from services.metrics.store.state import as_of, count_rebuild, set_membership, state_number
+from services.metrics.store.state import as_of, count_rebuild, membership, set_membership, state_number
 
 __all__ = [
+    "KEPT_S",
     "CounterKey",
     "DimensionIds",
     "NewEvent",
+    "Seen",
     "Side",
     "Stored",
     "StoredLead",
+    "Told",
     "add_cells",
     "add_counters",
     "add_ties",
@@ -40,11 +44,13 @@ __all__ = [
     "as_of",
     "awaited",
     "begin_side",
+    "changes_since",
     "corrections_of",
     "count_rebuild",
     "counters",
     "ensure_dimensions",
     "event_of",
+    "forget_changes",
     "groups_from",
     "groups_of",
     "groups_up_to",
@@ -57,6 +63,9 @@ __all__ = [
     "lock_world",
     "lock_world_unless",
     "members_of",
+    "membership",
+    "note_anew",
+    "note_changes",
     "reaches_beyond",
     "roots_of",
     "save_leads",

@@ -28,7 +28,7 @@ async def add_counters(conn: asyncpg.Connection, counts: Mapping[CounterKey, int
     )
 
 
-async def counters(conn: asyncpg.Connection) -> list[tuple[str, str, int]]:
-    """(name, labels as JSON, value) of every counter, over all shards."""
+async def counters(conn: asyncpg.Connection) -> dict[tuple[str, tuple[str, ...]], int]:
+    """(name, labels) -> value of every counter, over all shards."""
     rows = await conn.fetch("select name, labels, sum(n)::bigint as n from metrics.counters group by name, labels")
-    return [(row["name"], row["labels"], row["n"]) for row in rows]
+    return {(row["name"], msgspec.json.decode(row["labels"], type=tuple[str, ...])): row["n"] for row in rows}

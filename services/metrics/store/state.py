@@ -1,7 +1,10 @@
 """What is remembered about the numbers as a whole: teams, by which rules they were made, how far they are."""
 
+from datetime import date
+
 import asyncpg
 
+from services.metrics.store.changes import note_anew
 from shared.config.team import Team
 
 
@@ -13,6 +16,12 @@ async def set_membership(conn: asyncpg.Connection, team: Team) -> None:
         "insert into metrics.membership (rep, team, from_day, to_day) values ($1, $2, $3, $4)",
         [(m.id, m.team, m.from_, m.to) for m in team.members],
     )
+    await note_anew(conn)
+
+
+async def membership(conn: asyncpg.Connection) -> list[tuple[str, str, date, date]]:
+    """Rep, team, first and last day: the teams as queries cut them, whatever file this process was started with."""
+    return [tuple(row) for row in await conn.fetch("select rep, team, from_day, to_day from metrics.membership")]
 
 
 async def count_rebuild(conn: asyncpg.Connection) -> None:

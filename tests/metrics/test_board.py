@@ -1,0 +1,117 @@
+"""A board that is brought up to date is the board that would be made anew, and its text is what Prometheus reads."""
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import generate_latest
+
+from services.metrics import store
+from services.metrics.board import Board
+from services.metrics.gauges import Sample
+from shared.clock import FixedClock
+from shared.config.targets import Target
+from shared.db import driver, transaction
+from shared.telemetry import Lines
+from shared.telemetry.lines import Families
+from tests.metrics.desk import Desk, call, utc
+from tests.metrics.numbers import Numbers
+from tests.metrics.scraped import Scraper
+from tests.metrics.strategies import deliveries, histories, times
+from tests.metrics.test_any_order import examples
+
+CALLS_TODAY = Sample("calls", "today", "total", "", "")
+BOOKED = Target(kpi="booked_amount", period="2026-11", value=Decimal(9_000_000), currency="JPY")
+
+
+def board_of(numbers: Numbers, clock: FixedClock) -> Board:
+    team, policy = numbers.fold.team, numbers.rules.policy
+    return Board(numbers.engine, numbers.catalogue, team, policy, numbers.settings, clock, [BOOKED])
+
+
+@examples
+@given(data=st.data())
+def test_a_board_brought_up_to_date_is_a_board_made_anew(
+    data: st.DataObject, numbers: Numbers, runner: asyncio.Runner
+) -> None:
+    batches = data.draw(deliveries(data.draw(histories())))
+    clock = FixedClock(data.draw(times))
+
+    async def live() -> None:
+        await numbers.reset()
+        kept = board_of(numbers, clock)
+        scraper = Scraper(kept)
+        for batch in batches:
+            await numbers.take(batch)
+            match data.draw(st.sampled_from(["", "", "", "rebuild", "forget", "next day"])):
+                case "rebuild":
+                    await numbers.rebuild()
+                case "forget":
+                    async with transaction(numbers.engine) as conn:
+                        await store.forget_changes(await driver(conn), kept_s=0)
+                case "next day":
+                    clock.at += timedelta(days=1)
+            kept_up = await kept.keep_up() if data.draw(st.booleans()) else None
+            now, anew = await kept.now(), await board_of(numbers, clock).now()
+            assert kept_up in (None, now)
+            assert (now.values, now.counts, now.targets) == (anew.values, anew.counts, anew.targets)
+            families = await scraper.families()
+            shown = {Sample(**s.labels): s.value for s in families["tasuki_kpi_value"].samples}
+            assert shown == now.values
+
+    runner.run(live())
+
+
+def test_a_board_that_was_told_stays_as_it_was(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:
+    async def follow() -> None:
+        board = board_of(numbers, FixedClock(utc(2026, 11, 20, 3)))
+        before = await board.now()
+        await numbers.take([call("a", utc(2026, 11, 20, 1))])
+        assert (await board.now()).values[CALLS_TODAY] == 1
+        assert not before.values
+
+    runner.run(follow())
+
+
+def test_a_new_day_begins_without_any_event(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:
+    async def pass_midnight() -> None:
+        await numbers.take([call("a", utc(2026, 11, 20, 1))])
+        clock = FixedClock(utc(2026, 11, 20, 3))
+        board = board_of(numbers, clock)
+        assert (await board.now()).values[CALLS_TODAY] == 1
+        clock.at += timedelta(days=1)
+        assert await board.keep_up() is None
+        assert CALLS_TODAY not in (await board.now()).values
+
+    runner.run(pass_midnight())
+
+
+def test_whoever_gives_up_waiting_for_the_first_board_finds_it_the_next_time(
+    desk: Desk, numbers: Numbers, runner: asyncio.Runner
+) -> None:
+    async def ask() -> None:
+        await numbers.take([call("a", utc(2026, 11, 20, 1))])
+        board = board_of(numbers, FixedClock(utc(2026, 11, 20, 3)))
+        impatient = asyncio.ensure_future(board.now())
+        await asyncio.sleep(0)
+        impatient.cancel()
+        assert (await board.now()).values[CALLS_TODAY] == 1
+
+    runner.run(ask())
+
+
+label = st.text(st.characters(exclude_categories=["Cs"]))
+values = st.floats(allow_nan=False) | st.integers(-(10**12), 10**12)
+
+
+@given(st.lists(st.dictionaries(st.tuples(label, label), values), max_size=4))
+def test_lines_are_those_of_the_library(rounds: list[dict[tuple[str, str], float]]) -> None:
+    lines = Lines[tuple[str, str]](GaugeMetricFamily("name", 'help "with" \\ and \n', labels=("a", "b")), ("a", "b"))
+    for samples in rounds:
+        family = GaugeMetricFamily("name", 'help "with" \\ and \n', labels=("a", "b"))
+        for labels, value in samples.items():
+            family.add_metric(labels, value)
+        assert lines.written(samples).text == generate_latest(Families([family]))
