@@ -16,6 +16,7 @@ from services.metrics.catalogue import (
     Trailing,
 )
 from services.metrics.compile import compile_catalogue
+from services.metrics.contributions.kinds import kind_of
 from services.metrics.gauges import GAUGE_DIMENSIONS
 from shared.config import load_config
 
@@ -55,8 +56,11 @@ in `config/kpis.yaml`; a new KPI of a known kind is an entry there, and is right
 
 Periods (`grain`: `day week month quarter fiscal_year all`) are cut by the time at which things happened, in the
 business time zone. Corrections, late events and duplicates leave every number as if the log had held the truth from the
-start. `segment`, `industry` and `campaign` are the lead's as best known now; `team` is the rep's at that time. Amounts
-of money are never added across currencies: each row has its `currency`.
+start. `segment`, `industry` and `campaign` are the lead's as best known now: when a tool finds 2,500 employees, the
+lead's past counts move to that segment. An entry with `as_of: event` keeps what was known then: all that had been
+observed and told by the time of each fact (of open pipeline: by its opening). `team` is the rep's at that time. Amounts
+of money are never added across currencies: each row has its `currency`, also of a rate that is made of money and a
+count.
 
 `GET /v1/kpis/{id}/contributors` takes the same query as `values` and lists the events and leads behind each number.
 `tasuki kpi verify` counts everything again from the log by other means, and lists what differs.
@@ -68,7 +72,7 @@ This page is generated from `config/kpis.yaml` (`make generate`).
 def kpis_page() -> str:
     """The page's text."""
     config = load_config(CONFIG)
-    catalogue: Catalogue = compile_catalogue(config.kpis, config.fields)
+    catalogue: Catalogue = compile_catalogue(config)
     links = "".join(f"- [{kpi.id}](#{kpi.id}): {_name(kpi)}\n" for kpi in catalogue)
     return f"{INTRODUCTION}\n{links}" + "".join(_entry(kpi) for kpi in catalogue)
 
@@ -128,8 +132,8 @@ def formula(kpi: Kpi) -> str:
 
 
 def _of_facts(d: Definition, measure: Measure) -> str:
-    things, when = FACTS[measure.fact]
-    facts = things + _tests(measure)
+    things, when = FACTS[kind_of(measure.fact)]
+    facts = things + _tests(measure) + (", as known of the lead then" if d.as_of == "event" else "")
     placed = f", {when}" if when else ""
     money = ", per currency" if measure.money else ""
     match d.kind:
@@ -138,8 +142,10 @@ def _of_facts(d: Definition, measure: Measure) -> str:
         case "sum":
             what = "amounts" if measure.money else "`duration_s`"
             return f"sum of the {what} of {facts}{placed}{money}."
-        case "mean":
+        case "mean" if measure.money:
             return f"sum of the amounts / number of {facts} that have an amount{placed}{money}."
+        case "mean":
+            return f"sum of the `duration_s` / number of {facts}{placed}."
         case "points":
             by = "by the company's target tier and the lead's rank"
             return f"sum of the points of {facts}{placed}, {by}:\n\n{_points(d)}"

@@ -33,10 +33,10 @@ TOPICS = (LEADS, ACTIVITIES, HANDOFFS)
 async def build(runtime: Runtime) -> Service:
     """The service, its numbers made by the rules of the present configuration."""
     config, settings, engine = runtime.config, runtime.settings, runtime.engine
-    catalogue = compile_catalogue(config.kpis, config.fields)
+    catalogue = compile_catalogue(config)
     targets = in_currency(config.targets, catalogue, config.documents)
     policy = config.policies["default"]
-    rules = Rules(settings.zone, config.fields, policy, catalogue.rank_fields)
+    rules = Rules(settings.zone, config.fields, policy, catalogue.rank_fields, catalogue.as_of_event)
     await rebuild(engine, rules, only_if_stale=True)
     async with transaction(engine) as conn:
         await store.set_membership(await driver(conn), config.team)

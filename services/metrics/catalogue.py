@@ -6,6 +6,8 @@ A KPI selects facts and says what to make of them. A new KPI of a known kind is 
 - `duration`: mean, median, p90 and n of a measured time; `stock`: what stands at a period's end;
 - `ratio`: one KPI per another; `share`: a member's part of all; `trailing`: mean per week over the last whole weeks;
 - `coverage`: a stock per what is still missing to a target.
+
+What facts have is in contributions/kinds.py; definition_check.py holds definitions to it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,39 +20,8 @@ from shared.words import Words
 Kind = Literal["count", "sum", "mean", "points", "duration", "stock", "ratio", "share", "trailing", "coverage"]
 Unit = Literal["count", "seconds", "days", "ratio", "money", "points"]
 
-_LEAD = ("segment", "campaign", "industry", "source")
-_REP = ("rep", "team", *_LEAD)
-_DEAL = ("rep", "team", "owner", *_LEAD, "product", "currency")
-
-FACT_DIMENSIONS: dict[str, tuple[str, ...]] = {
-    "activity": (*_REP, "channel"),
-    "second_call": (*_REP, "channel"),
-    "second_action": (*_REP, "channel"),
-    "lead": _LEAD,
-    "first_response": (*_REP, "channel"),
-    "stage_entry": (*_LEAD, "stage"),
-    "appointment": (*_REP, "channel"),
-    "handoff": (*_REP, "owner"),
-    "handoff_decision": (*_REP, "owner"),
-    "opportunity": _DEAL,
-    "validity": _DEAL,
-    "close": _DEAL,
-    "sales_cycle": _DEAL,
-    "open_pipeline": _DEAL,
-    "contract": ("currency",),
-    "running_company": (),
-    "new_customer": (),
-    "spend": ("category", "campaign", "source", "currency"),
-}
-"""Dimensions that a KPI over each fact may be cut by; those of time too, where a fact has an hour."""
-
 TIME_DIMENSIONS = ("hour", "ampm", "weekday")
-DATED_FACTS = ("contract", "running_company", "new_customer", "spend")
-"""Facts that have a day and no hour."""
-STOCK_FACTS = ("open_pipeline", "contract", "running_company")
-"""Facts that come and go, so that their sum up to a day is what stands then."""
-MEASURED_FACTS = ("sales_cycle", "second_action", "first_response")
-"""Facts that measure a time."""
+"""Dimensions of every fact that has an hour."""
 
 
 class Exclusion(msgspec.Struct, frozen=True, rename={"none_of": "not"}, forbid_unknown_fields=True):
@@ -62,8 +33,22 @@ class Exclusion(msgspec.Struct, frozen=True, rename={"none_of": "not"}, forbid_u
 Test = str | tuple[str, ...] | Exclusion
 
 
+def passes(value: str, test: Test) -> bool:
+    """Whether a value of a dimension is one that the test lets pass."""
+    match test:
+        case Exclusion():
+            return value not in test.none_of
+        case str():
+            return value == test
+        case _:
+            return value in test
+
+
 class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of kpis.yaml. `facts`: the fact's name and what its dimensions must be."""
+    """One entry of kpis.yaml. `facts`: the fact's name and what its dimensions must be.
+
+    `as_of` event: `segment`, `industry` and `campaign` are what was known of the lead then, not what is known now.
+    """
 
     id: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
     name: Words
@@ -75,6 +60,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     owner: str
     good: Literal["up", "down", "neither"]
     facts: dict[str, Test] = {}
+    as_of: Literal["event"] | None = None
     numerator: str | None = None  # ratio; coverage: the stock
     denominator: str | None = None  # ratio; coverage: the KPI whose target is to be reached
     numerator_dimensions: tuple[str, ...] = ()  # ratio: what only the numerator is cut by
@@ -142,11 +128,16 @@ class Coverage(Kpi, frozen=True):
 
 
 class Catalogue:
-    """All KPIs by id, in the order of kpis.yaml. `rank_fields`: fields whose being known makes a lead's rank."""
+    """All KPIs by id, in the order of kpis.yaml. `rank_fields`: fields whose being known makes a lead's rank.
+
+    `as_of_event`: the facts of KPIs that keep what was known at the time.
+    """
 
     def __init__(self, kpis: Iterable[Kpi], rank_fields: Iterable[str] = ()) -> None:
         self._kpis = {kpi.id: kpi for kpi in kpis}
         self.rank_fields = tuple(rank_fields)
+        asked = [kpi.definition for kpi in self if kpi.definition.as_of == "event"]
+        self.as_of_event = frozenset(str(definition.facts["name"]) for definition in asked)
 
     def __iter__(self) -> Iterator[Kpi]:
         return iter(self._kpis.values())

@@ -5,10 +5,6 @@ from collections.abc import Mapping
 import msgspec
 
 from services.metrics.catalogue import (
-    DATED_FACTS,
-    FACT_DIMENSIONS,
-    MEASURED_FACTS,
-    STOCK_FACTS,
     TIME_DIMENSIONS,
     Catalogue,
     Coverage,
@@ -20,10 +16,11 @@ from services.metrics.catalogue import (
     Simple,
     Trailing,
 )
-from services.metrics.contributions.facts import Dimensions
-from shared.config.document import Document
-from shared.config.errors import ConfigError
-from shared.fields import FieldRegistry
+from services.metrics.contributions.kinds import FACTS, as_of_event
+from services.metrics.contributions.rules import TIER
+from services.metrics.definition_check import Configured, check_definition
+from shared.condition_check import Mistake
+from shared.config import Config, ConfigError, Document
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,13 +28,24 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rank_fields: tuple[str, ...] = ()
 
 
-def compile_catalogue(document: Document, registry: FieldRegistry) -> Catalogue:
+def compile_catalogue(config: Config) -> Catalogue:
     """Check kpis.yaml and make it ready. Raises ConfigError."""
+    document = config.kpis
     file = document.convert(_File)
     for n, field in enumerate(file.rank_fields):
-        if field not in registry:
+        if field not in config.fields:
             raise document.error(("rank_fields", n), f"there is no field {field!r} in fields.yaml; add or correct it")
+    configured = _configured(config)
+    for n, (definition, written) in enumerate(zip(file.kpis, document.data["kpis"], strict=True)):
+        mistakes = check_definition(definition, written, configured)
+        document.refuse(Mistake(("kpis", n, *at), f"{definition.id}: {reason}") for at, reason in mistakes)
     return Catalogue(_Compiler(document, file.kpis).compile(), file.rank_fields)
+
+
+def _configured(config: Config) -> Configured:
+    """Values of dimensions that stages.yaml and fields.yaml know."""
+    tiers = config.fields.get(TIER).choices if TIER in config.fields else ()
+    return {"stage": [stage.id for stage in config.stages]} | ({"tier": ["", *tiers]} if tiers else {})
 
 
 class _Compiler:
@@ -63,8 +71,6 @@ class _Compiler:
         return self._done[kpi_id]
 
     def _made(self, d: Definition, path: tuple[str, ...]) -> Kpi:
-        if d.kind in ("ratio", "share", "trailing", "coverage") and d.facts:
-            raise self._wrong(d, "facts", f"a {d.kind} has no `facts` of its own; its parts have")
         match d.kind:
             case "ratio":
                 above = self._part(d, "numerator", path, ("count", "sum", "points"))
@@ -72,8 +78,12 @@ class _Compiler:
                 for dimension in d.numerator_dimensions:
                     if dimension not in above.dimensions:
                         raise self._wrong(d, "numerator_dimensions", f"{above.id} has no dimension {dimension!r}")
-                both = tuple(x for x in above.dimensions if x in below.dimensions or x in d.numerator_dimensions)
-                return Ratio(d, both, above.money or below.money, above, below)
+                self._check_unit(d, above.definition, below.definition)
+                cuts = [x for x in above.dimensions if x in below.dimensions or x in d.numerator_dimensions]
+                money = above.money or below.money
+                if money and "currency" not in cuts:  # its rows have one, whichever part it is of
+                    cuts.append("currency")
+                return Ratio(d, tuple(cuts), money, above, below)
             case "share":
                 part = self._part(d, "of", path, ("count",))
                 if d.across not in part.dimensions:
@@ -104,23 +114,19 @@ class _Compiler:
 
     def _simple(self, d: Definition) -> Simple:
         tests = dict(d.facts)
-        fact = tests.pop("name", None)
-        if not isinstance(fact, str) or fact not in FACT_DIMENSIONS:
-            raise self._wrong(d, "facts", f"`facts.name` must be one of {', '.join(FACT_DIMENSIONS)}")
-        for dimension in tests:
-            if dimension not in Dimensions._fields:
-                known = ", ".join(Dimensions._fields[1:])
-                raise self._wrong(d, "facts", f"facts have no {dimension!r}; they have {known}")
-        if (d.kind == "duration") != (fact in MEASURED_FACTS and d.unit in ("days", "seconds")):
-            raise self._wrong(d, "kind", f"a duration needs facts that measure a time: {', '.join(MEASURED_FACTS)}")
-        if (d.kind == "stock") != (fact in STOCK_FACTS):
-            raise self._wrong(d, "kind", f"a stock needs facts that come and go: {', '.join(STOCK_FACTS)}")
-        if (d.kind == "points") != (fact == "appointment" and bool(d.points)):
-            raise self._wrong(d, "kind", "points need appointment facts and a table `points`")
-        hours = () if d.kind == "stock" or fact in DATED_FACTS else TIME_DIMENSIONS
+        name = str(tests.pop("name"))
+        fact = FACTS[name]
+        hours = () if fact.stock or fact.dated else TIME_DIMENSIONS
         money = d.unit == "money"
-        measure = Measure(fact, tuple(tests.items()), money)
-        return Simple(d, (*FACT_DIMENSIONS[fact], *hours), money, measure)
+        stored = as_of_event(name) if d.as_of == "event" else name
+        return Simple(d, (*fact.cuts, *hours), money, Measure(stored, tuple(tests.items()), money))
+
+    def _check_unit(self, d: Definition, above: Definition, below: Definition) -> None:
+        """A rate is a number, or as much of what the numerator is for each that the denominator counts."""
+        fitting = ("ratio", *([above.unit] if below.unit == "count" else []))
+        if d.unit not in fitting:
+            reason = f"{above.unit} per {below.unit} has the unit {' or '.join(fitting)}, not {d.unit}"
+            raise self._wrong(d, "unit", reason)
 
     def _wrong(self, d: Definition, key: str, reason: str) -> ConfigError:
         return self._error(self._index[d.id], key, f"{d.id}: {reason}")

@@ -14,6 +14,7 @@ from services.metrics import store
 from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
 from services.metrics.contributions import explained, group_of
 from services.metrics.contributions.facts import Contribution
+from services.metrics.contributions.kinds import kind_of
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
 from services.metrics.match import Matcher
@@ -101,7 +102,7 @@ class Contributors:
         """Up to `limit` contributors after a position, in the order of their groups."""
         found: list[Placed] = []
         first, shown = (after.group, after.shown) if after else ("", 0)
-        names = _event_names(part.measure.fact for part in parts_of(question.kpi).values())
+        names = _event_names(kind_of(part.measure.fact) for part in parts_of(question.kpi).values())
         last, inclusive = first, True  # of the group at which the page before ended there may be more to show
         while len(found) < limit:
             groups = await store.groups_from(self._conn, names, last, GROUPS_AT_ONCE, inclusive=inclusive)

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import asyncpg
 
 from services.metrics import store
-from services.metrics.catalogue import MEASURED_FACTS, Catalogue, Coverage, Kpi, Ratio, Share, Simple, Trailing
+from services.metrics.catalogue import Catalogue, Coverage, Kpi, Ratio, Share, Simple, Trailing
 from services.metrics.contributions.facts import Amount, Dimensions, Fact
+from services.metrics.contributions.kinds import FACTS, kind_of
 from services.metrics.match import Matcher, selected
 from services.metrics.query.memory import Membership
 from services.metrics.query.sql import FROM, MEMBERSHIP, Sql, column, make_room
@@ -281,7 +282,7 @@ class _Statement:
         source = FROM.format(cells=cells) + (MEMBERSHIP if "team" in self.cuts else "")
         always = ", ".join(("stretch", *(f"of_{name}" for name in self.told)))
         each = _listed(f"of_{name}, " for name in self.told) + _listed(f"by_{d}, " for d in self.cuts)
-        measured = "c.n * c.value::numeric" if self._fact in MEASURED_FACTS else "0"
+        measured = "c.n * c.value::numeric" if FACTS[kind_of(self._fact)].measured else "0"
         return (
             f"""
             select stretch, {each} {_listed(f"grouping(by_{d}) as no_{d}, " for d in self.cuts)}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, Protocol
 
-from services.metrics.catalogue import Exclusion, Measure, Test
+from services.metrics.catalogue import Measure, passes
 from services.metrics.contributions.facts import Dimensions, Fact
 from services.metrics.question import Question
 from services.metrics.selection import Selection, selection_of
@@ -70,14 +70,4 @@ def selected(dimensions: Dimensions, measure: Measure) -> bool:
     """Whether a measure is made of facts with these dimensions."""
     if dimensions.name != measure.fact or (measure.money and not dimensions.currency):
         return False
-    return all(_passes(getattr(dimensions, dimension), test) for dimension, test in measure.tests)
-
-
-def _passes(value: str, test: Test) -> bool:
-    match test:
-        case Exclusion():
-            return value not in test.none_of
-        case str():
-            return value == test
-        case _:
-            return value in test
+    return all(passes(getattr(dimensions, dimension), test) for dimension, test in measure.tests)

@@ -23,9 +23,13 @@ class Question(msgspec.Struct, frozen=True):
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def known_to(self, part: Kpi) -> "Question":
-        """The question without the dimensions that a part of the KPI does not have."""
-        by = tuple(dimension for dimension in self.by if dimension in part.dimensions)
-        where = tuple(kept for kept in self.where if kept[0] in part.dimensions)
+        """The question without the dimensions that a part of the KPI does not have.
+
+        In a rate of money the currency is that of the money: what is counted beside it has none.
+        """
+        known = [d for d in part.dimensions if d != "currency" or part.money or not self.kpi.money]
+        by = tuple(dimension for dimension in self.by if dimension in known)
+        where = tuple(kept for kept in self.where if kept[0] in known)
         return msgspec.structs.replace(self, by=by, where=where)
 
 

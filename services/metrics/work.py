@@ -4,10 +4,9 @@ shard's cells."""
 from collections.abc import Collection, Mapping, Sequence
 
 from services.metrics.contributions import Group
-from services.metrics.contributions.digest_facts import digest_facts
 from services.metrics.contributions.facts import Contributions
 from services.metrics.contributions.lead import LeadState
-from services.metrics.contributions.linear import event_facts
+from services.metrics.contributions.past import facts_of_event, facts_of_unit, past_of, tells
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.units import unit_of
 from services.metrics.store import Side, StoredLead
@@ -82,15 +81,20 @@ class Work:
         changed = [state.absorb(event, self._rules) for event in events]
         if stored and state.attributes != attributes:
             return False  # all that the lead ever did moves to its new segment
+        if self._rules.as_of_event:
+            if stored and any(tells(event) for event in events):
+                return False  # what was known when may be otherwise for all that the lead ever did
+            if stored is None:
+                state.past = past_of(events, events, self._rules)
         if not state.respond(events, created, complete=stored is None):
             return False
         self.states[unit] = state
         for event in events:
-            self._linear.add_all(event_facts(event, state.attributes, self._rules))
+            self._linear.add_all(facts_of_event(event, state, self._rules))
         if any(changed) or stored is None:
             change = self.change(unit)
             if stored:
-                change.add_all(digest_facts(stored.state(), self._rules), sign=-1)
-            change.add_all(digest_facts(state, self._rules))
+                change.add_all(facts_of_unit(stored.state(), self._rules), sign=-1)
+            change.add_all(facts_of_unit(state, self._rules))
             self.dirty[unit] = (self._shard(unit), state)
         return True

@@ -13,6 +13,7 @@ from shared.events.activities import (
     Identity,
     Opportunity,
     Spend,
+    SpendCategory,
     Touch,
 )
 from shared.events.common import (
@@ -120,6 +121,7 @@ __all__ = [
     "ReturnReason",
     "Seconds",
     "Spend",
+    "SpendCategory",
     "StageChanged",
     "Text",
     "Timestamp",

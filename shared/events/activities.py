@@ -21,6 +21,8 @@ from shared.events.common import (
 )
 from shared.money import Money
 
+SpendCategory = Literal["marketing", "inside_sales", "sales"]
+
 
 class Call(Data, frozen=True, kw_only=True):
     """A telephone call with a lead."""
@@ -95,7 +97,7 @@ class Spend(Data, frozen=True, kw_only=True):
     """Money spent on winning customers."""
 
     amount: Money
-    category: Literal["marketing", "inside_sales", "sales"]
+    category: SpendCategory
     spent_on: date
     campaign: Name | None = None
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, date, datetime
 from typing import Any
 
-from services.metrics.question import Grain
+from services.metrics.question import Grain, Question
 from shared.events import Event
 from tests.metrics.numbers import Numbers
 from tests.metrics.strategies import make
@@ -35,6 +35,10 @@ class Desk:
     ) -> list[dict[str, Any]]:
         """The rows as they are answered."""
         return self._runner.run(self.numbers.ask(kpi, grain, by, days))
+
+    def answer(self, question: Question) -> list[dict[str, Any]]:
+        """The rows of a question as a request asks it."""
+        return self._runner.run(self.numbers.answer(question))
 
     def row(self, kpi: str) -> dict[str, Any]:
         """The only row of a KPI over all time."""

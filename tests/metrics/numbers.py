@@ -39,8 +39,14 @@ class Numbers:
         self.targets: tuple[Target, ...] = ()
         self.today = TODAY
         self.settings = settings
-        self.catalogue: Catalogue = compile_catalogue(config.kpis, config.fields)
-        self.rules = Rules(settings.zone, config.fields, config.policies["default"], self.catalogue.rank_fields)
+        self.catalogue: Catalogue = compile_catalogue(config)
+        self.rules = Rules(
+            settings.zone,
+            config.fields,
+            config.policies["default"],
+            self.catalogue.rank_fields,
+            self.catalogue.as_of_event,
+        )
         self._team = config.team
         self.fold = Fold(engine, self.rules, config.team, self.catalogue)
 
@@ -104,10 +110,14 @@ class Numbers:
         """The rows of a KPI."""
         found = self.catalogue.get(kpi)
         assert found is not None
+        return await self.answer(Question(found, grain, *days, tuple(by)))
+
+    async def answer(self, question: Question) -> list[dict[str, Any]]:
+        """The rows of a question."""
         async with transaction(self.engine) as conn:
             raw = await driver(conn)
             asker = Asker(raw, self.today, 4, self.targets, cells=await store.shown_cells(raw))
-            return await asker.answer(Question(found, grain, *days, tuple(by)))
+            return await asker.answer(question)
 
 
 def received(event: Event, offset: int = 0) -> Received:

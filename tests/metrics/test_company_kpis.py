@@ -4,7 +4,6 @@ Five as inside-sales companies ask for them, and one more of each kind that thos
 """
 
 import asyncio
-import shutil
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,12 +17,13 @@ from services.metrics.compile import compile_catalogue
 from services.metrics.rebuild import rebuild
 from services.metrics.verify.recount import RawEvent, Recount
 from shared.clock import FixedClock
-from shared.config import Config, ConfigError, load_config
+from shared.config import ConfigError, load_config
 from shared.config.targets import Target
 from shared.events import Event, encode_data
 from tests.metrics.conftest import CONFIG
 from tests.metrics.desk import Desk, call, jpy, observed, step, utc, void
 from tests.metrics.numbers import Numbers
+from tests.metrics.own import entry, folder_with, with_config
 from tests.metrics.scraped import Scraper
 from tests.metrics.strategies import make
 
@@ -112,15 +112,6 @@ FIVE = """
 """
 
 
-def entry(kpi: str, unit: str, kind: str, own: str) -> str:
-    """Further entries differ in what they are made of alone."""
-    words = "\n".join(
-        f"    {part}: {{ja: 自社の指標。, en: One of our own.}}" for part in ("name", "definition", "purpose")
-    )
-    rest = f"    unit: {unit}\n    class: result\n    kind: {kind}\n    owner: inside_sales\n    good: up\n    {own}"
-    return f"\n  - id: {kpi}\n{words}\n{rest}\n"
-
-
 OTHER_KINDS = "".join(
     [
         entry(
@@ -156,10 +147,7 @@ IDS = [line.removeprefix("  - id: ") for line in OWN.splitlines() if line.starts
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The shipped configuration with the company's own KPIs at the end of kpis.yaml."""
-    made = Path(shutil.copytree(CONFIG, tmp_path / "config"))
-    with (made / "kpis.yaml").open("a", encoding="utf-8") as file:
-        file.write(OWN)
-    return made
+    return folder_with(tmp_path / "config", OWN)
 
 
 @pytest.fixture
@@ -167,11 +155,6 @@ def company(desk: Desk, numbers: Numbers, folder: Path) -> Desk:
     """The desk of a company that has had its KPIs from the first day."""
     desk.numbers = with_config(numbers, load_config(folder))
     return desk
-
-
-def with_config(numbers: Numbers, config: Config) -> Numbers:
-    """What a service that starts on the same database with this configuration makes of it."""
-    return Numbers(numbers.engine, config, numbers.settings)
 
 
 def touch(identity: str, lead: str, day: int, channel: str, outcome: str, **content: Any) -> Event:
@@ -382,7 +365,7 @@ MISTAKES = {
     "an unknown dimension": mistake(
         "channel: seminar",
         "chanel: seminar",
-        "seminar_attendances: facts have no 'chanel'; they have type, direction, outcome, rep, owner, channel, ",
+        "seminar_attendances: activity facts have no 'chanel'; they have type, direction, outcome, rep, segment, ",
     ),
     "an unknown key": mistake(
         "across: product", "accross: product", "the key `accross` is not known here; correct or remove it"
@@ -408,7 +391,7 @@ MISTAKES = {
     "facts that measure no time": mistake(
         CYCLES,
         CYCLES.replace("sales_cycle", "close"),
-        "enterprise_cycle_days: a duration needs facts that measure a time: sales_cycle, second_action, first_response",
+        "enterprise_cycle_days: a duration needs facts that measure a time: second_action, first_response, sales_cycle",
         at="kind: duration",
     ),
     "unknown facts": mistake(
@@ -439,7 +422,7 @@ def test_a_wrong_definition_stops_the_load_with_file_line_and_reason(folder: Pat
 def started(folder: Path) -> Catalogue:
     """As the service does when it starts."""
     config = load_config(folder)
-    return compile_catalogue(config.kpis, config.fields)
+    return compile_catalogue(config)
 
 
 def test_without_a_mistake_it_loads(folder: Path) -> None:

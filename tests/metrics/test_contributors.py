@@ -32,6 +32,13 @@ async def contributors(numbers: Numbers, question: Question, limit: int = 1000) 
     return found
 
 
+async def contributors_of(numbers: Numbers, kpi: str, grain: Grain, *by: str) -> list[dict[str, Any]]:
+    """All of a KPI."""
+    found = numbers.catalogue.get(kpi)
+    assert found is not None
+    return await contributors(numbers, Question(found, grain, None, None, by))
+
+
 @examples
 @given(data=st.data())
 def test_contributors_add_up_to_the_number(data: st.DataObject, numbers: Numbers, runner: asyncio.Runner) -> None:

@@ -80,7 +80,7 @@ histories = st.lists(known | merged, min_size=1, max_size=8).map(
 @given(events=histories)
 def test_engine_and_recount_believe_the_same_of_merged_leads(events: list[Event], recount: Recount) -> None:
     config, zone = load_config(CONFIG), Settings().zone
-    ranks = compile_catalogue(config.kpis, config.fields).rank_fields
+    ranks = compile_catalogue(config).rank_fields
     rules = Rules(zone, config.fields, config.policies["default"], ranks)
     found = {
         (lead, state.attributes.segment, state.attributes.industry, *rules.standing(state.best()))

@@ -26,7 +26,11 @@ from shared.telemetry import Telemetry
 from tests.metrics.conftest import CONFIG
 from tests.metrics.desk import call, jpy, observed, step, term, utc, void
 from tests.metrics.numbers import Numbers
+from tests.metrics.own import config_with, with_config
 from tests.metrics.strategies import make
+from tests.metrics.test_as_of_event import OWN as AS_OF_EVENT
+from tests.metrics.test_company_kpis import OWN as OF_ALL_KINDS
+from tests.metrics.test_money_ratios import OWN as OF_MONEY
 
 TODAY = date(2026, 12, 31)
 
@@ -145,6 +149,17 @@ def history() -> list[Event]:
         term("k4", "2026-12-20", "ended", company="beta", contract_id="L"),
         make("spend", "m1", "", utc(2026, 11, 5), spend),
     ]
+
+
+def test_nothing_differs_of_a_company_s_own_kpis(desk: Desk, runner: asyncio.Runner, tmp_path: Path) -> None:
+    desk.config = config_with(tmp_path / "config", "".join([OF_ALL_KINDS, OF_MONEY, AS_OF_EVENT]))
+    desk.numbers = with_config(desk.numbers, desk.config)
+    runner.run(desk.numbers.reset())
+    runner.run(desk.append(*history()))
+    runner.run(desk.consume())
+    report = runner.run(desk.verify())
+    assert report.differences == []
+    assert report.kpis == len(list(desk.numbers.catalogue))
 
 
 def test_nothing_differs_from_the_log(desk: Desk, runner: asyncio.Runner) -> None:

@@ -3,18 +3,18 @@
 `contributions(events of a group of units) -> {Fact: Amount}`, and every KPI is a sum over facts. So taking a batch is:
 new contributions minus old ones, for each group that the batch touches; duplicates, late events, corrections and
 changed segments need no code of their own. `units` says what belongs together (mostly a lead stands alone), `linear`
-holds what each event contributes by itself, `digest_facts` what only a unit's events together tell; `truth` says what
+holds what each event contributes by itself, `digest_facts` what only a unit's events together tell, both as best known
+now and (`past`) as known then; `truth` says what
 the events are once corrections are applied, `merges` which leads are one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from services.metrics.contributions.digest_facts import digest_facts
 from services.metrics.contributions.facts import Contribution, Contributions
 from services.metrics.contributions.lead import LeadState, share
-from services.metrics.contributions.linear import event_facts
 from services.metrics.contributions.merges import survivors
+from services.metrics.contributions.past import facts_of_event, facts_of_unit, past_of
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.units import unit_of
 from shared.events import Event
@@ -54,6 +54,9 @@ def group_of(events: Iterable[Event], rules: Rules) -> Group:
     for unit in frozenset(group.survivors.values()):
         own = [event for event in by_unit[unit] if unit_of(event) == unit]
         states[unit].prefer(_digest(own, rules), rules)
+    if rules.as_of_event:
+        for unit, of_unit in by_unit.items():
+            states[unit].past = past_of(of_unit, (event for event in of_unit if unit_of(event) == unit), rules)
     share(states)
     return group._replace(states=states)
 
@@ -70,7 +73,6 @@ def explained(events: Iterable[Event], group: Group, rules: Rules) -> Iterator[t
     """Every contribution of a group with its unit and the events that it rests on."""
     for event in events:
         unit = group.unit_of(event)
-        attributes = group.states[unit].attributes
-        yield from ((unit, contribution) for contribution in event_facts(event, attributes, rules))
+        yield from ((unit, contribution) for contribution in facts_of_event(event, group.states[unit], rules))
     for unit, state in group.states.items():
-        yield from ((unit, contribution) for contribution in digest_facts(state, rules))
+        yield from ((unit, contribution) for contribution in facts_of_unit(state, rules))

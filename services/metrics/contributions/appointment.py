@@ -1,6 +1,7 @@
 """The fact of one appointment: that it was won, by whom, and how wanted and how well known the lead is. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
@@ -22,15 +23,23 @@ class Setting(NamedTuple):
         return cls(event.order, data.status, data.rep, data.how_set or "")
 
 
-def appointment_facts(settings: Sequence[Setting], base: Dimensions, rules: Rules) -> Iterator[Contribution]:
-    """`appointment` at the first `set`; one that was cancelled later was won all the same."""
+def appointment_facts(
+    settings: Sequence[Setting], base: Callable[[datetime], Dimensions], standing: tuple[str, str], rules: Rules
+) -> Iterator[Contribution]:
+    """`appointment` at the first `set`; one that was cancelled later was won all the same.
+
+    `base`: the lead's dimensions at a time; `standing`: tier and rank.
+    """
     first = next((s for s in settings if s.status == "set"), None)
     if first is not None:
         moment, source, _ = first.order
-        dimensions = base._replace(
+        tier, rank = standing
+        dimensions = base(moment)._replace(
             name="appointment",
             rep=latest(s.rep for s in settings),
             channel=latest(s.how_set for s in settings),
             source=source,
+            tier=tier,
+            rank=rank,
         )
         yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), causes_of(settings))

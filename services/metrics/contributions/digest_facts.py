@@ -6,9 +6,9 @@ from functools import partial
 
 from services.metrics.contributions.appointment import appointment_facts
 from services.metrics.contributions.contract import contract_facts
-from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
+from services.metrics.contributions.facts import Amount, Contribution, Fact
 from services.metrics.contributions.lead import Handover, LeadState
-from services.metrics.contributions.opportunity import first_created, holding_close, opportunity_facts
+from services.metrics.contributions.opportunity import BaseAt, first_created, holding_close, opportunity_facts
 from services.metrics.contributions.order import causes_of
 from services.metrics.contributions.rules import Rules
 
@@ -16,20 +16,17 @@ Facts = Iterator[Contribution]
 MICROSECOND = timedelta(microseconds=1)
 
 
-def digest_facts(state: LeadState, rules: Rules) -> Facts:
-    """All of them."""
-    lead = state.attributes
-    base = Dimensions("", segment=lead.segment, campaign=lead.campaign, industry=lead.industry)
+def digest_facts(state: LeadState, base: BaseAt, rules: Rules) -> Facts:
+    """All of them. `base`: the lead's dimensions at the time of a fact."""
     yield from _creation(state, base, rules)
     yield from _seconds(state, base, rules)
     for settings in state.appointments.values():
-        tier, rank = rules.standing(state.best())
-        yield from appointment_facts(settings, base._replace(tier=tier, rank=rank), rules)
+        yield from appointment_facts(settings, base, rules.standing(state.best()), rules)
     for decided in state.decisions:
         moment, source, _ = decided.order
         created = [h for h in state.handovers if h.handoff_id == decided.handoff_id]
         rep = created[0].rep if created else ""
-        dimensions = base._replace(
+        dimensions = base(moment)._replace(
             name="handoff_decision", outcome=decided.outcome, rep=rep, owner=decided.sales_rep, source=source
         )
         causes = (*causes_of(created), *causes_of([decided]))
@@ -45,7 +42,7 @@ def _rep_at(handovers: Sequence[Handover], moment: datetime) -> str:
     return next((h.rep for h in reversed(handovers) if h.order[0] <= moment), "")
 
 
-def _creation(state: LeadState, base: Dimensions, rules: Rules) -> Facts:
+def _creation(state: LeadState, base: BaseAt, rules: Rules) -> Facts:
     """`lead` (outcome: what became of it, ever), and `first_response` (value: how long it took)."""
     created = state.created_at
     if created is None:
@@ -53,11 +50,12 @@ def _creation(state: LeadState, base: Dimensions, rules: Rules) -> Facts:
     place = rules.place(created)
     source = state.origin.text if state.origin else ""
     told = causes_of([state.origin] if state.origin else [])
-    yield Contribution(Fact(base._replace(name="lead", source=source, outcome=_became(state)), *place), Amount(1), told)
+    lead = base(created)
+    yield Contribution(Fact(lead._replace(name="lead", source=source, outcome=_became(state)), *place), Amount(1), told)
     if state.response:
         (moment, _, _), rep, channel = state.response
         took = (moment - created) // MICROSECOND
-        dimensions = base._replace(name="first_response", rep=rep, channel=channel, source=source)
+        dimensions = lead._replace(name="first_response", rep=rep, channel=channel, source=source)
         yield Contribution(Fact(dimensions, *place, took), Amount(1), causes_of([state.response]))
 
 
@@ -67,14 +65,14 @@ def _became(state: LeadState) -> str:
     return "+".join(word for word, true in (("opportunity", opportunity), ("deal", deal)) if true)
 
 
-def _seconds(state: LeadState, base: Dimensions, rules: Rules) -> Facts:
+def _seconds(state: LeadState, base: BaseAt, rules: Rules) -> Facts:
     """`second_call`, and `second_action` (value: how long after the first)."""
     if len(state.calls) == 2:
         (moment, source, _), rep, channel = state.calls[1]
-        dimensions = base._replace(name="second_call", rep=rep, channel=channel, source=source)
+        dimensions = base(moment)._replace(name="second_call", rep=rep, channel=channel, source=source)
         yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), causes_of(state.calls))
     if len(state.actions) == 2:
         (moment, source, _), rep, channel = state.actions[1]
         took = (moment - state.actions[0].order[0]) // MICROSECOND
-        dimensions = base._replace(name="second_action", rep=rep, channel=channel, source=source)
+        dimensions = base(moment)._replace(name="second_action", rep=rep, channel=channel, source=source)
         yield Contribution(Fact(dimensions, *rules.place(moment), took), Amount(1), causes_of(state.actions))

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
+from services.metrics.contributions.kinds import kind_of
+
 
 class Dimensions(NamedTuple):
     """All dimensions of a fact but its time; "" where the fact has none.
@@ -47,7 +49,7 @@ class Fact(NamedTuple):
     @property
     def team_day(self) -> date:
         """The day whose team the fact's rep counts for."""
-        return date.fromordinal(self.value) if self.dimensions.name == "open_pipeline" else self.day
+        return date.fromordinal(self.value) if kind_of(self.dimensions.name) == "open_pipeline" else self.day
 
 
 class Amount(NamedTuple):

@@ -63,8 +63,12 @@ class Decided(NamedTuple):
     sales_rep: str
 
 
+Past = list[tuple[datetime, Attributes]]
+"""Since when what was known of a lead, in order of time."""
+
+
 class LeadState(msgspec.Struct, array_like=True):
-    """The digest. `attributes` is what follows from the rest by the rules."""
+    """The digest. `attributes` is what follows from the rest by the rules; so is `past`, kept where they want it."""
 
     attributes: Attributes = Attributes()
     observed_at: datetime | None = None  # earliest observation
@@ -81,11 +85,16 @@ class LeadState(msgspec.Struct, array_like=True):
     appointments: dict[str, list[Setting]] = {}
     opportunities: dict[str, list[Step]] = {}
     contracts: dict[str, list[Term]] = {}
+    past: Past = []
 
     @property
     def created_at(self) -> datetime | None:
         """Earliest observation; without any, when it was declared; a lead known from activities alone: the first."""
         return self.observed_at or self.declared_at or self.active_at
+
+    def attributes_at(self, moment: datetime) -> Attributes:
+        """What was known at a moment."""
+        return next((known for since, known in reversed(self.past) if since <= moment), Attributes())
 
     def absorb(self, event: Event, rules: Rules) -> bool:
         """Take one event in, all but `response`; whether anything of the digest changed."""

@@ -11,6 +11,8 @@ from shared.events import Event, Opportunity
 
 RepAt = Callable[[datetime], str]
 """Rep of the lead's latest handoff at a time, or ""."""
+BaseAt = Callable[[datetime], Dimensions]
+"""The lead's dimensions at a time."""
 
 
 class Step(NamedTuple):
@@ -47,7 +49,7 @@ def holding_close(steps: Sequence[Step]) -> Step | None:
     return next((s for s in reversed(steps) if s.status in ("won", "lost")), None)
 
 
-def opportunity_facts(steps: Sequence[Step], base: Dimensions, rep_at: RepAt, rules: Rules) -> Iterator[Contribution]:
+def opportunity_facts(steps: Sequence[Step], base: BaseAt, rep_at: RepAt, rules: Rules) -> Iterator[Contribution]:
     """Facts from all steps, in order. Each attribute is the latest known over all of them.
 
     `opportunity` stands at the first created, `validity` (outcome valid or invalid) at the latest of both, `close`
@@ -58,16 +60,21 @@ def opportunity_facts(steps: Sequence[Step], base: Dimensions, rep_at: RepAt, ru
     judged = next((s for s in reversed(steps) if s.status in ("valid", "invalid")), None)
     priced = next((s for s in reversed(steps) if s.minor is not None), None)
     credited = latest(s.credited_rep for s in steps)
-    known = base._replace(
-        owner=latest(s.owner for s in steps),
-        product=latest(s.product for s in steps),
-        currency=priced.currency if priced else "",
-    )
+    owner, product = latest(s.owner for s in steps), latest(s.product for s in steps)
+    currency = priced.currency if priced else ""
     minor = (priced.minor or 0) if priced else 0
 
     def fact(name: str, at: Step, outcome: str = "", value: int = 0) -> Fact:
         moment, source, _ = at.order
-        dimensions = known._replace(name=name, outcome=outcome, rep=credited or rep_at(moment), source=source)
+        dimensions = base(moment)._replace(
+            name=name,
+            outcome=outcome,
+            rep=credited or rep_at(moment),
+            owner=owner,
+            source=source,
+            product=product,
+            currency=currency,
+        )
         return Fact(dimensions, *rules.place(moment), value)
 
     causes = causes_of(steps)

@@ -32,15 +32,24 @@ class Attributes(NamedTuple):
 
 
 class Rules:
-    """The configured part of counting. Two Rules with one fingerprint count alike."""
+    """The configured part of counting. Two Rules with one fingerprint count alike.
+
+    `as_of_event`: kinds of facts that are also kept with what was known of the lead at their time.
+    """
 
     def __init__(
-        self, zone: ZoneInfo, registry: FieldRegistry, policy: Policy, rank_fields: Sequence[str] = ()
+        self,
+        zone: ZoneInfo,
+        registry: FieldRegistry,
+        policy: Policy,
+        rank_fields: Sequence[str] = (),
+        as_of_event: Iterable[str] = (),
     ) -> None:
         self.zone = zone
         self.registry = registry
         self.policy = policy
         self.rank_fields = tuple(rank_fields)
+        self.as_of_event = frozenset(as_of_event)
         self._valued = frozenset({"industry", TIER}.union(*(fields_in(s.when) for s in policy.segments)))
         self._tracked = self._valued.union(rank_fields)
         self._place = lru_cache(maxsize=100_000)(self._place_uncached)
@@ -86,6 +95,7 @@ class Rules:
         """Changes when the same events would be counted otherwise."""
         known = [self.registry.get(f) for f in sorted(self._tracked) if f in self.registry]
         fields = [(field.id, field.type, field.precedence) for field in known]
-        segments = msgspec.json.encode([self.policy.segments, fields, self.rank_fields], order="deterministic")
+        then = [sorted(self.as_of_event)] if self.as_of_event else []
+        segments = msgspec.json.encode([self.policy.segments, fields, self.rank_fields, *then], order="deterministic")
         parts = b"|".join((str(FOLD_VERSION).encode(), str(self.zone).encode(), segments))
         return hashlib.sha256(parts).hexdigest()

@@ -57,13 +57,17 @@ class Asker:
 
     async def answer(self, question: Question) -> list[Row]:
         """The rows, in order of period, `by` and currency."""
-        found = await self._found(question)
-        return [_named(question, key, found[key]) for key in sorted(found)]
+        # Rows of money have a currency, asked for or not.
+        cut = tuple(d for d in question.by if d != "currency" or not question.kpi.money)
+        found = await self._found(msgspec.structs.replace(question, by=cut))
+        rows = [dict(zip(("period", *cut, "currency"), key, strict=False)) | values for key, values in found.items()]
+        order = ("period", *question.by, *(["currency"] if question.kpi.money else []))
+        return sorted(rows, key=lambda row: [row[name] for name in order])
 
     async def _found(self, question: Question) -> Mapping[Key, Row]:
         match question.kpi:
             case Ratio() as kpi:
-                above = await self.sums(kpi.numerator, question)
+                above = await self.sums(kpi.numerator, question.known_to(kpi.numerator))
                 below = await self.sums(kpi.denominator, question.known_to(kpi.denominator))
                 return ratios(kpi, question.by, above, below)
             case Share() as kpi:
@@ -193,10 +197,3 @@ def _whose(target: Target) -> tuple[str, str, str, str, str]:
     of = {"rep": target.member, "team": target.team, "segment": target.segment}
     dimension, member = next(((d, m) for d, m in of.items() if m), ("", ""))
     return target.kpi, target.period, dimension, member, target.currency or ""
-
-
-def _named(question: Question, key: Key, values: Row) -> Row:
-    row: Row = dict(zip(("period", *question.by), key, strict=False))
-    if question.kpi.money:
-        row["currency"] = key[-1]
-    return row | values

@@ -17,7 +17,8 @@ join metrics.dimensions d on d.id = c.dimensions
 """
 MEMBERSHIP = """
 left join metrics.membership m on m.rep = d.rep
-     and case d.name when 'open_pipeline' then date '0001-01-01' + c.value::int - 1 else c.day end
+     and case when d.name in ('open_pipeline', 'open_pipeline@event')
+              then date '0001-01-01' + c.value::int - 1 else c.day end
          between m.from_day and m.to_day
 """
 """The team of the day that `Fact.team_day` tells."""

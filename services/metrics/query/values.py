@@ -50,11 +50,14 @@ def ratio_value(kpi: Ratio, currency: str, numerator: Sum, denominator: Sum) -> 
 
 
 def ratios(kpi: Ratio, by: Sequence[str], above: Mapping[Key, Sum], below: Mapping[Key, Sum]) -> dict[Key, Row]:
-    """A row wherever either part has one.
+    """A row wherever either part has one; of money only where there is money, in its currency.
 
-    Where the denominator does not know a dimension (or currencies), it stands whole beside each of the numerator's.
+    Where the denominator does not know a dimension (or currencies), it stands whole beside each of the numerator's;
+    where the numerator does not know currencies, it stands whole beside each of the denominator's.
     """
     kept = [0, *(n for n, dimension in enumerate(by, 1) if dimension in kpi.denominator.dimensions)]
+    if kpi.money and not kpi.numerator.money:
+        above = _in_each_currency(above, below, kept)
     if kpi.denominator.money:
         kept.append(len(by) + 1)
     whole = len(kept) == 1 + len(by) + kpi.money
@@ -62,6 +65,18 @@ def ratios(kpi: Ratio, by: Sequence[str], above: Mapping[Key, Sum], below: Mappi
     return {
         key: ratio_value(kpi, key[-1], above.get(key, NOTHING), below.get(tuple(key[n] for n in kept), NOTHING))
         for key in keys
+    }
+
+
+def _in_each_currency(counted: Mapping[Key, Sum], money: Mapping[Key, Sum], kept: Sequence[int]) -> dict[Key, Sum]:
+    """What is counted, beside each currency of the money; `kept`: the parts of its key that the money knows."""
+    currencies: dict[Key, list[str]] = {}
+    for *key, currency in money:
+        currencies.setdefault(tuple(key), []).append(currency)
+    return {
+        (*key, currency): found
+        for key, found in counted.items()
+        for currency in currencies.get(tuple(key[n] for n in kept), ())
     }
 
 

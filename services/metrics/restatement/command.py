@@ -55,7 +55,7 @@ async def run(
 ) -> Report:
     """Restate a period of this installation. Raises Unanswerable, ConfigError, DatabaseUnavailable."""
     config, now = load_config(settings.config_dir), (clock or SystemClock()).now()
-    catalogue = compile_catalogue(config.kpis, config.fields)
+    catalogue = compile_catalogue(config)
     try:
         closed = closed_period(period, grain, now, settings.zone, settings.fiscal_year_start)
     except Problem as problem:
@@ -81,7 +81,8 @@ class _Restated:
     def __init__(
         self, settings: Settings, config: Config, catalogue: Catalogue, kpis: Sequence[Kpi], closed: Closed
     ) -> None:
-        self.rules = Rules(settings.zone, config.fields, config.policies["default"], catalogue.rank_fields)
+        policy = config.policies["default"]
+        self.rules = Rules(settings.zone, config.fields, policy, catalogue.rank_fields, catalogue.as_of_event)
         self._settings = settings
         self._matcher = Matcher(config.team, settings.fiscal_year_start)
         self._targets = in_currency(config.targets, catalogue, config.documents)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from services.metrics.catalogue import Kpi, Simple, Trailing
 from services.metrics.contributions import explained, group_of
 from services.metrics.contributions.facts import Amount, Contribution, Fact
+from services.metrics.contributions.kinds import kind_of
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
 from services.metrics.contributors import parts_of
@@ -77,7 +78,7 @@ class Stakes:
 
 def _things(unit: str, contribution: Contribution) -> tuple[Thing, ...]:
     name = contribution.fact.dimensions.name
-    if name in ONE_OF_A_UNIT:
+    if kind_of(name) in ONE_OF_A_UNIT:
         return ((name, unit),)
     return tuple((name, *cause) for cause in contribution.causes)
 
@@ -85,7 +86,7 @@ def _things(unit: str, contribution: Contribution) -> tuple[Thing, ...]:
 def _parts(kpi: Kpi, period: Period, by: tuple[str, ...]) -> Iterator[_Part]:
     for role, part in parts_of(kpi).items():
         first, last = _days(kpi, part, period)
-        yield _Part(kpi, role, part, Question(part, "all", first, last, by).known_to(part))
+        yield _Part(kpi, role, part, Question(kpi, "all", first, last, by).known_to(part))
 
 
 def _days(kpi: Kpi, part: Simple, period: Period) -> tuple[date | None, date]:

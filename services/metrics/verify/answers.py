@@ -36,6 +36,13 @@ class Kpi(msgspec.Struct, frozen=True):
     across: str = ""
     weeks: int = 4
     points: dict[str, dict[str, int]] = {}
+    as_of: str = ""
+
+    @property
+    def fact(self) -> str:
+        """The table of the facts that it selects from, in `fact`."""
+        name: str = self.facts["name"]
+        return f"{name}_then" if self.as_of == "event" else name
 
 
 class Answers:
@@ -78,7 +85,7 @@ class Answers:
     # --- facts
 
     def _cut(self, kpi: Kpi, dimension: str) -> str:
-        columns = self._columns[kpi.facts["name"]]
+        columns = self._columns[kpi.fact]
         if dimension == "team":
             day = "s.team_day" if "team_day" in columns else "s.local::date"
             return f"coalesce((select team from team t where t.rep = s.rep and {day} between t.first and t.last), '')"
@@ -87,7 +94,7 @@ class Answers:
         return f"coalesce(s.{dimension}, '')" if dimension in columns else "''"
 
     def _has(self, kpi: Kpi, dimension: str) -> bool:
-        columns = self._columns[kpi.facts["name"]]
+        columns = self._columns[kpi.fact]
         if dimension in TIMES:
             return columns["local"] == "TIMESTAMP"
         return ("rep" if dimension == "team" else dimension) in columns
@@ -107,7 +114,7 @@ class Answers:
         tests = [self._passes(kpi, d, wanted) for d, wanted in kpi.facts.items() if d != "name"]
         if self.is_money(kpi):
             tests.append(f"{self._cut(kpi, 'currency')} <> ''")
-        return f"from fact.{kpi.facts['name']} s where {' and '.join(tests) or 'true'}"
+        return f"from fact.{kpi.fact} s where {' and '.join(tests) or 'true'}"
 
     def _passes(self, kpi: Kpi, dimension: str, wanted: Any) -> str:
         match wanted:
@@ -157,18 +164,23 @@ class Answers:
         return f"select {key} as key, {spread} {self._selected(kpi)} group by 1"
 
     def _ratio(self, kpi: Kpi, grain: str, by: Sequence[str]) -> str:
-        """Where the denominator does not know a dimension, it stands whole beside each of the numerator's rows."""
+        """What does not know a dimension, or currencies, stands whole beside each of the other's rows."""
         above, below = self.kpis[kpi.numerator], self.kpis[kpi.denominator]
         known = [d for d in by if self._has(below, d)]
         kept = [1, *(n for n, d in enumerate(by, 2) if d in known)]
+        over, under = self._sums(above, grain, by), self._sums(below, grain, known)
+        if self.is_money(below) and not self.is_money(above):
+            over = (
+                f"select list_append(c.key, m.key[-1]) as key, c.amount from ({over}) c join ({under}) m "
+                f"on m.key[1:{len(kept)}] = [{', '.join(f'c.key[{n}]' for n in kept)}]"
+            )
         if self.is_money(below):
             kept.append(len(by) + 2)
         whole = len(kept) == 1 + len(by) + self.is_money(kpi)
         below_key = "a.key" if whole else f"[{', '.join(f'a.key[{n}]' for n in kept)}]"
         joined = (
             f"select coalesce(a.key, b.key) as key, coalesce(a.amount, 0) as above, coalesce(b.amount, 0) as below "
-            f"from ({self._sums(above, grain, by)}) a {'full' if whole else 'left'} join "
-            f"({self._sums(below, grain, known)}) b on b.key = {below_key}"
+            f"from ({over}) a {'full' if whole else 'left'} join ({under}) b on b.key = {below_key}"
         )
         return _rows(joined, "above / nullif(below, 0)", "above", "below")
 

@@ -100,7 +100,7 @@ class _Check:
         self._today = today
         self._tell = tell
         self._report = Report()
-        self._asked: list[Asked] = questions(list(compile_catalogue(config.kpis, config.fields)))
+        self._asked: list[Asked] = questions(list(compile_catalogue(config)))
         self._positions: Mapping[TopicPartition, int] = {}
         self._set_aside: set[tuple[str, int, int]] = set()
 

@@ -114,12 +114,32 @@ class Recount:
         for name in TABLES:
             self._run(name)
             if name == "lead":
-                self._fold()
+                self._fold("believed")
                 self.db.execute(segment_table(self._config.policies["default"], self._config.fields))
+        self._look_back()
         for fact, column, kind in self.db.execute(
             "select table_name, column_name, data_type from duckdb_columns() where schema_name = 'fact'"
         ).fetchall():
             self._facts.setdefault(fact, {})[column] = kind
+
+    def _look_back(self) -> None:
+        """Facts with what was known of the lead at their time, where a KPI asks for them."""
+        wanted = {kpi.facts["name"]: kpi.fact for kpi in self.answers.kpis.values() if kpi.as_of == "event"}
+        if not wanted:
+            return
+        self._run("past")
+        self._fold("believed_then")
+        self.db.execute(segment_table(self._config.policies["default"], self._config.fields, "_then"))
+        self._run("as_of_event")
+        for name, then in wanted.items():
+            # A call may name a campaign for itself, which counts where its lead has none.
+            campaign = "coalesce(nullif(p.campaign, ''), f.own_campaign)" if name == "activity" else "p.campaign"
+            self.db.execute(
+                f"create or replace table fact.{then} as "
+                f"select f.* replace (coalesce(p.segment, 'unknown') as segment, p.industry as industry, "
+                f"{campaign} as campaign) "
+                f"from fact.{name} f asof left join past p on p.lead = f.lead and f.time >= p.since"
+            )
 
     def answer(self, kpi: str, grain: str, by: Sequence[str], today: date) -> Rows:
         """Every row of a KPI; stocks and trailing means as of `today`."""
@@ -160,11 +180,11 @@ class Recount:
                 from settled s where s.source = c.source and s.id = c.id
             """)
 
-    def _fold(self) -> None:
-        """The texts of believed values as conditions compare them."""
+    def _fold(self, believed: str) -> None:
+        """The texts of believed values, of a table of them, as conditions compare them."""
         self.db.execute("create or replace table folding (value varchar, folded varchar, items varchar[])")
         found = self.db.execute(
-            "select distinct value::varchar from believed where json_type(value) in ('VARCHAR', 'ARRAY')"
+            f"select distinct value::varchar from {believed} where json_type(value) in ('VARCHAR', 'ARRAY')"
         ).fetchall()
         rows = []
         for (text,) in found:

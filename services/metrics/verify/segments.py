@@ -20,8 +20,11 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def segment_table(policy: Policy, registry: FieldRegistry) -> str:
-    """The statement that makes the table `segment` (lead, segment) from `unit`, `believed` and `folding`."""
+def segment_table(policy: Policy, registry: FieldRegistry, suffix: str = "") -> str:
+    """The statement that makes the table `segment` (lead, segment) from `unit`, `believed` and `folding`.
+
+    `suffix`: of the names of all but the last, for example `_then`.
+    """
     names = sorted(frozenset().union(*(fields_in(s.when) for s in policy.segments)))
     fields = {name: f"f{n}" for n, name in enumerate(names)}
     joins = "".join(
@@ -36,9 +39,9 @@ def segment_table(policy: Policy, registry: FieldRegistry) -> str:
     )
     case = f"case{cases} else 'unknown' end" if cases else "'unknown'"
     return (
-        "create or replace table segment as with looked as ("
-        "select b.*, g.folded, g.items from believed b left join folding g on g.value = b.value::varchar) "
-        f"select u.lead, {case} as segment from unit u{joins}"
+        f"create or replace table segment{suffix} as with looked as ("
+        f"select b.*, g.folded, g.items from believed{suffix} b left join folding g on g.value = b.value::varchar) "
+        f"select u.lead, {case} as segment from unit{suffix} u{joins}"
     )
 
 

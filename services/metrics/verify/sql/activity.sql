@@ -3,7 +3,8 @@ create or replace table fact.activity as
 select e.local, d->>'rep' as rep, case name when 'call' then 'call' else d->>'channel' end as channel, l.segment,
        l.industry, coalesce(nullif(l.campaign, ''), d->>'campaign') as campaign, e.source, name as type,
        d->>'direction' as direction, coalesce(d->>'outcome', '') as outcome, 1 as n,
-       coalesce((d->>'duration_s')::bigint, 0) as total, e.time, e.id, e.lead, l.campaign as lead_campaign
+       coalesce((d->>'duration_s')::bigint, 0) as total, e.time, e.id, e.lead, l.campaign as lead_campaign,
+       d->>'campaign' as own_campaign
 from event e join lead l using (lead) where e.name in ('call', 'touch');
 
 create or replace table action as
@@ -15,15 +16,16 @@ from fact.activity
 where direction = 'outbound' and (type = 'call' or outcome not in ('opened', 'clicked', 'replied', 'bounced'));
 
 create or replace table fact.second_call as
-select local, rep, channel, segment, industry, campaign, source, n, total
+select local, rep, channel, segment, industry, campaign, source, n, total, time, lead
 from action where type = 'call' and place_of_type = 2;
 
 create or replace table fact.second_action as
-select local, rep, channel, segment, industry, campaign, source, n, total, epoch_us(time) - epoch_us(before) as took
+select local, rep, channel, segment, industry, campaign, source, n, total, epoch_us(time) - epoch_us(before) as took,
+       time, lead
 from action where place = 2;
 
 create or replace table fact.first_response as
 select timezone($zone, l.created_at) as local, a.rep, a.channel, l.segment, l.industry, l.campaign, l.origin as source,
-       1 as n, 0 as total, epoch_us(a.time) - epoch_us(l.created_at) as took
+       1 as n, 0 as total, epoch_us(a.time) - epoch_us(l.created_at) as took, l.created_at as time, lead
 from lead l join action a using (lead) where a.time >= l.created_at
 qualify row_number() over (partition by lead order by a.time, a.source, a.id) = 1;

@@ -1,7 +1,7 @@
 -- Appointments won: at their first `set`, with what is known of them over all their events.
 create or replace table fact.appointment as
 select timezone($zone, won.time) as local, a.rep, a.how_set as channel, l.segment, l.industry, l.campaign, won.source,
-       l.tier, l.rank, 1 as n, 0 as total
+       l.tier, l.rank, 1 as n, 0 as total, won.time as time, lead
 from (select d->>'appointment_id' as appointment, arg_max(lead, (time, source, id)) as lead,
              arg_min(struct_pack(time := time, source := source), (time, source, id))
                  filter (d->>'status' = 'set') as won,

@@ -61,11 +61,12 @@ changed as (
 )
 -- The team is that of the day on which the opportunity was created, as for all its other dimensions.
 select day as local, local::date as team_day, rep, owner, product, segment, industry, campaign, source, currency,
-       sign as n, sign * total as total
+       sign as n, sign * total as total, time, lead
 from changed where sign <> 0;
 
 create or replace table fact.lead as
 select timezone($zone, l.created_at) as local, l.segment, l.industry, l.campaign, l.origin as source, 1 as n, 0 as total,
+       l.created_at as time, lead,
        concat_ws('+', case when o.created then 'opportunity' end, case when o.won then 'deal' end) as outcome
 from lead l
 left join (select lead, bool_or(created is not null) as created, bool_or(coalesce(closed.status = 'won', false)) as won
