@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from services.metrics.catalogue import (
+from services.metrics.catalogue.compile import compile_catalogue
+from services.metrics.catalogue.kpis import (
     Catalogue,
     Coverage,
     Definition,
@@ -15,9 +16,8 @@ from services.metrics.catalogue import (
     Test,
     Trailing,
 )
-from services.metrics.compile import compile_catalogue
 from services.metrics.contributions.kinds import kind_of
-from services.metrics.gauges import GAUGE_DIMENSIONS
+from services.metrics.live.gauges import GAUGE_DIMENSIONS
 from shared.config import load_config
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"

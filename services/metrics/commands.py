@@ -64,7 +64,7 @@ def restated(
 @app.command()
 def rebuild() -> None:
     """Make every number anew from the stored events, while the old ones go on being answered and events are taken."""
-    from services.metrics.rebuild_command import run
+    from services.metrics.rebuild.command import run
     from shared.client import TasukiError
     from shared.terminal import fail, read_settings
 

@@ -4,14 +4,14 @@ Found by making the contributions of group after group anew, so it shows what th
 noted down beside them. Slower than asking for the number, and in pages.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 
 from services.metrics import store
-from services.metrics.catalogue import Coverage, Kpi, Ratio, Share, Simple, Trailing
+from services.metrics.catalogue.kpis import Simple, parts_of
 from services.metrics.contributions import explained, group_of
 from services.metrics.contributions.facts import Contribution
 from services.metrics.contributions.kinds import kind_of
@@ -69,23 +69,6 @@ EVENTS_OF: dict[str, tuple[str, ...]] = {
 def _event_names(facts: Iterable[str]) -> set[str] | None:
     wanted = list(facts)
     return None if any(fact not in EVENTS_OF for fact in wanted) else {n for fact in wanted for n in EVENTS_OF[fact]}
-
-
-def parts_of(kpi: Kpi) -> Mapping[str, Simple]:
-    """What a KPI is made of, by its role in it."""
-    match kpi:
-        case Simple():
-            return {"value": kpi}
-        case Ratio():
-            return {"numerator": kpi.numerator, "denominator": kpi.denominator}
-        case Coverage():
-            return {"stock": kpi.stock, "reached": kpi.reached}
-        case Share():
-            return {"part": kpi.part}
-        case Trailing():
-            return {"of": kpi.of}
-        case _:
-            raise TypeError(f"no way to explain {kpi.id}")
 
 
 class Contributors:

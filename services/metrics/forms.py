@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from services.metrics.catalogue import Kpi
+from services.metrics.catalogue.kpis import Kpi
 from services.metrics.question import Grain
 from services.metrics.restatement.closed import RestatementCause
 from shared.config.targets import Target

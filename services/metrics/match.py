@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, Protocol
 
-from services.metrics.catalogue import Measure, passes
+from services.metrics.catalogue.kpis import Measure, passes
 from services.metrics.contributions.facts import Dimensions, Fact
 from services.metrics.question import Question
 from services.metrics.selection import Selection, selection_of

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from services.metrics.catalogue import Kpi
+from services.metrics.catalogue.kpis import Kpi
 from shared.mistakes import FieldError
 from shared.web.problems import Problem
 

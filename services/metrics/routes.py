@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
-from services.metrics.catalogue import Catalogue, Kpi
+from services.metrics.catalogue.kpis import Catalogue, Kpi
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributors import Contributors, Position
 from services.metrics.forms import (
@@ -27,7 +27,7 @@ from services.metrics.match import Matcher
 from services.metrics.query import Asker, Memory
 from services.metrics.query.values import Row
 from services.metrics.question import Question, ask
-from services.metrics.rebuilder import Rebuilder
+from services.metrics.rebuild.rebuilder import Rebuilder
 from services.metrics.restatement.routes import Restatements
 from services.metrics.spreadsheet import to_csv
 from services.metrics.targets import target_of

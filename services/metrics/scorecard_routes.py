@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
-from services.metrics.catalogue import Catalogue, Kpi
+from services.metrics.catalogue.kpis import Catalogue, Kpi
 from services.metrics.forms import AsOf
 from services.metrics.query import Asker, Memory
 from services.metrics.question import Question

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from services.metrics.catalogue import Kpi, Simple, Trailing
+from services.metrics.catalogue.kpis import Kpi, Simple, Trailing
 from shared.config.targets import Target
 from shared.config.team import Member, Team
 from shared.periods import Period, is_business_day

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from services.metrics.catalogue import Measure
+from services.metrics.catalogue.kpis import Measure
 from services.metrics.question import Grain, Question
 
 Also = Literal["day", "value", "tier", "rank"]

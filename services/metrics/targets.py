@@ -5,8 +5,8 @@ from datetime import date
 
 import msgspec
 
-from services.metrics.catalogue import Catalogue
-from services.metrics.gauges import TOTAL, Sample
+from services.metrics.catalogue.kpis import Catalogue
+from services.metrics.live.gauges import TOTAL, Sample
 from shared.config.document import Document
 from shared.config.targets import Target
 from shared.periods import current_periods

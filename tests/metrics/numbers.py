@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
-from services.metrics.catalogue import Catalogue
-from services.metrics.compile import compile_catalogue
+from services.metrics.catalogue.compile import compile_catalogue
+from services.metrics.catalogue.kpis import Catalogue
 from services.metrics.contributions.rules import Rules
-from services.metrics.fold import Fold
+from services.metrics.fold.fold import Fold
 from services.metrics.query import Asker
 from services.metrics.question import Grain, Question
-from services.metrics.rebuild import rebuild
+from services.metrics.rebuild.steps import rebuild
 from shared.config import Config
 from shared.config.targets import Target
 from shared.consume import Received

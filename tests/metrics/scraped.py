@@ -3,8 +3,8 @@
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.metrics.board import Board
-from services.metrics.exporter import Exporter
+from services.metrics.live.board import Board
+from services.metrics.live.exporter import Exporter
 from shared.telemetry import Telemetry
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.metrics.contributions.kinds import FACTS
-from services.metrics.rebuild import rebuild
+from services.metrics.rebuild.steps import rebuild
 from services.metrics.verify.recount import Recount
 from shared.config import load_config
 from shared.events import Event

@@ -10,8 +10,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 
 from services.metrics import store
-from services.metrics.board import Board
-from services.metrics.gauges import Sample
+from services.metrics.live.board import Board
+from services.metrics.live.gauges import Sample
 from shared.clock import FixedClock
 from shared.config.targets import Target
 from shared.db import driver, transaction

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from services.metrics.board import Board
-from services.metrics.catalogue import Catalogue
-from services.metrics.compile import compile_catalogue
-from services.metrics.rebuild import rebuild
+from services.metrics.catalogue.compile import compile_catalogue
+from services.metrics.catalogue.kpis import Catalogue
+from services.metrics.live.board import Board
+from services.metrics.rebuild.steps import rebuild
 from services.metrics.verify.recount import RawEvent, Recount
 from shared.clock import FixedClock
 from shared.config import ConfigError, load_config

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.catalogue import Simple
+from services.metrics.catalogue.kpis import Simple
 from services.metrics.contributors import Contributors, Position
 from services.metrics.match import Matcher
 from services.metrics.question import Grain, Question

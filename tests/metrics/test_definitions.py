@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.metrics.compile import compile_catalogue
+from services.metrics.catalogue.compile import compile_catalogue
 from shared.config import ConfigError, load_config
 from tests.metrics.own import config_with, entry, folder_with
 

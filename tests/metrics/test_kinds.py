@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 
 from docs.kpis_page import FACTS as IN_WORDS
-from services.metrics.compile import compile_catalogue
+from services.metrics.catalogue.compile import compile_catalogue
 from services.metrics.contributions import contributions
 from services.metrics.contributions.facts import Amount, Dimensions, Fact
 from services.metrics.contributions.kinds import FACTS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.metrics.compile import compile_catalogue
+from services.metrics.catalogue.compile import compile_catalogue
 from services.metrics.contributions import group_of
 from services.metrics.contributions.merges import survivors
 from services.metrics.contributions.rules import Rules

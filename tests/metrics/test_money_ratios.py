@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.metrics.board import Board
+from services.metrics.live.board import Board
 from services.metrics.question import ask
 from services.metrics.verify.recount import Recount
 from shared.clock import FixedClock

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from services.metrics import store
-from services.metrics.fold import OtherRules
-from services.metrics.rebuild import Rebuild
-from services.metrics.rebuilder import Rebuilder
+from services.metrics.fold.fold import OtherRules
+from services.metrics.rebuild.rebuilder import Rebuilder
+from services.metrics.rebuild.steps import Rebuild
 from shared.db import connect, driver, transaction
 from tests.metrics.desk import Desk, call, step, utc
 from tests.metrics.numbers import Numbers

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from services.metrics import store
-from services.metrics.restated import RESTATED
+from services.metrics.fold.restated import RESTATED
 from shared.db import driver, transaction
 from shared.events import Event
 from tests.metrics.desk import Desk, call, observed, utc, void

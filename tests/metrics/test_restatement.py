@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from services.metrics import store
-from services.metrics.catalogue import Kpi
+from services.metrics.catalogue.kpis import Kpi
 from services.metrics.commands import app
 from services.metrics.match import Matcher
 from services.metrics.query import Asker, Memory

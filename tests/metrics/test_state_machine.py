@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from services.metrics.contributions.rules import Rules
-from services.metrics.rebuild import Rebuild, rebuild
+from services.metrics.rebuild.steps import Rebuild, rebuild
 from services.metrics.verify.recount import Recount
 from shared.config import load_config
 from shared.db import transaction

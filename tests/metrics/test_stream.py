@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from services.metrics.board import Board
-from services.metrics.stream import Stream
+from services.metrics.live.board import Board
+from services.metrics.live.stream import Stream
 from shared.clock import FixedClock
 from tests.metrics.desk import Desk, call, utc
 from tests.metrics.numbers import Numbers

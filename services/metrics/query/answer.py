@@ -8,7 +8,7 @@ from functools import partial
 import asyncpg
 import msgspec
 
-from services.metrics.catalogue import Coverage, Ratio, Share, Simple, Trailing
+from services.metrics.catalogue.kpis import Coverage, Ratio, Share, Simple, Trailing
 from services.metrics.distribution import Distribution
 from services.metrics.query.memory import Memory
 from services.metrics.query.sql import sums_of_cells

@@ -5,7 +5,7 @@ from datetime import date
 
 import asyncpg
 
-from services.metrics.catalogue import Exclusion, Measure
+from services.metrics.catalogue.kpis import Exclusion, Measure
 from services.metrics.query.values import Sum, Sums
 from services.metrics.question import Grain
 from services.metrics.selection import Selection

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from services.metrics.catalogue import Kpi, Ratio, Simple
+from services.metrics.catalogue.kpis import Kpi, Ratio, Simple
 from shared.money import major_units
 
 MICROSECONDS = {"seconds": 1_000_000, "days": 86_400_000_000}

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.metrics.catalogue import Kpi
+from services.metrics.catalogue.kpis import Kpi
 from services.metrics.query.values import Row
 from services.metrics.question import Question
 from shared.events import (

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.metrics import store
-from services.metrics.catalogue import Catalogue, Kpi
-from services.metrics.compile import compile_catalogue
+from services.metrics.catalogue.compile import compile_catalogue
+from services.metrics.catalogue.kpis import Catalogue, Kpi
 from services.metrics.contributions.rules import Rules
 from services.metrics.match import Matcher
 from services.metrics.query import Asker

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
-from services.metrics.catalogue import Kpi
+from services.metrics.catalogue.kpis import Kpi
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributors import Position
 from services.metrics.forms import AsOf, Restatement, RestatementsQuery

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from services.metrics.catalogue import Kpi, Simple, Trailing
+from services.metrics.catalogue.kpis import Kpi, Simple, Trailing, parts_of
 from services.metrics.contributions import explained, group_of
 from services.metrics.contributions.facts import Amount, Contribution, Fact
 from services.metrics.contributions.kinds import kind_of
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
-from services.metrics.contributors import parts_of
 from services.metrics.match import Matcher
 from services.metrics.question import Question
 from shared.events import Event

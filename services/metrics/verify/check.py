@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
-from services.metrics.compile import compile_catalogue
+from services.metrics.catalogue.compile import compile_catalogue
 from services.metrics.query import Asker
 from services.metrics.verify.live import Answered, Asked, Live, digest, questions
 from services.metrics.verify.recount import MEASURES, RawEvent, Recount

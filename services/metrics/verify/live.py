@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from services.metrics.catalogue import Kpi
+from services.metrics.catalogue.kpis import Kpi
 from services.metrics.query import Asker
 from services.metrics.question import Grain, Question
 from services.metrics.verify.recount import MEASURES

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import asyncpg
 
 from services.metrics import store
-from services.metrics.catalogue import Catalogue, Coverage, Kpi, Ratio, Share, Simple, Trailing
+from services.metrics.catalogue.kpis import Catalogue, Coverage, Kpi, Ratio, Share, Simple, Trailing
 from services.metrics.contributions.facts import Amount, Dimensions, Fact
 from services.metrics.contributions.kinds import FACTS, kind_of
 from services.metrics.match import Matcher, selected

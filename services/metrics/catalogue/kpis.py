@@ -7,10 +7,10 @@ A KPI selects facts and says what to make of them. A new KPI of a known kind is 
 - `ratio`: one KPI per another; `share`: a member's part of all; `trailing`: mean per week over the last whole weeks;
 - `coverage`: a stock per what is still missing to a target.
 
-What facts have is in contributions/kinds.py; definition_check.py holds definitions to it.
+What facts have is in contributions/kinds.py; check.py holds definitions to it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -145,3 +145,20 @@ class Catalogue:
     def get(self, kpi_id: str) -> Kpi | None:
         """The KPI, or None when there is none of this id."""
         return self._kpis.get(kpi_id)
+
+
+def parts_of(kpi: Kpi) -> Mapping[str, Simple]:
+    """What a KPI is made of, by its role in it."""
+    match kpi:
+        case Simple():
+            return {"value": kpi}
+        case Ratio():
+            return {"numerator": kpi.numerator, "denominator": kpi.denominator}
+        case Coverage():
+            return {"stock": kpi.stock, "reached": kpi.reached}
+        case Share():
+            return {"part": kpi.part}
+        case Trailing():
+            return {"of": kpi.of}
+        case _:
+            raise TypeError(f"no way to explain {kpi.id}")

@@ -12,8 +12,8 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
-from services.metrics.catalogue import Catalogue
-from services.metrics.gauges import Gauges, Members, Sample
+from services.metrics.catalogue.kpis import Catalogue
+from services.metrics.live.gauges import Gauges, Members, Sample
 from services.metrics.targets import target_samples
 from shared.clock import Clock
 from shared.config.targets import Target

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from services.metrics.board import Board, Counts, Now
-from services.metrics.counters import ACTIVITIES, ACTIVITY_LABELS, CORRECTION_LABELS, CORRECTIONS
-from services.metrics.gauges import OTHER, Sample
-from services.metrics.restated import RESTATED, RESTATED_LABELS
+from services.metrics.fold.counters import ACTIVITIES, ACTIVITY_LABELS, CORRECTION_LABELS, CORRECTIONS
+from services.metrics.fold.restated import RESTATED, RESTATED_LABELS
+from services.metrics.live.board import Board, Counts, Now
+from services.metrics.live.gauges import OTHER, Sample
 from shared.telemetry import Lines
 
 Labels = tuple[str, ...]

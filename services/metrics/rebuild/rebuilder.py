@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
 from services.metrics.contributions.rules import Rules
-from services.metrics.rebuild import rebuild
+from services.metrics.rebuild.steps import rebuild
 from shared.backoff import Backoff
 from shared.db import DatabaseUnavailable, driver, transaction
 

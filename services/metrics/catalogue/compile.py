@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from services.metrics.catalogue import (
+from services.metrics.catalogue.check import Configured, check_definition
+from services.metrics.catalogue.kpis import (
     TIME_DIMENSIONS,
     Catalogue,
     Coverage,
@@ -18,7 +19,6 @@ from services.metrics.catalogue import (
 )
 from services.metrics.contributions.kinds import FACTS, as_of_event
 from services.metrics.contributions.rules import TIER
-from services.metrics.definition_check import Configured, check_definition
 from shared.condition_check import Mistake
 from shared.config import Config, ConfigError, Document
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from services.metrics.catalogue import Definition, Exclusion, Kind, Test, Unit, passes
+from services.metrics.catalogue.kpis import Definition, Exclusion, Kind, Test, Unit, passes
 from services.metrics.contributions.kinds import FACTS, RANKS, FactKind, Values
 from shared.condition_check import Mistake
 

@@ -21,7 +21,7 @@ from services.metrics.contributions.lead import LeadState
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
 from services.metrics.contributions.units import TYING_EVENTS
-from services.metrics.grouping import joins_of
+from services.metrics.fold.grouping import joins_of
 from shared.db import driver, transaction
 from shared.events import Correction, Event
 

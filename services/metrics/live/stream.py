@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from services.metrics.board import Board, Moment, Now
-from services.metrics.gauges import Sample
+from services.metrics.live.board import Board, Moment, Now
+from services.metrics.live.gauges import Sample
 from shared.db import DatabaseUnavailable
 from shared.web import Answer, Call, Endpoint
 

@@ -10,15 +10,15 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.metrics import store
-from services.metrics.catalogue import Catalogue
+from services.metrics.catalogue.kpis import Catalogue
 from services.metrics.contributions import contributions
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import IdentityKey, by_target, truths
 from services.metrics.contributions.units import unit_of
-from services.metrics.counters import count
-from services.metrics.grouping import Join, joins_of, own_ties
-from services.metrics.restated import Restated
-from services.metrics.work import Work
+from services.metrics.fold.counters import count
+from services.metrics.fold.grouping import Join, joins_of, own_ties
+from services.metrics.fold.restated import Restated
+from services.metrics.fold.work import Work
 from shared.config.team import Team
 from shared.consume import Fresh, Received
 from shared.db import DatabaseUnavailable, driver

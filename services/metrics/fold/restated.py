@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from services.metrics.catalogue import Catalogue, Simple
+from services.metrics.catalogue.kpis import Catalogue, Simple, parts_of
 from services.metrics.contributions.facts import Contributions, Dimensions
-from services.metrics.contributors import parts_of
 from services.metrics.match import selected
 from services.metrics.store import CounterKey
 

@@ -1,0 +1,1 @@
+"""Takes batches of events into the numbers."""

@@ -1,0 +1,1 @@
+"""Makes all numbers anew beside those that are shown."""
