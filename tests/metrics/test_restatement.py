@@ -482,8 +482,9 @@ def test_the_command_lists_what_moved_with_the_number_of_causes(desk: Desk, runn
     desk.take(*recorded(AFTER, amount))
     shown = printed(told(desk, runner))
     lines = {cells[1]: cells[2:] for row in shown.splitlines() if len(cells := [c.strip() for c in row.split("│")]) > 2}
-    assert lines["calls"][:6] == ["架電数", "Calls", "1", "3", "2", "3 late, 1 correction"]
-    assert lines["pipeline_amount"][2:6] == ["100 JPY", "1,300 JPY", "1,200 JPY", "1 correction"]
+    assert lines["calls"][:4] == ["1", "3", "2", "3 late, 1 correction"]
+    assert "架電数, Calls" in lines
+    assert lines["pipeline_amount"][:4] == ["100 JPY", "1,300 JPY", "1,200 JPY", "1 correction"]
     assert "opportunities" not in lines
     assert "closed at 2026-10-31T15:00:00Z" in shown
     assert list(desk.ask("calls", "month").values()) == [3]

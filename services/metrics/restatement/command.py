@@ -124,14 +124,17 @@ def print_report(report: Report, console: Console) -> None:
         looked_at = "1 KPI" if report.kpis == 1 else f"{report.kpis} KPIs"
         console.print(f"none moved: {looked_at} of {closed}", highlight=False, soft_wrap=True)
         return
-    table = Table("KPI", "", "", title=closed)
+    table = Table(title=closed)
+    table.add_column("KPI", overflow="fold", min_width=16)  # a narrow terminal shortens nothing that is told
     for name in ("before", "now", "difference"):
-        table.add_column(name, justify="right")
-    table.add_column("causes")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("causes", overflow="fold", min_width=10)
     for kpi, row in report.lines:
         names = kpi.definition.name
         figures = (_shown(row[name], row.get("currency")) for name in ("before", "now", "difference"))
-        table.add_row(kpi.id, escape(names.ja), escape(names.en), *figures, _causes(report.causes.get(kpi.id, {})))
+        table.add_row(
+            f"{kpi.id}\n[dim]{escape(f'{names.ja}, {names.en}')}", *figures, _causes(report.causes.get(kpi.id, {}))
+        )
     console.print(table)
 
 
