@@ -38,6 +38,7 @@ TABLES = """
     insert into metrics.sides (side, shown, fingerprint)
     select 1, true, coalesce((select value from metrics.meta where name = 'fold_fingerprint'), '')
     union all select 2, false, '';
+    delete from metrics.leads where state = ''; -- rows that were made only to be locked
     -- Groups are gone through in an order that does not depend on the database's language.
     alter table metrics.events alter column lead type text collate "C";
     -- Contents are compared as they are stored; the column goes with the next release.
