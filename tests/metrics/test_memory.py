@@ -17,7 +17,7 @@ from services.metrics.store import changes
 from shared.config.team import Team
 from shared.db import driver, snapshot, transaction
 from tests.metrics.compare import BOUNDED, GRAINS, LAST_DAY
-from tests.metrics.desk import Desk, call, utc
+from tests.metrics.desk import Desk, call, utc, void
 from tests.metrics.numbers import TODAY, Numbers
 from tests.metrics.strategies import REPS, deliveries, histories
 from tests.metrics.test_any_order import examples
@@ -175,3 +175,27 @@ def test_teams_are_those_in_the_database(desk: Desk, numbers: Numbers, runner: a
             assert await both(numbers, memory, by_team) == ([row], [row])
 
     runner.run(ask())
+
+
+def test_measured_times_that_are_taken_back_are_forgotten(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:
+    memory, kpi = Memory(4), numbers.catalogue.get("days_to_second_action")
+    assert kpi is not None
+    asked = Question(kpi, "month", None, None, ("rep",))
+    batches = [
+        [call("b", utc(2026, 11, 3, 1)), call("c", utc(2026, 11, 5, 1))],
+        [call("a", utc(2026, 11, 2, 1))],  # now the second is b
+        [call("d", utc(2026, 11, 4, 1), "lead-b"), call("e", utc(2026, 11, 9, 1), "lead-b")],
+        [void("x", utc(2026, 11, 10), "e")],
+        [void("y", utc(2026, 11, 10), "b"), void("z", utc(2026, 11, 10), "c")],
+    ]
+
+    async def ask() -> list[list[float]]:
+        told = []
+        for batch in batches:
+            await numbers.take(batch)
+            remembered, summed = await both(numbers, memory, asked)
+            assert remembered == summed
+            told.append([row["value"] for row in remembered])
+        return told
+
+    assert runner.run(ask()) == [[2.0], [1.0], [3.0], [1.0], []]

@@ -9,8 +9,7 @@ import asyncpg
 import msgspec
 
 from services.metrics.catalogue.kpis import Coverage, Ratio, Share, Simple, Trailing
-from services.metrics.distribution import Distribution
-from services.metrics.query.memory import Memory
+from services.metrics.query.memory import Distributions, Memory, distributions_of
 from services.metrics.query.sql import sums_of_cells
 from services.metrics.query.values import (
     MICROSECONDS,
@@ -51,6 +50,9 @@ class Asker:
     ) -> None:
         made = partial(sums_of_cells, conn, fiscal_year_start=fiscal_year_start, cells=cells)
         self._sums: Callable[[Selection], Awaitable[Sums]] = partial(memory.sums, conn, cells=cells) if memory else made
+        self._memory = memory
+        self._conn = conn
+        self._cells = cells
         self._today = today
         self._fiscal_year_start = fiscal_year_start
         self._targets = {_whose(t): t.value for t in targets}
@@ -102,10 +104,13 @@ class Asker:
             found[tuple(key)] = Sum(held.n + added.n, held.total + points)
         return found
 
+    async def _distributions(self, selection: Selection) -> Distributions:
+        if self._memory:
+            return await self._memory.distributions(self._conn, selection, self._cells)
+        return distributions_of(await self._sums(selection))
+
     async def _durations(self, kpi: Simple, question: Question) -> dict[Key, Row]:
-        found: dict[Key, Distribution] = {}
-        for (*key, value), added in (await self._sums(selection_of(kpi.measure, question, "value"))).items():
-            found.setdefault(tuple(key), Distribution()).add(value, added.n)
+        found = await self._distributions(selection_of(kpi.measure, question, "value"))
         unit = MICROSECONDS[kpi.definition.unit]
         return {key: distribution.described(unit) for key, distribution in found.items()}
 

@@ -6,17 +6,20 @@ snapshot sees and it did not is added to it before it answers there.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 
 from services.metrics import store
+from services.metrics.distribution import Distribution, with_more
 from services.metrics.match import Matcher
 from services.metrics.query.sql import sums_of_cells
 from services.metrics.query.values import NOTHING, Sum, Sums
 from services.metrics.selection import Selection
 
+Distributions = Mapping[tuple[Any, ...], Distribution]
 SUMS_AT_MOST = 200_000
 """Over all that is remembered; some 60 MB."""
 ENTRY = 20
@@ -42,6 +45,12 @@ class Memory:
         self._forget()
         return sums
 
+    async def distributions(self, conn: asyncpg.Connection, selection: Selection, cells: str) -> Distributions:
+        """As `sums`, of a selection that also tells sums apart by measured values: those of each rest of the key."""
+        sums = await self.sums(conn, selection, cells)
+        entry = self._entries.get(selection)
+        return distributions_of(sums) if entry is None else entry.distributions(sums)
+
     def _forget(self) -> None:
         """Make room: first by what is too large to be kept beside others, then by what was asked for longest ago."""
         for selection in [s for s, entry in self._entries.items() if entry.size > self._most // 2]:
@@ -52,10 +61,16 @@ class Memory:
             held -= entry.size
 
 
+def distributions_of(sums: Sums) -> Distributions:
+    """Measured values by what they were measured of; the last part of a sum's key is the value."""
+    return with_more({}, ((key[:-1], key[-1], added.n) for key, added in sums.items()))
+
+
 class _Held(NamedTuple):
     seen: store.Seen
     sums: Sums
     matcher: Matcher
+    distributions: Distributions | None = None  # of `sums`, once they were asked for
 
 
 class _Entry:
@@ -75,7 +90,7 @@ class _Entry:
             held = self._held
             seen, told = await store.changes_since(conn, held and held.seen)
             if held and told:
-                self._held = _Held(seen, self._added(held, told), held.matcher)
+                self._held = self._added(held, told)._replace(seen=seen)
             elif held and held.seen.is_after(seen):
                 return await sums_of_cells(conn, self._selection, self._fiscal_year_start, cells)
             else:
@@ -87,12 +102,20 @@ class _Entry:
         teams = Membership(await store.membership(conn))
         return _Held(seen, sums, Matcher(teams, self._fiscal_year_start))
 
-    def _added(self, held: _Held, told: store.Told) -> Sums:
-        """New sums: the old ones may still be read by whoever asked before."""
+    def distributions(self, sums: Sums) -> Distributions:
+        """Of sums that `sums` answered."""
+        if self._held is None or self._held.sums is not sums:
+            return distributions_of(sums)
+        if self._held.distributions is None:
+            self._held = self._held._replace(distributions=distributions_of(sums))
+        return self._held.distributions or {}
+
+    def _added(self, held: _Held, told: store.Told) -> _Held:
+        """With new sums: the old ones may still be read by whoever asked before."""
         placed = [(held.matcher.key(fact, self._selection), amount) for fact, amount in told.facts]
         changed = [(key, amount) for key, amount in placed if key is not None]
         if not changed:
-            return held.sums
+            return held
         sums = dict(held.sums)
         for key, amount in changed:
             n, total = sums.get(key, NOTHING)
@@ -100,7 +123,10 @@ class _Entry:
                 sums[key] = added
             else:
                 sums.pop(key, None)
-        return sums
+        if held.distributions is None:
+            return held._replace(sums=sums)
+        more = with_more(held.distributions, ((key[:-1], key[-1], amount.n) for key, amount in changed))
+        return held._replace(sums=sums, distributions=more)
 
 
 class Membership:
