@@ -2,12 +2,12 @@
 
 import threading
 import time
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.settings import SERVICES, ServiceName
+from tests.faults.beside import Beside
 from tests.faults.client import Client
 from tests.system import System
 
@@ -35,46 +35,25 @@ class Series(NamedTuple):
     life: float
 
 
-class Watch:
-    """`with Watch(system) as watch:` scrapes until it is left, once more then, and raises what has gone wrong."""
+class Watch(Beside):
+    """`with Watch(system) as watch:` scrapes until it is left, and once more then; `scrapes`: how often."""
 
     def __init__(self, system: System) -> None:
-        self._system = system
+        super().__init__(system)
         self._highest: dict[Series, float] = {}
-        self._stop = threading.Event()
-        self._broken: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
         self.scrapes = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        if error is None and self._broken is not None:
-            raise self._broken
 
     def total(self, service: ServiceName, name: str) -> float:
         """Sum of a durable counter over its labels, as it stood when it was highest."""
         return sum(value for at, value in self._highest.items() if (at.service, at.name) == (service, name))
 
-    def _run(self) -> None:
-        client = Client(self._system)
-        try:
-            while not self._stop.is_set():
-                for service in SERVICES:
-                    self._scrape(client, service)
-                time.sleep(EVERY_S)
+    def _work(self, client: Client, stop: threading.Event) -> None:
+        while not stop.is_set():
             for service in SERVICES:
                 self._scrape(client, service)
-        except BaseException as error:  # raised where the test waits
-            self._broken = error
-        finally:
-            client.close()
+            time.sleep(EVERY_S)
+        for service in SERVICES:
+            self._scrape(client, service)
 
     def _scrape(self, client: Client, service: ServiceName) -> None:
         families = list(text_string_to_metric_families(client.get(service, "/metrics")))

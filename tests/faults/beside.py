@@ -1,0 +1,44 @@
+"""Something that goes on beside a test, in a thread."""
+
+import threading
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from tests.faults.client import Client
+from tests.system import System
+
+
+class Beside(ABC):
+    """`with X(system) as x:` does it until the block is left, and then raises what has gone wrong."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._stop = threading.Event()
+        self._broken: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    @abstractmethod
+    def _work(self, client: Client, stop: threading.Event) -> None:
+        """What is done, until `stop` is set."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if error is None and self._broken is not None:
+            raise self._broken
+
+    def _run(self) -> None:
+        client = Client(self._system)
+        try:
+            self._work(client, self._stop)
+        except BaseException as error:  # raised where the test waits
+            self._broken = error
+        finally:
+            client.close()
