@@ -220,3 +220,15 @@ def test_by_new_rules_events_are_tied_that_stood_alone(desk: Desk, runner: async
     later = runner.run(numbers.cells())
     runner.run(numbers.rebuild())
     assert runner.run(numbers.cells()) == later
+
+
+def test_a_group_that_comes_to_be_beyond_what_is_built_is_counted_once(desk: Desk, runner: asyncio.Runner) -> None:
+    numbers = desk.numbers
+    desk.take(*(call(f"c{lead}", NOON, lead) for lead in ("lead-a", "lead-y", "lead-z")))
+    rebuild = Rebuild(numbers.engine, numbers.rules, 1)
+    runner.run(rebuild.begin())
+    runner.run(rebuild.step())
+    desk.take(step("o1", NOON, "created", "lead-y"), step("o2", utc(2026, 11, 5), "won", "lead-z"))
+    live = runner.run(numbers.cells())
+    runner.run(numbers.rebuild())
+    assert runner.run(numbers.cells()) == live
