@@ -17,7 +17,7 @@ from services.metrics.catalogue.kpis import (
     Trailing,
 )
 from services.metrics.contributions.kinds import kind_of
-from services.metrics.live.gauges import GAUGE_DIMENSIONS
+from services.metrics.live.sources import GAUGE_DIMENSIONS
 from shared.config import load_config
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"

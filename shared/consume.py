@@ -249,7 +249,8 @@ class Consumer:
             await positions.count(conn, self._schema, sifted.tallies)
         batch.committed()
         now = self._clock.now()
-        self._freshness.observe_all(max(0.0, (now - event.recorded_at).total_seconds()) for _, event in sifted.new)
+        for _, event in sifted.new:
+            self._freshness.observe(max(0.0, (now - event.recorded_at).total_seconds()))
 
     async def _handle(self, conn: AsyncConnection, batch: Batch) -> Sifted:
         received, dead = understand(batch)

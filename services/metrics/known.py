@@ -1,13 +1,21 @@
 """Numbers as they were known at a time: made anew from the events recorded by then, beside the live ones."""
 
 import secrets
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.metrics import store
+from services.metrics.contributions import contributions
+from services.metrics.contributions.facts import Contributions
 from services.metrics.contributions.rules import Rules
-from services.metrics.recompute import Recomputation
+from services.metrics.contributions.truth import by_target, truths
+from shared.events import Event
+
+FETCH = 5_000
+CELLS_IN_MEMORY = 200_000
 
 
 async def cells_known_at(
@@ -18,5 +26,58 @@ async def cells_known_at(
     table = f"known_{secrets.token_hex(8)}"
     await conn.execute("set local statement_timeout = 0")
     await conn.execute(f"create temporary table {table} (like metrics.cells including all) on commit drop")
-    events = await Recomputation(engine, conn, rules, table, known_at).run()
+    events = await _Recomputation(engine, conn, rules, table, known_at).run()
     return table, events
+
+
+class _Recomputation:
+    """From the events that were recorded by `recorded_by`, into the table `cells`."""
+
+    def __init__(
+        self, engine: AsyncEngine, conn: asyncpg.Connection, rules: Rules, cells: str, recorded_by: datetime
+    ) -> None:
+        self._engine = engine
+        self._conn = conn
+        self._rules = rules
+        self._cells = cells
+        self._recorded_by = recorded_by
+        self._ids = store.DimensionIds()
+        self._changes: dict[int, Contributions] = {}
+
+    async def run(self) -> int:
+        """The number of events gone through."""
+        corrections = by_target(await store.all_corrections(self._conn, self._recorded_by))
+        done = 0
+        async for shard, events in self._by_group():
+            _, found = contributions(truths(events, corrections), self._rules)
+            self._changes.setdefault(shard, Contributions()).add_sum(found)
+            done += len(events)
+            if sum(len(c) for c in self._changes.values()) > CELLS_IN_MEMORY:
+                await self._flush()
+        await self._flush()
+        return done
+
+    async def _flush(self) -> None:
+        await store.ensure_dimensions(self._engine, self._ids, self._changes.values())
+        await store.add_cells(self._conn, self._cells, self._changes, self._ids)
+        self._changes.clear()
+
+    async def _by_group(self) -> AsyncIterator[tuple[int, list[Event]]]:
+        """Shard and events of every group."""
+        group, shard, events = "", 0, list[Event]()
+        rows = self._conn.cursor(
+            """
+            select * from metrics.events where lead <> '' and recorded_at <= $1 order by lead, shard
+            """,
+            self._recorded_by,
+            prefetch=FETCH,
+        )
+        async for row in rows:
+            if row["lead"] != group and events:
+                yield shard, events
+                events = []
+            if not events:
+                group, shard = row["lead"], row["shard"]
+            events.append(store.event_of(row))
+        if events:
+            yield shard, events

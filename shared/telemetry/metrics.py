@@ -3,8 +3,6 @@
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from shared.telemetry.bulk_histogram import BulkHistogram
-
 # `_created` series would double every counter and tell nothing that a scrape does not.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client has no types here
 
@@ -36,7 +34,7 @@ class Metrics:
             ("topic", "partition"),
             registry=registry,
         )
-        self.event_freshness = BulkHistogram(
+        self.event_freshness = Histogram(
             "tasuki_event_freshness_seconds",
             "Time from an event's recording at ingest to its commit here.",
             buckets=_FRESHNESS_BUCKETS,

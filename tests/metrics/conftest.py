@@ -11,8 +11,7 @@ from shared.db import connect
 from shared.settings import Settings
 from tests.metrics.desk import Desk
 from tests.metrics.numbers import Numbers
-
-CONFIG = Path(__file__).parents[2] / "config"
+from tests.metrics.own import CONFIG, folder_with, with_config
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +32,16 @@ def numbers(module_database_url: str, runner: asyncio.Runner) -> Iterator[Number
 @pytest.fixture
 def desk(numbers: Numbers, runner: asyncio.Runner) -> Desk:
     return Desk(numbers, runner)
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The shipped configuration with the KPIs of a company at the end of kpis.yaml: `OWN` of the test's module."""
+    return folder_with(tmp_path / "config", request.module.OWN)
+
+
+@pytest.fixture
+def company(desk: Desk, numbers: Numbers, folder: Path) -> Desk:
+    """The desk of a company that has had its KPIs from the first day."""
+    desk.numbers = with_config(numbers, load_config(folder))
+    return desk

@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 from shared.config import Config, load_config
-from tests.metrics.conftest import CONFIG
 from tests.metrics.numbers import Numbers
+
+CONFIG = Path(__file__).parents[2] / "config"
+"""The shipped configuration."""
 
 
 def entry(kpi: str, unit: str, kind: str, own: str) -> str:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from services.metrics.verify.recount import Recount
 from shared.config import load_config
 from tests.metrics.compare import BOUNDED, GRAINS, LAST_DAY, assert_same, raw
-from tests.metrics.conftest import CONFIG
 from tests.metrics.numbers import Numbers
+from tests.metrics.own import CONFIG
 from tests.metrics.strategies import deliveries, histories
 
 # Shrinking is left out: it would take minutes with a database, and the histories are small as they are.

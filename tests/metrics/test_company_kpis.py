@@ -20,10 +20,9 @@ from shared.clock import FixedClock
 from shared.config import ConfigError, load_config
 from shared.config.targets import Target
 from shared.events import Event, encode_data
-from tests.metrics.conftest import CONFIG
 from tests.metrics.desk import Desk, call, jpy, observed, step, utc, void
 from tests.metrics.numbers import Numbers
-from tests.metrics.own import entry, folder_with, with_config
+from tests.metrics.own import CONFIG, entry, with_config
 from tests.metrics.scraped import Scraper
 from tests.metrics.strategies import make
 
@@ -142,19 +141,6 @@ OTHER_KINDS = "".join(
 )
 OWN = FIVE + OTHER_KINDS
 IDS = [line.removeprefix("  - id: ") for line in OWN.splitlines() if line.startswith("  - id: ")]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The shipped configuration with the company's own KPIs at the end of kpis.yaml."""
-    return folder_with(tmp_path / "config", OWN)
-
-
-@pytest.fixture
-def company(desk: Desk, numbers: Numbers, folder: Path) -> Desk:
-    """The desk of a company that has had its KPIs from the first day."""
-    desk.numbers = with_config(numbers, load_config(folder))
-    return desk
 
 
 def touch(identity: str, lead: str, day: int, channel: str, outcome: str, **content: Any) -> Event:

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 
 from services.metrics.catalogue.kpis import Kpi, Share
 from services.metrics.live.board import Board
-from services.metrics.live.gauges import GAUGE_DIMENSIONS
+from services.metrics.live.sources import GAUGE_DIMENSIONS
 from shared.clock import FixedClock
 from shared.config.targets import Target
 from shared.events import Event

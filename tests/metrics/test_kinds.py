@@ -13,7 +13,7 @@ from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
 from shared.config import load_config
 from shared.events import Event
-from tests.metrics.conftest import CONFIG
+from tests.metrics.own import CONFIG
 from tests.metrics.strategies import histories
 
 _CONFIG = load_config(CONFIG)

@@ -15,8 +15,8 @@ from shared.config import load_config
 from shared.events import Event
 from shared.settings import Settings
 from tests.metrics.compare import raw
-from tests.metrics.conftest import CONFIG
 from tests.metrics.desk import observed, utc
+from tests.metrics.own import CONFIG
 from tests.metrics.strategies import LEADS, fields, make, times
 
 leads = st.sampled_from(["a", "b", "c", "d"])

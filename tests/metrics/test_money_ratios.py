@@ -15,7 +15,7 @@ from shared.events import Event
 from tests.metrics.compare import GRAINS, LAST_DAY, assert_same, raw
 from tests.metrics.desk import Desk, call, jpy, observed, step, utc
 from tests.metrics.numbers import Numbers
-from tests.metrics.own import entry, folder_with, with_config
+from tests.metrics.own import entry
 from tests.metrics.scraped import Scraper
 from tests.metrics.strategies import make
 
@@ -64,17 +64,6 @@ HISTORY = [
     *deal("Q", 8, usd("99.95")),
     call("c3", utc(2027, 1, 2)),
 ]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return folder_with(tmp_path / "config", OWN)
-
-
-@pytest.fixture
-def company(desk: Desk, numbers: Numbers, folder: Path) -> Desk:
-    desk.numbers = with_config(numbers, load_config(folder))
-    return desk
 
 
 def test_a_count_per_money_is_per_major_unit_of_each_currency(company: Desk) -> None:

@@ -26,9 +26,9 @@ from shared.config.team import SCORE_CAP, Member, Role, Team, TeamUnit
 from shared.periods import Period, business_days, parse_period
 from shared.telemetry import Telemetry
 from shared.web import Access, create_app, ensure_admin_key
-from tests.metrics.conftest import CONFIG
 from tests.metrics.desk import Desk, call, jpy, step, term, utc
 from tests.metrics.numbers import Numbers
+from tests.metrics.own import CONFIG
 
 KEY = "an-admin-key-of-the-tests"
 FRIDAY = datetime(2026, 11, 20, 3, tzinfo=UTC)

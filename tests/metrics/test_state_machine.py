@@ -17,8 +17,8 @@ from shared.config import load_config
 from shared.db import transaction
 from shared.events import Event
 from tests.metrics.compare import BOUNDED, GRAINS, LAST_DAY, assert_same, raw
-from tests.metrics.conftest import CONFIG
 from tests.metrics.numbers import Numbers, received
+from tests.metrics.own import CONFIG
 from tests.metrics.strategies import LEADS, correction_of, facts, make, times
 
 merged_into = st.sampled_from([*LEADS, "lead-d", None])

@@ -23,10 +23,9 @@ from shared.eventlog.port import Message
 from shared.events import ACTIVITIES, Event, to_message
 from shared.settings import Settings
 from shared.telemetry import Telemetry
-from tests.metrics.conftest import CONFIG
 from tests.metrics.desk import call, jpy, observed, step, term, utc, void
 from tests.metrics.numbers import Numbers
-from tests.metrics.own import config_with, with_config
+from tests.metrics.own import CONFIG, config_with, with_config
 from tests.metrics.strategies import make
 from tests.metrics.test_as_of_event import OWN as AS_OF_EVENT
 from tests.metrics.test_company_kpis import OWN as OF_ALL_KINDS

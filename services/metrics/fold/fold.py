@@ -57,10 +57,13 @@ class Fold:
         if not known:
             return Fresh(received, (), ())
         held = await store.stored_events(raw, known)
+        new = [r for r in received if r.event.identity not in known]
+        again = [r for r in received if r.event.identity in known]
+        same = {e.identity for _, e in again if content_digest(held[e.identity]) == content_digest(e)}
         return Fresh(
-            [r for r in received if r.event.identity not in known],
-            [r for r in received if r.event.identity in known and _says_the_same(held, r.event)],
-            [r for r in received if r.event.identity in known and not _says_the_same(held, r.event)],
+            new,
+            duplicates=[r for r in again if r.event.identity in same],
+            conflicts=[r for r in again if r.event.identity not in same],
         )
 
     async def _lock(self, conn: asyncpg.Connection, received: Sequence[Received], load: int) -> None:
@@ -172,7 +175,3 @@ class Fold:
         histories = await store.history(conn, groups)
         identities = [e.identity for events in histories.values() for e in events]
         return histories, await store.corrections_of(conn, identities)
-
-
-def _says_the_same(held: Mapping[IdentityKey, Event], event: Event) -> bool:
-    return content_digest(held[event.identity]) == content_digest(event)

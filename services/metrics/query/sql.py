@@ -6,6 +6,7 @@ from datetime import date
 import asyncpg
 
 from services.metrics.catalogue.kpis import Exclusion, Measure
+from services.metrics.contributions.kinds import as_of_event
 from services.metrics.query.values import Sum, Sums
 from services.metrics.question import Grain
 from services.metrics.selection import Selection
@@ -15,9 +16,9 @@ FROM = """
 from {cells} c
 join metrics.dimensions d on d.id = c.dimensions
 """
-MEMBERSHIP = """
+MEMBERSHIP = f"""
 left join metrics.membership m on m.rep = d.rep
-     and case when d.name in ('open_pipeline', 'open_pipeline@event')
+     and case when d.name in ('open_pipeline', '{as_of_event("open_pipeline")}')
               then date '0001-01-01' + c.value::int - 1 else c.day end
          between m.from_day and m.to_day
 """
