@@ -45,6 +45,31 @@ def migrate() -> None:
         fail(str(error))
 
 
+topics = typer.Typer(no_args_is_help=True, help="The topics on Apache Kafka.")
+app.add_typer(topics, name="topics")
+
+
+@topics.command()
+def apply() -> None:
+    """Make the topics that are missing, and set what is set otherwise (replicas in sync, retention, sizes)."""
+    import asyncio
+
+    from shared.eventlog.port import LogError
+    from shared.eventlog.topics import apply as apply_topics
+
+    settings = read_settings()
+    if settings.kafka_bootstrap_servers is None:
+        fail("TASUKI_KAFKA_BOOTSTRAP_SERVERS names no brokers; the embedded log makes its topics by itself")
+    try:
+        changes = asyncio.run(apply_topics(settings))
+    except LogError as error:
+        fail(str(error))
+    for change in changes:
+        print(f"{change.topic}: {change.what}")
+    if not changes:
+        print("all topics are as they should be")
+
+
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def keys(context: typer.Context) -> None:
     """Make, list and revoke API keys."""

@@ -25,8 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.clock import Clock, SystemClock
 from shared.config import Config, ConfigError, load_config
 from shared.db import DatabaseUnavailable, connect, transaction
-from shared.eventlog.embedded import EmbeddedLog
-from shared.eventlog.port import EventLog, LogUnavailable
+from shared.eventlog.opened import open_log
+from shared.eventlog.port import EventLog, LogError, LogUnavailable
 from shared.process import REFUSED
 from shared.settings import ServiceName, Settings
 from shared.telemetry import Collector, Telemetry
@@ -120,12 +120,17 @@ async def _run(service: ServiceName, build: Build, settings: Settings, config: C
             listening = stack.enter_context(_listen(settings.host, settings.port(service)))
             engine = connect(settings, service)
             stack.push_async_callback(engine.dispose)
-            log = await EmbeddedLog.open(settings)
+            log = await open_log(settings)
             stack.push_async_callback(log.close)
             runtime = Runtime(settings, SystemClock(), engine, log, telemetry, config, Access(engine))
             built = await build(runtime)
             return await _Process(service, runtime, built, stop).run(listening)
     except ConfigError as error:  # of a file that only this service understands, such as kpis.yaml
+        return _explain(service, [str(error)])
+    except LogUnavailable:
+        telemetry.log.exception("start_failed")
+        return 1
+    except LogError as error:  # topics that are missing, credentials that are refused
         return _explain(service, [str(error)])
     except Exception:
         telemetry.log.exception("start_failed")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ServiceName = Literal["ingest", "handoff", "metrics"]
@@ -33,6 +33,35 @@ class Settings(BaseSettings):
     timezone: str = Field("Asia/Tokyo", description="Business time zone in which periods are cut.")
     fiscal_year_start: int = Field(4, ge=1, le=12, description="First month of the fiscal year.")
     log_partitions: int = Field(12, ge=1, le=1024, description="Partitions of each topic when it is first made.")
+    kafka_bootstrap_servers: str | None = Field(
+        None, description="Brokers of Apache Kafka (host:port, ...); unset: the embedded log in PostgreSQL."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to speak to the brokers."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How the user is proved, with SASL_*."
+    )
+    kafka_sasl_username: str | None = Field(None, description="User at the brokers, with SASL_*.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="The user's password, with SASL_*.")
+    kafka_ssl_ca_file: Path | None = Field(
+        None, description="Certificate of the brokers' authority (PEM); unset: those that the machine trusts."
+    )
+    kafka_ssl_cert_file: Path | None = Field(None, description="Our own certificate (PEM), where brokers ask for one.")
+    kafka_ssl_key_file: Path | None = Field(None, description="The key of our own certificate (PEM).")
+    kafka_compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = Field(
+        "none", description="How what we write is compressed; all of these are read."
+    )
+    kafka_delivery_timeout_s: float = Field(
+        15.0, gt=0, description="Seconds until records that no broker has confirmed are told to be late; they are kept."
+    )
+    kafka_replication: int | None = Field(
+        None, ge=1, description="Replicas of each topic when `tasuki topics apply` makes it; unset: 3, or all brokers."
+    )
+    kafka_min_isr: int | None = Field(
+        None, ge=1, description="Replicas that must have a record before it counts; unset: 2 of 3, else 1."
+    )
+    kafka_retention_ms: int = Field(-1, ge=-1, description="How long topics keep events; -1: for ever.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     pool_size: int = Field(10, ge=2, description="Database connections of one service process.")
     statement_timeout_s: int = Field(30, ge=1, description="Seconds after which the server ends a statement.")

@@ -5,16 +5,16 @@ dense and in commit order, and appends to one partition follow one another. `NOT
 """
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db import DatabaseUnavailable, connect, driver, is_retryable, transaction
-from shared.eventlog.embedded_group import Membership
+from shared.db import connect, driver, transaction
+from shared.eventlog.assigned import Assigned
 from shared.eventlog.embedded_reader import EmbeddedReader, record
-from shared.eventlog.port import LogError, LogUnavailable, Message, PositionKeeper, Positions, Record, TopicPartition
+from shared.eventlog.group import Membership, log_errors
+from shared.eventlog.port import LogError, Message, PositionKeeper, Positions, Record, TopicPartition
 from shared.events import TOPICS
 from shared.notify import Notices
 from shared.outbox import pack_headers
@@ -61,7 +61,7 @@ class EmbeddedLog:
         """
         engine = connect(settings, "log", pool_size=POOL_SIZE)
         try:
-            async with _log_errors(), transaction(engine) as conn:
+            async with log_errors(), transaction(engine) as conn:
                 connection = await driver(conn)
                 await connection.execute("lock table log.partitions in share row exclusive mode")
                 known = await connection.fetchval("select max(partition) + 1 from log.partitions")
@@ -99,7 +99,7 @@ class EmbeddedLog:
             columns["headers"].append(pack_headers(message.headers))
             columns["value"].append(message.value)
             nth[partition] += 1
-        async with _log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine) as conn:
             connection = await driver(conn)
             topics = list({message.topic for message in messages})
             await connection.execute(_APPEND, list(nth), list(nth.values()), *columns.values(), CHANNEL, topics)
@@ -107,20 +107,22 @@ class EmbeddedLog:
     async def join(self, group: str, member: str, topics: Sequence[str], keeper: PositionKeeper) -> EmbeddedReader:
         ids = {at: id_ for at, id_ in self._ids.items() if at.topic in topics}
         membership = Membership(self._engine, self._notices, group, member, self._partitions, self._lease_s)
-        reader = EmbeddedReader(self._engine, self._notices.waker(CHANNEL, topics), ids, membership, keeper)
-        async with _log_errors():
+        waker = self._notices.waker(CHANNEL, topics)
+        membership.changed = waker.wake
+        reader = EmbeddedReader(self._engine, waker, ids, Assigned(membership, keeper, ids))
+        async with log_errors():
             await membership.join()
         return reader
 
     async def ends(self, topics: Sequence[str]) -> Positions:
-        async with _log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine) as conn:
             rows = await (await driver(conn)).fetch(
                 "select topic, partition, next_offset from log.partitions where topic = any($1::text[])", list(topics)
             )
         return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
     async def read(self, at: TopicPartition, offset: int, max_records: int) -> Sequence[Record]:
-        async with _log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine) as conn:
             rows = await (await driver(conn)).fetch(
                 """
                 select "offset", key, headers, value, appended_at from log.records
@@ -133,7 +135,7 @@ class EmbeddedLog:
         return [record(at, row) for row in rows]
 
     async def ping(self) -> None:
-        async with _log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine) as conn:
             await (await driver(conn)).fetchval("select 1 from log.partitions limit 1")
 
     async def close(self) -> None:
@@ -145,16 +147,3 @@ class EmbeddedLog:
             return self._ids[at]
         except KeyError:
             raise LogError(f"the log has no partition {at.partition} of topic {at.topic}") from None
-
-
-@asynccontextmanager
-async def _log_errors() -> AsyncIterator[None]:
-    """What of the database's errors a user of the log may meet with a repetition: LogUnavailable."""
-    try:
-        yield
-    except DatabaseUnavailable as error:
-        raise LogUnavailable(str(error)) from error
-    except Exception as error:
-        if is_retryable(error):
-            raise LogUnavailable(str(error)) from error
-        raise

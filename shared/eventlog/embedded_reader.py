@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import DatabaseUnavailable, driver, transaction
-from shared.eventlog.embedded_group import Membership
-from shared.eventlog.port import LogUnavailable, PositionKeeper, PositionLost, Record, TopicPartition
+from shared.eventlog.assigned import Assigned
+from shared.eventlog.group import log_errors
+from shared.eventlog.port import LogUnavailable, PositionLost, Record, TopicPartition
 from shared.notify import Waker
 from shared.outbox import unpack_headers
 
@@ -47,26 +48,22 @@ class EmbeddedReader:
         engine: AsyncEngine,
         waker: Waker,
         ids: Mapping[TopicPartition, int],
-        membership: Membership,
-        keeper: PositionKeeper,
+        assigned: Assigned,
     ) -> None:
         self._engine = engine
         self._waker = waker
         self._ids = ids
         self._at = {id_: at for at, id_ in ids.items()}
-        self._membership = membership
-        self._keeper = keeper
-        self._next: dict[TopicPartition, int] = {}
-        membership.changed = waker.wake
+        self._assigned = assigned
 
     @property
     def shards(self) -> frozenset[int]:
-        return self._membership.owned
+        return self._assigned.shards
 
     async def fetch(self, max_records: int, wait_s: float) -> Sequence[Record]:
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
-            await self._follow_membership()
+            await self._assigned.follow()
             if records := await self._read(max_records):
                 return records
             try:
@@ -77,80 +74,56 @@ class EmbeddedReader:
                 return ()
 
     async def rewind(self, shards: Collection[int]) -> None:
-        for at in [at for at in self._next if at.partition in shards]:
-            del self._next[at]
+        self._assigned.rewind(shards)
 
     async def lag(self) -> Mapping[TopicPartition, int]:
-        reached = dict(self._next)  # a fetch may run beside us
+        reached = dict(self._assigned.next)  # a fetch may run beside us
         ends = await self._ends(reached)
         return {at: ends[at] - position for at, position in reached.items()}
 
     async def close(self) -> None:
         self._waker.close()
-        try:
-            await self._membership.leave()
-        except DatabaseUnavailable as error:
-            raise LogUnavailable(str(error)) from error
-
-    async def _follow_membership(self) -> None:
-        """Give up surplus shards (no batch is in flight now), and ask where to go on in shards that we got."""
-        membership = self._membership
-        if membership.surplus:
-            try:
-                await membership.give_up(membership.surplus)
-            except DatabaseUnavailable as error:
-                raise LogUnavailable(str(error)) from error
-        owned, taken = membership.owned, frozenset(membership.taken)
-        self._next = {at: n for at, n in self._next.items() if at.partition in owned - taken}
-        missing = {at for at in self._ids if at.partition in owned} - self._next.keys()
-        if missing:
-            stored = await self._keeper.positions({at.partition for at in missing})
-            self._next.update({at: stored.get(at, 0) for at in missing})
-        membership.taken -= taken
+        await self._assigned.leave()
 
     async def _read(self, max_records: int) -> Sequence[Record]:
-        if not self._next:
+        if not self._assigned.next:
             return ()
-        ends = await self._ends(self._next)
-        backlog = {at: ends[at] - position for at, position in self._next.items()}
+        ends = await self._ends(self._assigned.next)
+        backlog = {at: ends[at] - position for at, position in self._assigned.next.items()}
         for at, size in backlog.items():
             if size < 0:
-                raise PositionLost(f"{at.topic}/{at.partition}: position {self._next[at]} is beyond the end {ends[at]}")
+                raise PositionLost(
+                    f"{at.topic}/{at.partition}: position {self._assigned.next[at]} is beyond the end {ends[at]}"
+                )
         wanted = divide(max_records, backlog)
         if not wanted:
             return ()
-        try:
-            async with transaction(self._engine) as conn:
-                rows = await (await driver(conn)).fetch(
-                    _READ,
-                    [self._ids[at] for at in wanted],
-                    [self._next[at] for at in wanted],
-                    list(wanted.values()),
-                    FETCH_BYTES // len(wanted),
-                )
-        except DatabaseUnavailable as error:
-            raise LogUnavailable(str(error)) from error
+        async with log_errors(), transaction(self._engine) as conn:
+            rows = await (await driver(conn)).fetch(
+                _READ,
+                [self._ids[at] for at in wanted],
+                [self._assigned.next[at] for at in wanted],
+                list(wanted.values()),
+                FETCH_BYTES // len(wanted),
+            )
         records = [record(self._at[row["id"]], row) for row in rows]
         self._advance(wanted, records)
         return records
 
     def _advance(self, wanted: Collection[TopicPartition], records: Sequence[Record]) -> None:
-        reached = {at: self._next[at] for at in wanted}
+        reached = {at: self._assigned.next[at] for at in wanted}
         for r in records:
             if r.offset != reached[r.at]:
                 raise PositionLost(f"{r.topic}/{r.partition}: offset {reached[r.at]} is gone, the next is {r.offset}")
             reached[r.at] += 1
         for at, position in reached.items():
-            if position == self._next[at]:
+            if position == self._assigned.next[at]:
                 raise PositionLost(f"{at.topic}/{at.partition}: offset {position} and all after it are gone")
-        self._next.update(reached)
+        self._assigned.next.update(reached)
 
     async def _ends(self, at: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        try:
-            async with transaction(self._engine) as conn:
-                rows = await (await driver(conn)).fetch(_ENDS, [self._ids[a] for a in at])
-        except DatabaseUnavailable as error:
-            raise LogUnavailable(str(error)) from error
+        async with log_errors(), transaction(self._engine) as conn:
+            rows = await (await driver(conn)).fetch(_ENDS, [self._ids[a] for a in at])
         return {self._at[row["id"]]: row["next_offset"] for row in rows}
 
 

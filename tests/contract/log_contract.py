@@ -1,15 +1,16 @@
 """What every adapter of the log must do: inherit `LogContract` and say how to open the log."""
 
 import asyncio
+import os
 import signal
+import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
-from subprocess import Popen
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from subprocess import PIPE, Popen
 
 import pytest
 
+from shared.eventlog.opened import open_log
 from shared.eventlog.port import (
     EventLog,
     LogUnavailable,
@@ -21,6 +22,7 @@ from shared.eventlog.port import (
     TopicPartition,
 )
 from shared.events import ACTIVITIES, LEADS
+from shared.settings import Settings
 
 FAR_OFF_S = 60
 """Longer than anything here takes: a test that waits so long has failed."""
@@ -61,30 +63,48 @@ async def settle(condition: Callable[[], bool], *readers: Reader) -> None:
 
 
 class LogContract:
-    """Fixtures that an adapter gives: `opened` opens the log as one more process would; `member_process` starts a
-    process that joins a group; `unreachable` is a log that cannot be reached. A silent member is gone after 2 s."""
+    """Fixtures that an adapter gives: `settings` of a log without records, in which a silent member is gone after 2 s;
+    `broken` makes it unreachable."""
 
     @pytest.fixture
-    def opened(self) -> Callable[[], AbstractAsyncContextManager[EventLog]]:
+    def settings(self) -> Settings:
         raise NotImplementedError
 
     @pytest.fixture
-    def member_process(self) -> Callable[[str, str], Popen[str]]:
+    def broken(self) -> Callable[[], Awaitable[None]]:
         raise NotImplementedError
 
     @pytest.fixture
-    def broken(self) -> Callable[[EventLog], Awaitable[None]]:
-        raise NotImplementedError
+    def member_process(self, settings: Settings) -> Iterator[Callable[[str, str], Popen[str]]]:
+        """Starts a process that joins a group."""
+        said = settings.model_dump(exclude_unset=True, mode="json")
+        environment = os.environ | {f"TASUKI_{name.upper()}": str(value) for name, value in said.items()}
+        started: list[Popen[str]] = []
+
+        def start(group: str, member: str) -> Popen[str]:
+            command = [sys.executable, "-m", "tests.contract.member", group, member]
+            started.append(process := Popen(command, stdout=PIPE, text=True, env=environment))
+            assert process.stdout is not None
+            assert process.stdout.readline() == "joined\n"
+            return process
+
+        yield start
+        for process in started:
+            process.kill()
+            process.communicate()
 
     @pytest.fixture
-    async def log(self, opened: Any) -> AsyncIterator[EventLog]:
-        async with opened() as log:
-            yield log
+    async def log(self, settings: Settings) -> AsyncIterator[EventLog]:
+        log = await open_log(settings)
+        yield log
+        await log.close()
 
     @pytest.fixture
-    async def other(self, opened: Any) -> AsyncIterator[EventLog]:
-        async with opened() as log:
-            yield log
+    async def other(self, settings: Settings) -> AsyncIterator[EventLog]:
+        """The log as another process opens it."""
+        log = await open_log(settings)
+        yield log
+        await log.close()
 
     async def test_a_record_is_what_was_written(self, log: EventLog) -> None:
         headers = (("ce_id", "é".encode()), ("empty", b""), ("binary", bytes(range(256))))
@@ -269,10 +289,10 @@ class LogContract:
         await a.close()
 
     async def test_a_log_that_cannot_be_reached_says_so(
-        self, log: EventLog, broken: Callable[[EventLog], Awaitable[None]]
+        self, log: EventLog, broken: Callable[[], Awaitable[None]]
     ) -> None:
         await log.ping()
-        await broken(log)
+        await broken()
         with pytest.raises(LogUnavailable):
             await log.ping()
         with pytest.raises(LogUnavailable):

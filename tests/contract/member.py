@@ -1,16 +1,17 @@
-"""A process that is a member of a group of the embedded log: `python -m tests.contract.member URL GROUP MEMBER`."""
+"""A process that is a member of a group of the log that its environment names: `python -m tests.contract.member GROUP
+MEMBER`."""
 
 import asyncio
 import sys
 
-from shared.eventlog.embedded import EmbeddedLog
+from shared.eventlog.opened import open_log
 from shared.events import LEADS
 from shared.settings import Settings
 from tests.contract.log_contract import Keeper
 
 
-async def main(url: str, group: str, member: str) -> None:
-    log = await EmbeddedLog.open(Settings(database_url=url, consumer_lease_s=2))
+async def main(group: str, member: str) -> None:
+    log = await open_log(Settings())
     reader = await log.join(group, member, [LEADS], Keeper())
     print("joined", flush=True)
     while True:

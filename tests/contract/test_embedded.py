@@ -1,18 +1,15 @@
 """The embedded log keeps the contract, and what only it promises."""
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from shared.eventlog.embedded import EmbeddedLog
-from shared.eventlog.embedded_group import fair_share
 from shared.eventlog.embedded_reader import FETCH_BYTES, divide
+from shared.eventlog.group import fair_share
 from shared.eventlog.port import (
     EventLog,
     LogError,
@@ -28,43 +25,21 @@ from shared.settings import Settings
 from tests.contract.log_contract import Keeper, LogContract, message
 
 
-def settings(url: str) -> Settings:
+def settings_of(url: str) -> Settings:
     return Settings(database_url=url, consumer_lease_s=2)
 
 
 class TestEmbeddedLog(LogContract):
     @pytest.fixture
-    def opened(self, database_url: str) -> Callable[[], AbstractAsyncContextManager[EventLog]]:
-        @asynccontextmanager
-        async def open_log() -> AsyncIterator[EventLog]:
-            log = await EmbeddedLog.open(settings(database_url))
-            yield log
-            await log.close()
-
-        return open_log
+    def settings(self, database_url: str) -> Settings:
+        return settings_of(database_url)
 
     @pytest.fixture
-    def member_process(self, database_url: str) -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
-        started: list[subprocess.Popen[str]] = []
-
-        def start(group: str, member: str) -> subprocess.Popen[str]:
-            command = [sys.executable, "-m", "tests.contract.member", database_url, group, member]
-            started.append(process := subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-            assert process.stdout is not None
-            assert process.stdout.readline() == "joined\n"
-            return process
-
-        yield start
-        for process in started:
-            process.kill()
-            process.communicate()
-
-    @pytest.fixture
-    def broken(self, postgres_url: str, database_url: str) -> Iterator[Callable[[EventLog], Awaitable[None]]]:
+    def broken(self, postgres_url: str, database_url: str) -> Iterator[Callable[[], Awaitable[None]]]:
         """Has the database refuse connections and ends those that are there."""
         name = urlsplit(database_url).path[1:]
 
-        async def lock_out(_log: EventLog) -> None:
+        async def lock_out() -> None:
             await execute(postgres_url, f'alter database "{name}" with allow_connections false')
             await execute(
                 postgres_url,
@@ -84,7 +59,7 @@ async def execute(url: str, statement: str) -> None:
 
 
 async def test_a_fetch_is_bounded_in_bytes_and_takes_at_least_one_record(database_url: str) -> None:
-    log = await EmbeddedLog.open(settings(database_url))
+    log = await EmbeddedLog.open(settings_of(database_url))
     size = FETCH_BYTES // 4
     for _ in range(6):
         await log.append([Message(LEADS, "lead", (), bytes(size))])
@@ -100,7 +75,7 @@ async def test_a_fetch_is_bounded_in_bytes_and_takes_at_least_one_record(databas
 
 
 async def test_records_that_are_gone_are_not_skipped(database_url: str) -> None:
-    log = await EmbeddedLog.open(settings(database_url))
+    log = await EmbeddedLog.open(settings_of(database_url))
     await log.append([message("lead", n) for n in range(10)])
     await execute(database_url, 'delete from log.records where "offset" < 5')
     reader = await log.join("group", "a", [LEADS], Keeper())
@@ -124,7 +99,7 @@ async def test_the_number_of_partitions_is_settled_once(database_url: str) -> No
 
 
 async def test_a_reader_survives_the_loss_of_its_connections(database_url: str) -> None:
-    log = await EmbeddedLog.open(settings(database_url))
+    log = await EmbeddedLog.open(settings_of(database_url))
     reader = await log.join("group", "a", [LEADS], Keeper())
     waiting = asyncio.create_task(fetch_in_spite_of_outages(reader))
     await asyncio.wait({waiting}, timeout=0.3)

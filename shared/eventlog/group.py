@@ -1,4 +1,4 @@
-"""Consumer groups of the embedded log: who is a member, and which shards each holds.
+"""Consumer groups: who is a member, and which shards each holds. Both adapters of the log use them, see decision 10.
 
 Members and leases are rows. Each member keeps its row fresh and, under the group's lock, takes free shards up to its
 fair share; who holds more than that gives the surplus up between two batches. A member is gone when its row is older
@@ -7,13 +7,15 @@ than the lease by the database's clock, or its listening connection has died wit
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db import driver, is_outage, transaction
+from shared.db import DatabaseUnavailable, driver, is_outage, is_retryable, transaction
+from shared.eventlog.port import LogUnavailable
 from shared.notify import BACKEND, Notices
 
 HEARTBEAT_S = 1.0
@@ -200,3 +202,16 @@ def fair_share(members: list[str], member: str, shards: int) -> int:
     """How many shards a member should hold; the first of the (sorted) members hold one more when it does not divide."""
     each, rest = divmod(shards, len(members))
     return each + (members.index(member) < rest)
+
+
+@asynccontextmanager
+async def log_errors() -> AsyncIterator[None]:
+    """What of the database's errors a user of the log may meet with a repetition: LogUnavailable."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise LogUnavailable(str(error)) from error
+    except Exception as error:
+        if is_retryable(error):
+            raise LogUnavailable(str(error)) from error
+        raise

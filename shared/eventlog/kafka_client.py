@@ -1,0 +1,166 @@
+"""How Tasuki speaks to Apache Kafka: every client setting that matters, in one place, and what its errors mean."""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    ConsumerStoppedError,
+    GroupAuthorizationFailedError,
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+    UnsupportedSaslMechanismError,
+)
+
+from shared.eventlog.port import LogError, LogUnavailable, Record, TopicPartition
+from shared.settings import Settings
+
+REQUEST_TIMEOUT_S = 5.0
+"""How long a broker may take for one answer."""
+FETCH_WAIT_MS = 100
+"""How long a broker holds back the answer to a fetch when it has nothing: a partition that has just been emptied is not
+asked for again before the fetch of the others has come back."""
+FETCH_BYTES = 16 * 1024 * 1024
+PARTITION_FETCH_BYTES = 1024 * 1024
+"""What waits in memory is bounded by this, for each partition; a larger record still comes, alone."""
+MESSAGE_BYTES = 4 * 1024 * 1024
+"""Greatest record of a topic: an event of 1 MiB, and its dead letter with what is told about it."""
+BATCH_BYTES = 256 * 1024
+
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+"""What matters reaches us as an exception; its own lines come at every try of a long outage."""
+
+_TO_BE_MENDED = (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+    UnsupportedSaslMechanismError,
+)
+"""Waiting alone does not help: somebody has to change a setting, here or on the broker."""
+
+
+def make_consumer(settings: Settings) -> AIOKafkaConsumer:
+    """A consumer without a group, whose partitions and positions are given to it: the database's positions hold, the
+    broker keeps none, and nobody jumps to the latest record when a position is not there any more."""
+    return AIOKafkaConsumer(
+        **_common(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        check_crcs=True,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        fetch_max_bytes=FETCH_BYTES,
+        max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+    )
+
+
+def make_producer(settings: Settings) -> AIOKafkaProducer:
+    """A producer whose records are on all replicas in sync when they are confirmed, in their order, each once as long
+    as it lives."""
+    return AIOKafkaProducer(
+        **_common(settings),
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=0,  # a batch is complete when it is handed over
+        max_batch_size=BATCH_BYTES,
+        max_request_size=MESSAGE_BYTES,
+        compression_type=None if settings.kafka_compression == "none" else settings.kafka_compression,
+    )
+
+
+def make_admin(settings: Settings) -> AIOKafkaAdminClient:
+    """For topics and their configuration."""
+    return AIOKafkaAdminClient(**_common(settings))
+
+
+def _common(settings: Settings) -> dict[str, Any]:
+    secure = settings.kafka_security_protocol.endswith("SSL")
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "client_id": "tasuki",
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": _ssl_context(settings) if secure else None,
+        "request_timeout_ms": int(REQUEST_TIMEOUT_S * 1000),
+        "metadata_max_age_ms": 60_000,
+        "retry_backoff_ms": 100,
+        "connections_max_idle_ms": 540_000,
+    }
+    if settings.kafka_security_protocol.startswith("SASL"):
+        password = settings.kafka_sasl_password
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": password.get_secret_value() if password else None,
+        }
+    return options
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    """TLS with the authority's certificate given (or the machine's), and our own certificate where the broker wants
+    one. Raises LogError."""
+    try:
+        context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_file)
+        if settings.kafka_ssl_cert_file is not None:
+            context.load_cert_chain(settings.kafka_ssl_cert_file, settings.kafka_ssl_key_file)
+    except OSError as error:  # an SSLError is one, too
+        raise LogError(f"the certificates of TASUKI_KAFKA_SSL_* cannot be used: {error}") from error
+    return context
+
+
+@asynccontextmanager
+async def kafka_errors() -> AsyncIterator[None]:
+    """What goes wrong with Kafka as errors of the port."""
+    try:
+        yield
+    except _TO_BE_MENDED as error:
+        raise LogError(_words(error)) from error
+    except (KafkaError, ConsumerStoppedError, OSError) as error:  # a TimeoutError is an OSError
+        raise LogUnavailable(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    text = str(error) or "no answer in time"
+    return f"Kafka: {type(error).__name__.removesuffix('Error')}: {text.removeprefix(type(error).__name__ + ': ')}"
+
+
+def to_record(found: ConsumerRecord) -> Record:
+    """A record of aiokafka as one of the port. A key that is no UTF-8 keeps what of it can be read."""
+    return Record(
+        found.topic,
+        found.partition,
+        found.offset,
+        None if found.key is None else found.key.decode(errors="replace"),
+        tuple((name, value or b"") for name, value in found.headers),
+        found.value,
+        datetime.fromtimestamp(max(0, found.timestamp) / 1000, UTC),
+    )
+
+
+def to_kafka(at: TopicPartition) -> KafkaPartition:
+    """The port's partition as aiokafka names it."""
+    return KafkaPartition(at.topic, at.partition)
+
+
+def from_kafka(at: KafkaPartition) -> TopicPartition:
+    """The inverse of to_kafka."""
+    return TopicPartition(at.topic, at.partition)

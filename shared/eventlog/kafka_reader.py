@@ -1,0 +1,164 @@
+"""Reading Kafka as a member of a group."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import OffsetOutOfRangeError
+
+from shared.eventlog.assigned import Assigned
+from shared.eventlog.kafka_client import from_kafka, kafka_errors, to_kafka, to_record
+from shared.eventlog.port import LogUnavailable, PositionLost, Positions, Record, TopicPartition
+
+LOOK_S = 0.2
+"""How often a waiting fetch looks whether its shards have changed."""
+QUIET_S = 10.0
+"""A client that has given nothing for so long, although there are records, is made anew (it may stall silently)."""
+STOP_WITHIN_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class KafkaReader:
+    """The port `Reader` on Kafka."""
+
+    def __init__(self, make: Callable[[], AIOKafkaConsumer], assigned: Assigned) -> None:
+        self._make = make
+        self._assigned = assigned
+        self._consumer: AIOKafkaConsumer | None = None
+        self._turn = 0
+        self._heard_at = time.monotonic()
+        self._suspected = False
+
+    @property
+    def shards(self) -> frozenset[int]:
+        return self._assigned.shards
+
+    async def fetch(self, max_records: int, wait_s: float) -> Sequence[Record]:
+        deadline = time.monotonic() + wait_s
+        while True:
+            fresh = await self._assigned.follow()
+            async with kafka_errors():
+                consumer = await self._placed(fresh)
+                left_s = deadline - time.monotonic()
+                records = await self._take(consumer, max_records, max(0.0, min(LOOK_S, left_s)))
+            if records:
+                self._heard_at, self._suspected = time.monotonic(), False
+                return records
+            if left_s <= 0:
+                await self._look_for_a_stall()
+                return ()
+
+    async def rewind(self, shards: Collection[int]) -> None:
+        self._assigned.rewind(shards)
+
+    async def lag(self) -> Mapping[TopicPartition, int]:
+        reached = dict(self._assigned.next)  # a fetch may run beside us
+        if self._consumer is None or not reached:
+            return {}
+        async with kafka_errors():
+            ends = await _ends(self._consumer, reached)
+        return {at: max(0, ends[at] - position) for at, position in reached.items()}
+
+    async def close(self) -> None:
+        await self._drop()
+        await self._assigned.leave()
+
+    async def _placed(self, fresh: frozenset[TopicPartition]) -> AIOKafkaConsumer:
+        """The consumer, standing where it has to go on. fresh: partitions whose position has just been asked for."""
+        consumer, positions = self._consumer, self._assigned.next
+        if consumer is None:
+            consumer = await self._started()
+        assignment = {from_kafka(at) for at in consumer.assignment()}
+        if assignment != positions.keys():
+            fresh = frozenset(positions)  # an assignment forgets where it was
+        if fresh:
+            await self._check(consumer, {at: positions[at] for at in fresh})
+        if assignment != positions.keys():
+            consumer.assign([to_kafka(at) for at in positions])
+        for at in fresh:
+            consumer.seek(to_kafka(at), positions[at])
+        return consumer
+
+    async def _take(self, consumer: AIOKafkaConsumer, max_records: int, wait_s: float) -> Sequence[Record]:
+        """What has come, at most `max_records`: a share of each partition, then more of those that have more."""
+        positions = self._assigned.next
+        if not positions:
+            await asyncio.sleep(wait_s)
+            return ()
+        at = list(positions)
+        self._turn = (self._turn + 1) % len(at)
+        share = max(1, max_records // len(at))
+        records = await self._get(consumer, min(share, max_records), wait_s)
+        for partition in at[self._turn :] + at[: self._turn] if records else ():
+            if (room := max_records - len(records)) > 0:
+                records += await self._get(consumer, min(share, room), 0, partition)
+        if records and (room := max_records - len(records)) > 0:
+            records += await self._get(consumer, room, 0)
+        positions.update({record.at: record.offset + 1 for record in records})
+        return records
+
+    async def _get(
+        self, consumer: AIOKafkaConsumer, most: int, wait_s: float, *partitions: TopicPartition
+    ) -> list[Record]:
+        try:
+            found = await consumer.getmany(
+                *(to_kafka(at) for at in partitions), timeout_ms=int(wait_s * 1000), max_records=most
+            )
+        except OffsetOutOfRangeError as error:
+            raise PositionLost(f"the position is not in the log any more: {error}") from error
+        return [to_record(record) for records in found.values() for record in records]
+
+    async def _check(self, consumer: AIOKafkaConsumer, positions: Positions) -> None:
+        """Raises PositionLost when a position lies outside what the log holds: nothing is skipped in silence."""
+        first = await consumer.beginning_offsets([to_kafka(at) for at in positions])
+        ends = await _ends(consumer, positions)
+        for at, position in positions.items():
+            if position < first[to_kafka(at)]:
+                raise PositionLost(
+                    f"{at.topic}/{at.partition}: offset {position} is gone, the first is {first[to_kafka(at)]}"
+                )
+            if position > ends[at]:
+                raise PositionLost(f"{at.topic}/{at.partition}: position {position} is beyond the end {ends[at]}")
+
+    async def _look_for_a_stall(self) -> None:
+        """Raises LogUnavailable, and drops the client, when records are there and none come."""
+        if time.monotonic() - self._heard_at < QUIET_S:
+            return
+        lag = sum((await self.lag()).values())
+        if lag == 0:
+            self._heard_at, self._suspected = time.monotonic(), False
+            return
+        if not self._suspected:  # they may have come just now
+            self._suspected = True
+            return
+        await self._drop()
+        self._heard_at, self._suspected = time.monotonic(), False
+        raise LogUnavailable(f"Kafka has {lag} records and gave none for {QUIET_S:g} s: the client is made anew")
+
+    async def _started(self) -> AIOKafkaConsumer:
+        consumer = self._make()
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._consumer = consumer
+        return consumer
+
+    async def _drop(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await consumer.stop()
+        except TimeoutError:
+            _log.warning("a Kafka client did not stop in time")
+
+
+async def _ends(consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    found = await consumer.end_offsets([to_kafka(at) for at in partitions])
+    return {from_kafka(at): end for at, end in found.items()}
