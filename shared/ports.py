@@ -1,4 +1,4 @@
-"""Whether the services' ports are free, before anything is started in vain."""
+"""Whether ports are free, before anything is started in vain."""
 
 import errno
 import socket
@@ -7,7 +7,7 @@ from shared.settings import SERVICES, Settings
 
 
 class PortError(Exception):
-    """A service cannot listen where it should; the message names the setting to change."""
+    """Something cannot listen where it should; the message names the setting to change."""
 
 
 def require_free_ports(settings: Settings) -> None:
@@ -18,10 +18,11 @@ def require_free_ports(settings: Settings) -> None:
         if port in owner:
             raise PortError(f"{owner[port]} and {setting} are both {port}: give each service a port of its own.")
         owner[port] = setting
-        _try(settings.host, port, setting)
+        require_free_port(settings.host, port, setting)
 
 
-def _try(host: str, port: int, setting: str) -> None:
+def require_free_port(host: str, port: int, setting: str) -> None:
+    """Raises PortError when an address cannot be used; `setting` is what the user may change."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as error:

@@ -1,0 +1,45 @@
+"""Where the brokers' program is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_HOME = Path(".cache/kafka")
+"""Where `deploy/kafka/install.sh` puts it."""
+
+_JVM = (
+    "-Xmx384m",
+    "-XX:TieredStopAtLevel=1",  # starts a quarter faster; a broker waits for disk and network more than it computes
+    "-XX:-UsePerfData",  # a file for each process in the system's temporary folder
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+)
+
+
+class BrokerError(Exception):
+    """A private broker cannot be run; the message says what to do, or what the broker said last."""
+
+
+@dataclass(frozen=True)
+class Install:
+    """A Java and the jars of Kafka."""
+
+    java: str
+    jars: Path
+
+    def command(self, program: str, *arguments: str, properties: Mapping[str, str] | None = None) -> list[str]:
+        """The command that runs a class of Kafka with system properties of Java."""
+        given = [f"-D{name}={value}" for name, value in (properties or {}).items()]
+        return [self.java, *_JVM, *given, "-cp", f"{self.jars}/*", program, *arguments]
+
+
+def find_install(home: Path) -> Install:
+    """What `deploy/kafka/install.sh` has put into `home`; BrokerError when it is not there or not complete."""
+    home = home.absolute()
+    if not (home / "pom.xml").exists() or not (home / "java").exists():  # the script writes them last
+        raise BrokerError(f"There is no Kafka in {home}: run deploy/kafka/install.sh, or set TASUKI_KAFKA_HOME.")
+    java = (home / "java").read_text().strip()
+    if not Path(java).exists():
+        raise BrokerError(f"{java}, which Kafka was to run on, is gone: run deploy/kafka/install.sh again.")
+    return Install(java, home / "jars")
