@@ -83,7 +83,7 @@ def _consumer(runtime: Runtime, rules: Rules, catalogue: Catalogue, name: str) -
         schema=SCHEMA,
         group=SCHEMA,
         topics=TOPICS,
-        handler=Fold(runtime.engine, rules, runtime.config.team, catalogue),
+        handler=Fold(runtime.engine, rules, runtime.config.team, catalogue, lambda: runtime.log.partitions),
         settings=runtime.settings,
         clock=runtime.clock,
         telemetry=runtime.telemetry,

@@ -39,6 +39,7 @@ from shared.events.common import (
 from shared.events.envelope import (
     Event,
     content_digest,
+    data_of,
     decode_data,
     encode_data,
     from_record,
@@ -130,6 +131,7 @@ __all__ = [
     "Undecodable",
     "check_times",
     "content_digest",
+    "data_of",
     "decode_data",
     "encode_data",
     "from_record",

@@ -1,6 +1,11 @@
-"""The CloudEvents 1.0 envelope, and how an event stands in the log: binary mode, attributes as `ce_*` headers."""
+"""The CloudEvents 1.0 envelope, and how an event stands in the log.
+
+We write binary mode: attributes as `ce_*` headers, the value is the data. Other producers may also use structured mode:
+one JSON object with attributes and data as the value.
+"""
 
 import hashlib
+from base64 import b64decode
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,6 +16,10 @@ from shared.events.types import TOPIC_OF, TYPES
 
 _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
 _ENCODER = msgspec.json.Encoder()
+_ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time")
+STRUCTURED = b"application/cloudevents+json"
+"""Media type of structured mode."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,33 +99,67 @@ def _headers(event: Event) -> tuple[tuple[str, bytes], ...]:
 
 def from_record(record: Record) -> Event:
     """The event in a record of the log. Raises Undecodable."""
+    attributes, data = _structured(record) if is_structured(record) else _binary(record)
+    missing = [name for name in _REQUIRED if not attributes.get(name)]
+    if missing:
+        raise Undecodable("missing_attribute", ", ".join(missing))
+    if attributes.get("ce_specversion", "1.0") != "1.0":
+        raise Undecodable("unknown_version", f"CloudEvents {attributes['ce_specversion']}")
+    prefix, _, version = attributes["ce_type"].rpartition(".")
+    if not prefix.startswith("tasuki."):
+        raise Undecodable("unknown_type", attributes["ce_type"])
+    if version != "v1":
+        raise Undecodable("unknown_version", attributes["ce_type"])
+    time = parse_time(attributes["ce_time"])
+    recorded = attributes.get("ce_recordedtime")
+    return Event(
+        id=attributes["ce_id"],
+        source=attributes["ce_source"],
+        name=prefix.removeprefix("tasuki."),
+        time=time,
+        subject=attributes.get("ce_subject", ""),
+        key=attributes.get("ce_partitionkey") or record.key or "",
+        recorded_at=parse_time(recorded) if recorded else record.appended_at,
+        data=decode_data(prefix.removeprefix("tasuki."), data),
+        traceparent=attributes.get("ce_traceparent"),
+    )
+
+
+def is_structured(record: Record) -> bool:
+    """Whether the record's value is a whole event, not only its data."""
+    return any(name == "content-type" and value.startswith(STRUCTURED) for name, value in record.headers)
+
+
+def data_of(record: Record) -> bytes:
+    """The JSON of an event's data in a record that `from_record` has understood."""
+    return _structured(record)[1] if is_structured(record) else record.value or b""
+
+
+def _binary(record: Record) -> tuple[dict[str, str], bytes]:
+    """Attributes by the names of their headers, and the data."""
     if record.value is None:
         raise Undecodable("null_value", "the record has no value")
     try:
-        headers = {name: value.decode() for name, value in record.headers}
+        return {name: value.decode() for name, value in record.headers}, record.value
     except UnicodeDecodeError as error:
         raise Undecodable("invalid_headers", str(error)) from error
-    missing = [h for h in ("ce_id", "ce_source", "ce_type", "ce_time") if not headers.get(h)]
-    if missing:
-        raise Undecodable("missing_attribute", ", ".join(missing))
-    prefix, _, version = headers["ce_type"].rpartition(".")
-    if not prefix.startswith("tasuki."):
-        raise Undecodable("unknown_type", headers["ce_type"])
-    if version != "v1":
-        raise Undecodable("unknown_version", headers["ce_type"])
-    time = parse_time(headers["ce_time"])
-    recorded = headers.get("ce_recordedtime")
-    return Event(
-        id=headers["ce_id"],
-        source=headers["ce_source"],
-        name=prefix.removeprefix("tasuki."),
-        time=time,
-        subject=headers.get("ce_subject", ""),
-        key=headers.get("ce_partitionkey") or record.key or "",
-        recorded_at=parse_time(recorded) if recorded else record.appended_at,
-        data=decode_data(prefix.removeprefix("tasuki."), record.value),
-        traceparent=headers.get("ce_traceparent"),
-    )
+
+
+def _structured(record: Record) -> tuple[dict[str, str], bytes]:
+    """As _binary, from one JSON object. Its data may be JSON, or JSON in base64."""
+    try:
+        members = _ENVELOPE.decode(record.value or b"null")
+        attributes = {f"ce_{name}": value for name, raw in members.items() if isinstance(value := _simple(raw), str)}
+        if "data_base64" in members:
+            return attributes, b64decode(attributes["ce_data_base64"], validate=True)
+    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError) as error:
+        raise Undecodable("invalid_envelope", f"no CloudEvent in JSON: {error}") from error
+    return attributes, bytes(members.get("data", b"null"))
+
+
+def _simple(raw: msgspec.Raw) -> object:
+    """The value of an attribute; data and whatever else is no string mean nothing here."""
+    return msgspec.json.decode(raw) if bytes(raw)[:1] == b'"' else None
 
 
 def rfc3339(moment: datetime) -> str:

@@ -48,7 +48,7 @@ class Numbers:
             self.catalogue.as_of_event,
         )
         self._team = config.team
-        self.fold = Fold(engine, self.rules, config.team, self.catalogue)
+        self.fold = Fold(engine, self.rules, config.team, self.catalogue, lambda: 12)
 
     async def reset(self) -> None:
         """Forget everything."""
@@ -65,13 +65,14 @@ class Numbers:
 
     def restart(self) -> None:
         """As a new process: what it remembered of a database that is gone, or never came to be, must not help it."""
-        self.fold = Fold(self.engine, self.rules, self._team, self.catalogue)
+        self.fold = Fold(self.engine, self.rules, self._team, self.catalogue, lambda: 12)
 
-    async def take(self, batch: Sequence[Event]) -> None:
-        """One batch in one transaction, as the consumer hands it over: no identity twice in one call."""
+    async def take(self, batch: Sequence[Event], shard: int | None = None) -> None:
+        """One batch in one transaction, as the consumer hands it over: no identity twice in one call. shard: where the
+        events stand; unless given, where they are at home."""
         once = list({event.identity: event for event in batch}.values())
         async with transaction(self.engine) as conn:
-            fresh = await self.fold.fresh(conn, [received(event) for event in once])
+            fresh = await self.fold.fresh(conn, [received(event, shard) for event in once])
             assert not fresh.conflicts
             await self.fold.handle(conn, fresh.new)
 
@@ -120,8 +121,8 @@ class Numbers:
             return await asker.answer(question)
 
 
-def received(event: Event, offset: int = 0) -> Received:
+def received(event: Event, shard: int | None = None) -> Received:
     """The event as it comes from the log."""
-    partition = partition_of(event.key, 12)
-    record = Record(TOPIC_OF[event.name], partition, offset, event.key, (), encode_data(event.data), event.recorded_at)
+    partition = partition_of(event.key, 12) if shard is None else shard
+    record = Record(TOPIC_OF[event.name], partition, 0, event.key, (), encode_data(event.data), event.recorded_at)
     return Received(record, event)

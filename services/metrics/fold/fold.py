@@ -4,7 +4,7 @@ Everything happens in the consumer's one transaction. Most batches touch only th
 one another; a batch with corrections, or with something that may tie groups together, reaches beyond and runs alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,7 +22,8 @@ from services.metrics.fold.work import Work
 from shared.config.team import Team
 from shared.consume import Fresh, Received
 from shared.db import DatabaseUnavailable, driver
-from shared.events import Correction, Event, content_digest
+from shared.events import Correction, Event, content_digest, data_of
+from shared.partition import partition_of
 
 
 class OtherRules(DatabaseUnavailable):
@@ -35,8 +36,12 @@ class OtherRules(DatabaseUnavailable):
 class Fold:
     """The handler of the metrics consumer."""
 
-    def __init__(self, engine: AsyncEngine, rules: Rules, team: Team, catalogue: Catalogue) -> None:
+    def __init__(
+        self, engine: AsyncEngine, rules: Rules, team: Team, catalogue: Catalogue, partitions: Callable[[], int]
+    ) -> None:
+        """partitions: of each topic of the log, once that is reached."""
         self._engine = engine
+        self._partitions = partitions
         self._rules = rules
         self.team = team
         self._restated = Restated(catalogue)
@@ -47,10 +52,7 @@ class Fold:
         raw = await driver(conn)
         load = await store.stage_events(
             raw,
-            (
-                store.NewEvent(event, unit_of(event), record.partition, record.value or b"")
-                for record, event in received
-            ),
+            (store.NewEvent(event, unit_of(event), record.partition, data_of(record)) for record, event in received),
         )
         await self._lock(raw, received, load)
         known = await store.store_events(raw, load)
@@ -73,7 +75,14 @@ class Fold:
         else:
             ties = own_ties(event for _, event in received)
             await store.lock_world_unless(conn, lambda: store.reaches_beyond(conn, load, ties))
-        await store.lock_shards(conn, {record.partition for record, _ in received})
+        await store.lock_shards(conn, self._shards(received))
+
+    def _shards(self, received: Sequence[Received]) -> set[int]:
+        """The shards of a batch, and those in which its leads are at home: a producer that is not ours may divide keys
+        otherwise, and then one lead's events come on several shards."""
+        partitions = self._partitions()
+        at_home = {partition_of(event.subject, partitions) for _, event in received if event.subject}
+        return at_home | {record.partition for record, _ in received}
 
     async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
         """Add what the new events change to the cells, digests and counters.

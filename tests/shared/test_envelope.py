@@ -1,0 +1,89 @@
+"""Events in the log as other producers may write them."""
+
+import json
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from shared.eventlog.port import Record
+from shared.events import ACTIVITIES, Call, Undecodable, content_digest, data_of, from_record
+
+CALL = {"rep": "ito", "direction": "outbound", "outcome": "conversation", "duration_s": 60, "of_theirs": 1}
+ATTRIBUTES = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "dialler",
+    "type": "tasuki.call.v1",
+    "time": "2026-02-02T09:00:00+09:00",
+    "subject": "lead-1",
+    "partitionkey": "lead-1",
+}
+NOW = datetime(2026, 2, 3, tzinfo=UTC)
+
+
+def record(value: bytes | None, **headers: str) -> Record:
+    named = tuple((name.replace("content_type", "content-type"), text.encode()) for name, text in headers.items())
+    return Record(ACTIVITIES, 0, 0, "key", named, value, NOW)
+
+
+def binary(**other: str) -> Record:
+    attributes = ATTRIBUTES | other
+    headers = {f"ce_{name}": text for name, text in attributes.items() if text}
+    return record(json.dumps(CALL).encode(), **headers, content_type="application/json")
+
+
+def structured(media_type: str = "application/cloudevents+json", **other: Any) -> Record:
+    members = ATTRIBUTES | {"datacontenttype": "application/json", "data": CALL} | other
+    whole = {name: value for name, value in members.items() if value is not None}
+    return record(json.dumps(whole, ensure_ascii=False).encode(), content_type=media_type)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        structured(),
+        structured("application/cloudevents+json; charset=UTF-8"),
+        structured(data=None, data_base64=b64encode(json.dumps(CALL).encode()).decode()),
+        structured(sampledrate=5, comexampleflag=True, unknown=None),
+    ],
+)
+def test_structured_mode_says_the_same_as_binary_mode(other: Record) -> None:
+    ours = from_record(binary())
+    theirs = from_record(other)
+    assert theirs == ours
+    assert content_digest(theirs) == content_digest(ours)
+    assert json.loads(data_of(other)) == json.loads(data_of(binary())) == CALL
+    assert theirs.data == Call(rep="ito", direction="outbound", outcome="conversation", duration_s=60)
+    assert (theirs.time, theirs.recorded_at) == (datetime(2026, 2, 2, tzinfo=UTC), NOW)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (record(None, content_type="application/cloudevents+json"), "invalid_envelope"),
+        (record(b"[]", content_type="application/cloudevents+json"), "invalid_envelope"),
+        (record(b"{", content_type="application/cloudevents+json"), "invalid_envelope"),
+        (record(b"\xff", content_type="application/cloudevents+json"), "invalid_envelope"),
+        (record(b'{"id": "\\ud800"}', content_type="application/cloudevents+json"), "invalid_envelope"),
+        (record(b'{"data":' + b"[" * 100_000, content_type="application/cloudevents+json"), "invalid_envelope"),
+        (structured(data=None, data_base64="?"), "invalid_envelope"),
+        (structured(data=None, data_base64=7), "invalid_envelope"),
+        (structured(id=7), "missing_attribute"),
+        (structured(id=None), "missing_attribute"),
+        (structured(data=None), "invalid_data"),
+        (structured(data=[1]), "invalid_data"),
+        (structured(specversion="2.0"), "unknown_version"),
+        (binary(specversion="0.3"), "unknown_version"),
+        (structured(type="tasuki.call.v2"), "unknown_version"),
+        (structured(type="com.example.call.v1"), "unknown_type"),
+        (structured(time="yesterday"), "invalid_time"),
+        (binary(id=""), "missing_attribute"),
+        (record(json.dumps(ATTRIBUTES | {"data": CALL}).encode()), "missing_attribute"),
+    ],
+)
+def test_what_is_no_event_of_ours_says_why(broken: Record, reason: str) -> None:
+    with pytest.raises(Undecodable) as told:
+        from_record(broken)
+    assert told.value.reason == reason
