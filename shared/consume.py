@@ -66,10 +66,7 @@ class ConsumerStatus(NamedTuple):
 
 
 class Consumer:
-    """Takes the records of some topics for one service. Also the reader's PositionKeeper.
-
-    member: its name in the group, `settings.consumer_member` by default.
-    """
+    """Takes the records of some topics for one service, as a member of a group. Also the reader's PositionKeeper."""
 
     def __init__(
         self,
@@ -78,12 +75,12 @@ class Consumer:
         log: EventLog,
         schema: str,
         group: str,
+        member: str,
         topics: Sequence[str],
         handler: Handler,
         settings: Settings,
         clock: Clock,
         telemetry: Telemetry,
-        member: str | None = None,
     ) -> None:
         self._engine = engine
         self._log = log
@@ -91,7 +88,7 @@ class Consumer:
         self._group = group
         self._topics = tuple(topics)
         self._handler = handler
-        self._member = member or settings.consumer_member
+        self._member = member
         self._most = settings.consumer_batch_max
         self._clock = clock
         self._logger = telemetry.log

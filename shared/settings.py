@@ -1,6 +1,7 @@
 """Every setting of Tasuki, read from the environment once at start. `docs/settings.md` lists them."""
 
 from pathlib import Path
+from socket import gethostname
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -68,7 +69,9 @@ class Settings(BaseSettings):
     shutdown_grace_s: int = Field(
         6, ge=1, description="Seconds a service may take to finish what it has begun; `tasuki run` grants at most 6."
     )
-    consumer_member: str = Field("0", description="Name of this replica in its consumer groups; unique per service.")
+    consumer_member: str | None = Field(
+        None, description="Name of this replica in its consumer groups, unique per service; unset: host name and port."
+    )
     consumer_batch_max: int = Field(5000, ge=1, description="Events that a consumer takes in one transaction at most.")
     metrics_consumers: int = Field(2, ge=1, description="Consumers in a metrics process: one counts, another waits.")
     consumer_lease_s: float = Field(10.0, gt=0, description="Seconds after which a silent consumer's partitions go on.")
@@ -96,6 +99,10 @@ class Settings(BaseSettings):
             "metrics": self.metrics_port,
         }
         return ports[service]
+
+    def member(self, service: ServiceName) -> str:
+        """The replica's name in its consumer groups. A process that comes back under it takes its own shards at once."""
+        return self.consumer_member or f"{gethostname()}:{self.port(service)}"
 
     def url(self, service: ServiceName) -> str:
         """Base address of a service."""

@@ -54,6 +54,11 @@ class System:
         wanted |= dict(environment or {})  # type: ignore[arg-type]  # None takes a variable away, below
         self.environment = {name: value for name, value in wanted.items() if value is not None}
 
+    @property
+    def kafka(self) -> str | None:
+        """Its brokers; None: its log is the embedded one."""
+        return self.environment.get("TASUKI_KAFKA_BOOTSTRAP_SERVERS")
+
     def __enter__(self) -> Self:
         self.launch()
         try:

@@ -31,6 +31,7 @@ async def build(runtime: Runtime) -> Service:
         log=runtime.log,
         schema=SCHEMA,
         group=SCHEMA,
+        member=runtime.settings.member(SCHEMA),
         topics=TOPICS,
         handler=Takes(rules, runtime.clock),
         settings=settings,

@@ -1,5 +1,7 @@
 """The tables of schema `handoff`. `migrations/` makes them; a test holds the two equal."""
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -20,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from shared.consume import consumer_tables
 from shared.outbox import outbox_table
 
-SCHEMA = "handoff"
+SCHEMA: Final = "handoff"
 metadata = MetaData(schema=SCHEMA)
 
 outbox = outbox_table(metadata, SCHEMA)

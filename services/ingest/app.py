@@ -36,6 +36,7 @@ async def build(runtime: Runtime) -> Service:
         log=runtime.log,
         schema=SCHEMA,
         group=GROUP,
+        member=runtime.settings.member(GROUP),
         topics=TOPICS,
         handler=Stages([stage.id for stage in runtime.config.stages]),
         settings=runtime.settings,

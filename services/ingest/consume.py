@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,7 +10,7 @@ from shared.consume import Received, SeenTable
 from shared.db import driver
 from shared.events import HANDOFFS, StageChanged
 
-GROUP = "ingest"
+GROUP: Final = "ingest"
 TOPICS = (HANDOFFS,)
 
 

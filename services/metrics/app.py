@@ -1,6 +1,7 @@
 """Puts the metrics service together; the only file that knows all its parts."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from services.metrics import store
 from services.metrics.catalogue.compile import compile_catalogue
@@ -26,7 +27,7 @@ from shared.relay import Relay
 from shared.serve import Runtime, Service
 from shared.settings import Settings
 
-SCHEMA = "metrics"
+SCHEMA: Final = "metrics"
 TOPICS = (LEADS, ACTIVITIES, HANDOFFS)
 
 
@@ -82,10 +83,10 @@ def _consumer(runtime: Runtime, rules: Rules, catalogue: Catalogue, name: str) -
         log=runtime.log,
         schema=SCHEMA,
         group=SCHEMA,
+        member=f"{runtime.settings.member(SCHEMA)}.{name}",
         topics=TOPICS,
         handler=Fold(runtime.engine, rules, runtime.config.team, catalogue, lambda: runtime.log.partitions),
         settings=runtime.settings,
         clock=runtime.clock,
         telemetry=runtime.telemetry,
-        member=f"{runtime.settings.consumer_member}.{name}",
     )

@@ -1,28 +1,22 @@
 """What a system holds inside, read from its database and its log."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
 
-from shared.db import dsn
-from shared.eventlog.embedded_reader import record
-from shared.eventlog.port import TopicPartition
-from shared.events import Event, from_record
+from shared.db import DatabaseUnavailable, dsn
+from shared.eventlog.opened import open_log
+from shared.eventlog.port import EventLog, LogUnavailable, Record
+from shared.events import ACTIVITIES, HANDOFFS, LEADS, TOPICS, Event, from_record
+from shared.settings import Settings
 from shared.web.idempotency import CLAIM_S
 from tests.system import System, until
 
-_BEHIND = """
-select (select count(*) from ingest.outbox) + (select count(*) from handoff.outbox)
-     + (select count(*) from metrics.outbox)
-     + (select sum(p.next_offset - coalesce(m.next_offset, 0)) from log.partitions p
-        left join metrics.positions m using (topic, partition) where p.topic <> 'tasuki.dead-letters.v1')
-     + (select sum(p.next_offset - coalesce(h.next_offset, 0)) from log.partitions p
-        left join handoff.positions h using (topic, partition)
-        where p.topic in ('tasuki.leads.v1', 'tasuki.activities.v1'))
-"""
+CONSUMERS = {"metrics": (LEADS, ACTIVITIES, HANDOFFS), "handoff": (LEADS, ACTIVITIES), "ingest": (HANDOFFS,)}
+"""Schema -> the topics that its service takes."""
 
 
 def rows(url: str, statement: str, *values: Any) -> list[Any]:
@@ -69,25 +63,57 @@ def outlive_claims(url: str) -> None:
     )
 
 
-def settle(url: str, within: float = 120) -> None:
-    """Wait until nothing is on its way any more: outboxes empty, metrics and handoff at the end of the log."""
+def settle(url: str, within: float = 120, kafka: str | None = None) -> None:
+    """Wait until nothing is on its way any more: outboxes empty, all consumers at the end of the log."""
 
     def behind() -> int:
         try:
-            return int(rows(url, _BEHIND)[0][0])
-        except (OSError, asyncpg.PostgresError):
-            return -1  # PostgreSQL is restarting
+            return asyncio.run(_behind(url, kafka))
+        except (OSError, asyncpg.PostgresError, LogUnavailable, DatabaseUnavailable):
+            return -1  # PostgreSQL or Kafka is restarting
 
     until(lambda: behind() == 0, within, lambda: f"{behind()} events are still on their way")
 
 
-def logged(url: str) -> list[Event]:
+async def _behind(url: str, kafka: str | None) -> int:
+    conn = await asyncpg.connect(dsn(url))
+    try:
+        count = 0
+        for schema in CONSUMERS:
+            count += await conn.fetchval(f"select count(*) from {schema}.outbox")  # noqa: S608
+        async with the_log(url, kafka) as log:
+            ends = await log.ends((LEADS, ACTIVITIES, HANDOFFS))
+        for schema, topics in CONSUMERS.items():
+            found = await conn.fetch(f"select topic, partition, next_offset from {schema}.positions")  # noqa: S608
+            reached = {(row["topic"], row["partition"]): row["next_offset"] for row in found}
+            count += sum(end - reached.get(at, 0) for at, end in ends.items() if at.topic in topics)
+        return count
+    finally:
+        await conn.close()
+
+
+def logged(url: str, kafka: str | None = None) -> list[Event]:
     """Every record of the log, as an event; second copies too."""
-    found: Iterable[Any] = rows(
-        url,
-        """
-        select p.topic, p.partition, r."offset", r.key, r.headers, r.value, r.appended_at
-        from log.records r join log.partitions p on p.id = r.partition_id order by r.partition_id, r."offset"
-        """,
-    )
-    return [from_record(record(TopicPartition(row["topic"], row["partition"]), row)) for row in found]
+    return [from_record(record) for record in asyncio.run(_records(url, kafka))]
+
+
+async def _records(url: str, kafka: str | None) -> list[Record]:
+    found: list[Record] = []
+    async with the_log(url, kafka) as log:
+        for at, end in (await log.ends(TOPICS)).items():
+            reached = 0
+            while reached < end:
+                records = await log.read(at, reached, 5000)
+                reached = records[-1].offset + 1
+                found += records
+    return found
+
+
+@asynccontextmanager
+async def the_log(url: str, kafka: str | None) -> AsyncIterator[EventLog]:
+    """The log of a system, as a tool opens it."""
+    log = await open_log(Settings(database_url=url, kafka_bootstrap_servers=kafka))
+    try:
+        yield log
+    finally:
+        await log.close()

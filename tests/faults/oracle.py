@@ -19,7 +19,7 @@ Numbers = dict[str, Any]
 
 def check(system: System, load: Load, watch: Watch | None = None) -> str:
     """Wait until all has arrived and hold it against what was acknowledged; figures to tell."""
-    settle(database(system))
+    settle(database(system), kafka=system.kafka)
     client = Client(system)
     try:
         figures = _log_and_state(system, client, load)
@@ -37,7 +37,7 @@ def check(system: System, load: Load, watch: Watch | None = None) -> str:
 
 def _log_and_state(system: System, client: Client, load: Load) -> str:
     url = database(system)
-    events = logged(url)
+    events = logged(url, system.kafka)
     distinct = {event.identity: event for event in events}
     of_load = {id_ for source, id_ in distinct if source == SOURCE}
     assert set(load.acknowledged) == {act.identity for act in load.plan.acts}
@@ -133,7 +133,7 @@ def _handoffs(system: System, client: Client, load: Load) -> None:
         held = found[str(story.lead_id)]
         assert (held["handoff_id"], held["status"]) == (story.handoff_id, "accepted" if story.accepted else "pending")
     told: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
-    distinct = {event.identity: event for event in logged(url)}
+    distinct = {event.identity: event for event in logged(url, system.kafka)}
     for event in distinct.values():
         if event.name == "stage-changed":
             told[event.name].append((event.subject, event.data.cycle, event.data.to))  # type: ignore[attr-defined]

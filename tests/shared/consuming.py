@@ -84,9 +84,10 @@ class Toy:
             log=log,
             schema=SCHEMA,
             group=SCHEMA,
+            member=member,
             topics=TOPICS,
             handler=self.handler,
-            settings=settings.model_copy(update={"consumer_member": member}),
+            settings=settings,
             clock=SystemClock(),
             telemetry=self.telemetry,
         )
