@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         return ports[service]
 
     def member(self, service: ServiceName) -> str:
-        """The replica's name in its consumer groups. A process that comes back under it takes its own shards at once."""
+        """The replica's name in its groups: a process that comes back under it takes its own shards at once."""
         return self.consumer_member or f"{gethostname()}:{self.port(service)}"
 
     def url(self, service: ServiceName) -> str:

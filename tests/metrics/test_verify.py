@@ -51,6 +51,7 @@ class Desk:
             log=self._log,
             schema=SCHEMA,
             group=SCHEMA,
+            member="verified",
             topics=TOPICS,
             handler=self.numbers.fold,
             settings=self._settings,
