@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shared.terminal import fail, read_settings
+from shared.terminal import fail, read_settings, with_database
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,6 +68,35 @@ def apply() -> None:
         print(f"{change.topic}: {change.what}")
     if not changes:
         print("all topics are as they should be")
+
+
+log = typer.Typer(no_args_is_help=True, help="The log of events.")
+app.add_typer(log, name="log")
+
+
+@log.command("migrate")
+def migrate_log() -> None:
+    """Move the embedded log to Apache Kafka: every record keeps its offset, none is lost or doubled."""
+    import asyncio
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from shared.eventlog.moving import move
+    from shared.eventlog.port import LogError
+
+    settings = with_database(read_settings())
+    if settings.kafka_bootstrap_servers is None:
+        fail("TASUKI_KAFKA_BOOTSTRAP_SERVERS names no brokers to move the log to")
+    try:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("copying and comparing", total=None)
+            told = lambda done, total: progress.update(task, completed=done, total=total)  # noqa: E731
+            moved = asyncio.run(move(settings, told))
+    except LogError as error:
+        fail(str(error))
+    print(f"moved {moved.records:,} records of {moved.partitions} partitions; each was read back and is the same.")
+    print("Start all services again with TASUKI_KAFKA_BOOTSTRAP_SERVERS; until then what they take waits unpublished.")
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -28,7 +28,7 @@ from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.consume_batch import Attempts, Batch, Sifted, Then, sift, understand
 from shared.db import is_outage, transaction
-from shared.eventlog.port import EventLog, LogUnavailable, PositionLost, Positions, Reader, Record, TopicPartition
+from shared.eventlog.port import EventLog, Fetched, LogUnavailable, PositionLost, Positions, Reader, TopicPartition
 from shared.events import Undecodable
 from shared.inbox import CREATE_V1, ConsumerTables, Fresh, Handler, Received, Rejected, SeenTable, consumer_tables
 from shared.positions import Superseded
@@ -162,7 +162,7 @@ class Consumer:
         """
         record = await dead_letters.take_open(conn, self._schema, dead_letter_id)
         await positions.hold_shard(conn, self._schema, record.partition)
-        batch = Batch([record], {})
+        batch = Batch([record], {}, {})
         sifted = await self._handle(conn, batch)
         for letter in sifted.dead:
             raise Undecodable(letter.reason, letter.error)
@@ -187,7 +187,7 @@ class Consumer:
                     return
                 batch = self._received(fetching.result())
                 fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S))
-                if batch.records:
+                if batch.moves():
                     self._watchdog.progress()
                     await self._take(batch, stop)
                     self._watchdog.progress()
@@ -200,11 +200,11 @@ class Consumer:
             if not fetching.cancelled():
                 fetching.exception()  # the error that brought us here is the one that counts
 
-    def _received(self, records: Sequence[Record]) -> Batch:
+    def _received(self, fetched: Fetched) -> Batch:
         """A batch with the positions that it expects to find: where the reader was before it."""
         before = self._next
-        self._next = before | {record.at: record.offset + 1 for record in records}
-        return Batch(records, {at: before.get(at, 0) for at in self._next})
+        self._next = {**before, **fetched.reached}
+        return Batch(fetched.records, {at: before.get(at, 0) for at in self._next}, fetched.reached)
 
     async def _take(self, batch: Batch, stop: asyncio.Event, tries: int = TRIES) -> None:
         """Commit a batch, if need be in halves. Raises outages and Superseded; returns early at `stop`."""

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import is_retryable
 from shared.dead_letters import DeadLetter
-from shared.eventlog.port import Record, TopicPartition
+from shared.eventlog.port import Positions, Record, TopicPartition
 from shared.events import Undecodable, content_digest, from_record
 from shared.inbox import Fresh, Handler, Received, Rejected
 from shared.positions import Tally
@@ -22,17 +22,18 @@ REJECTIONS = 8
 
 
 class Batch:
-    """Records in the order in which they came, and the stored positions that they go on from."""
+    """Records in the order in which they came, the stored positions that they go on from, and those that they reach."""
 
     def __init__(
         self,
         records: Sequence[Record],
         expected: dict[TopicPartition, int],
+        reached: Positions,
         condemned: dict[tuple[TopicPartition, int], tuple[str, str]] | None = None,
     ) -> None:
         self.records = records
         self._expected = expected
-        self._reached = {record.at: record.offset + 1 for record in records}
+        self._reached = reached
         self._condemned = {} if condemned is None else condemned
 
     def moves(self) -> Mapping[TopicPartition, tuple[int, int]]:
@@ -58,8 +59,9 @@ class Batch:
     def halves(self) -> Iterator["Batch"]:
         """The batch as two, to be committed one after the other."""
         middle = len(self.records) // 2
-        for records in (self.records[:middle], self.records[middle:]):
-            yield Batch(records, self._expected, self._condemned)
+        first = self.records[:middle]
+        yield Batch(first, self._expected, {record.at: record.offset + 1 for record in first}, self._condemned)
+        yield Batch(self.records[middle:], self._expected, self._reached, self._condemned)
 
 
 class Then(Enum):

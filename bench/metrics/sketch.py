@@ -114,7 +114,7 @@ async def _over_all(log: EmbeddedLog, batch: int, take: Take) -> int:
     reader = await log.join("bench-sketch", "0", TOPICS, _FromTheStart())
     fetching = asyncio.ensure_future(reader.fetch(batch, 5.0))
     while left > 0:
-        records = await fetching
+        records = (await fetching).records
         left -= len(records)
         if left > 0:
             fetching = asyncio.ensure_future(reader.fetch(batch, 5.0))

@@ -5,7 +5,8 @@ dense and in commit order, and appends to one partition follow one another. `NOT
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -63,6 +64,7 @@ class EmbeddedLog:
         try:
             async with log_errors(), transaction(engine) as conn:
                 connection = await driver(conn)
+                await _refuse_when_moved(connection)
                 await connection.execute("lock table log.partitions in share row exclusive mode")
                 known = await connection.fetchval("select max(partition) + 1 from log.partitions")
                 partitions: int = known or settings.log_partitions
@@ -85,6 +87,17 @@ class EmbeddedLog:
     @property
     def partitions(self) -> int:
         return self._partitions
+
+    @asynccontextmanager
+    async def closing(self) -> AsyncIterator[None]:
+        """Nothing is appended while the block runs, and never again when it ends well: the log has moved."""
+        async with log_errors(), transaction(self._engine) as conn:
+            connection = await driver(conn)
+            await connection.execute("set local idle_in_transaction_session_timeout = 0")
+            await connection.execute("set local lock_timeout = 0")
+            await connection.execute("lock table log.partitions in exclusive mode")
+            yield
+            await connection.execute("insert into log.moved (at) values (clock_timestamp())")
 
     async def append(self, messages: Sequence[Message]) -> None:
         if not messages:
@@ -147,3 +160,8 @@ class EmbeddedLog:
             return self._ids[at]
         except KeyError:
             raise LogError(f"the log has no partition {at.partition} of topic {at.topic}") from None
+
+
+async def _refuse_when_moved(connection: Any) -> None:
+    if moved_at := await connection.fetchval("select at from log.moved"):
+        raise LogError(f"the log moved to Kafka at {moved_at}: set TASUKI_KAFKA_BOOTSTRAP_SERVERS")

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db import DatabaseUnavailable, driver, transaction
 from shared.eventlog.assigned import Assigned
 from shared.eventlog.group import log_errors
-from shared.eventlog.port import LogUnavailable, PositionLost, Record, TopicPartition
+from shared.eventlog.port import Fetched, LogUnavailable, PositionLost, Record, TopicPartition
 from shared.notify import Waker
 from shared.outbox import unpack_headers
 
@@ -60,18 +60,18 @@ class EmbeddedReader:
     def shards(self) -> frozenset[int]:
         return self._assigned.shards
 
-    async def fetch(self, max_records: int, wait_s: float) -> Sequence[Record]:
+    async def fetch(self, max_records: int, wait_s: float) -> Fetched:
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
             await self._assigned.follow()
             if records := await self._read(max_records):
-                return records
+                return Fetched(records, {r.at: r.offset + 1 for r in records})
             try:
                 woken = await self._waker.wait(max(0.0, deadline - asyncio.get_running_loop().time()))
             except DatabaseUnavailable as error:
                 raise LogUnavailable(str(error)) from error
             if not woken:
-                return ()
+                return Fetched((), {})
 
     async def rewind(self, shards: Collection[int]) -> None:
         self._assigned.rewind(shards)

@@ -7,7 +7,7 @@ assigned by hand (`kafka_reader`), by the same groups as those of the embedded l
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer
@@ -22,6 +22,7 @@ from shared.eventlog.kafka_client import from_kafka, kafka_errors, make_consumer
 from shared.eventlog.kafka_reader import KafkaReader
 from shared.eventlog.port import LogError, LogUnavailable, Message, PositionKeeper, Positions, Record, TopicPartition
 from shared.notify import Notices
+from shared.partition import partition_of
 from shared.settings import Settings
 
 POOL_SIZE = 3
@@ -66,8 +67,16 @@ class KafkaLog:
         return self._partitions
 
     async def append(self, messages: Sequence[Message]) -> None:
-        if messages:
-            await self._appender.append(messages, await self._topics_checked())
+        partitions = await self._topics_checked()
+        divided: dict[TopicPartition, list[Message]] = {}
+        for message in messages:
+            divided.setdefault(TopicPartition(message.topic, partition_of(message.key, partitions)), []).append(message)
+        if divided:
+            await self._appender.append(divided)
+
+    async def copy(self, records: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        """Write records of another log to the same partitions (for `moving`). Raises LogUnavailable."""
+        await self._appender.append(records)
 
     async def join(self, group: str, member: str, topics: Sequence[str], keeper: PositionKeeper) -> KafkaReader:
         partitions = await self._topics_checked()

@@ -1,16 +1,14 @@
 """Writing to Kafka: all of an append is confirmed by all replicas in sync, or it raises."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.eventlog.kafka_client import kafka_errors, make_producer
-from shared.eventlog.port import LogUnavailable, Message, TopicPartition
-from shared.partition import partition_of
+from shared.eventlog.port import LogUnavailable, Message, Record, TopicPartition
 from shared.settings import Settings
 
 STOP_WITHIN_S = 2.0
@@ -27,29 +25,27 @@ class Appender:
         self._producer: AIOKafkaProducer | None = None
         self._owed: set[asyncio.Future[object]] = set()
 
-    async def append(self, messages: Sequence[Message], partitions: int) -> None:
-        """Write the messages. Raises LogUnavailable; LogError when waiting does not help."""
+    async def append(self, entries: Mapping[TopicPartition, Sequence[Message | Record]]) -> None:
+        """Write to each partition what is for it, in that order. Raises LogUnavailable; LogError when waiting does not
+        help."""
         within_s = self._settings.kafka_delivery_timeout_s
         async with kafka_errors():
             try:
                 async with asyncio.timeout(within_s), self._lock:
                     await self._settle()
-                    await self._hand_over(messages, partitions)
+                    await self._hand_over(entries)
                     await self._settle()
             except TimeoutError:
-                raise LogUnavailable(f"Kafka has not confirmed {len(messages)} records in {within_s:g} s") from None
+                count = sum(map(len, entries.values()))
+                raise LogUnavailable(f"Kafka has not confirmed {count} records in {within_s:g} s") from None
 
     async def close(self) -> None:
         """Let go of the connections; what is still owed may or may not be written."""
         await self._drop()
 
-    async def _hand_over(self, messages: Sequence[Message], partitions: int) -> None:
+    async def _hand_over(self, entries: Mapping[TopicPartition, Sequence[Message | Record]]) -> None:
         producer = await self._started()
-        per_partition: dict[TopicPartition, list[Message]] = defaultdict(list)
-        for message in messages:
-            at = TopicPartition(message.topic, partition_of(message.key, partitions))
-            per_partition[at].append(message)
-        for round_ in zip_longest(*(_batches(producer, at, found) for at, found in per_partition.items())):
+        for round_ in zip_longest(*(_batches(producer, at, found) for at, found in entries.items())):
             for at, batch in filter(None, round_):
                 self._owed.add(await producer.send_batch(batch, at.topic, partition=at.partition))
 
@@ -92,13 +88,13 @@ async def _stop(producer: AIOKafkaProducer) -> None:
 
 
 def _batches(
-    producer: AIOKafkaProducer, at: TopicPartition, messages: Sequence[Message]
+    producer: AIOKafkaProducer, at: TopicPartition, entries: Sequence[Message | Record]
 ) -> Iterator[tuple[TopicPartition, BatchBuilder]]:
-    """The messages of one partition in batches, in their order."""
+    """What is for one partition in batches, in its order."""
     batch = producer.create_batch()
-    for message in messages:
-        headers = list(message.headers)
-        parts = {"key": message.key.encode(), "value": message.value, "headers": headers, "timestamp": None}
+    for entry in entries:
+        key = None if entry.key is None else entry.key.encode()
+        parts = {"key": key, "value": entry.value, "headers": list(entry.headers), "timestamp": None}
         if batch.append(**parts) is None:  # it is full
             yield at, batch
             batch = producer.create_batch()

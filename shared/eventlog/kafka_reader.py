@@ -10,7 +10,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from shared.eventlog.assigned import Assigned
 from shared.eventlog.kafka_client import from_kafka, kafka_errors, to_kafka, to_record
-from shared.eventlog.port import LogUnavailable, PositionLost, Positions, Record, TopicPartition
+from shared.eventlog.port import Fetched, LogUnavailable, PositionLost, Positions, Record, TopicPartition
 
 LOOK_S = 0.2
 """How often a waiting fetch looks whether its shards have changed."""
@@ -36,7 +36,7 @@ class KafkaReader:
     def shards(self) -> frozenset[int]:
         return self._assigned.shards
 
-    async def fetch(self, max_records: int, wait_s: float) -> Sequence[Record]:
+    async def fetch(self, max_records: int, wait_s: float) -> Fetched:
         deadline = time.monotonic() + wait_s
         while True:
             fresh = await self._assigned.follow()
@@ -44,12 +44,13 @@ class KafkaReader:
                 consumer = await self._placed(fresh)
                 left_s = deadline - time.monotonic()
                 records = await self._take(consumer, max_records, max(0.0, min(LOOK_S, left_s)))
-            if records:
+                reached = await self._reached(consumer)
+            if reached:
                 self._heard_at, self._suspected = time.monotonic(), False
-                return records
+                return Fetched(records, reached)
             if left_s <= 0:
                 await self._look_for_a_stall()
-                return ()
+                return Fetched((), {})
 
     async def rewind(self, shards: Collection[int]) -> None:
         self._assigned.rewind(shards)
@@ -97,8 +98,15 @@ class KafkaReader:
                 records += await self._get(consumer, min(share, room), 0, partition)
         if records and (room := max_records - len(records)) > 0:
             records += await self._get(consumer, room, 0)
-        positions.update({record.at: record.offset + 1 for record in records})
         return records
+
+    async def _reached(self, consumer: AIOKafkaConsumer) -> Positions:
+        """Where the client has moved on, by records or by what it passes over."""
+        positions = self._assigned.next
+        now = {at: await consumer.position(to_kafka(at)) for at in positions}
+        moved = {at: position for at, position in now.items() if position != positions[at]}
+        positions.update(moved)
+        return moved
 
     async def _get(
         self, consumer: AIOKafkaConsumer, most: int, wait_s: float, *partitions: TopicPartition

@@ -81,6 +81,14 @@ class Record(msgspec.Struct, frozen=True):
 _at = lru_cache(maxsize=10_000)(TopicPartition)  # asked for several times for every record
 
 
+class Fetched(NamedTuple):
+    """What a reader has got. `reached`: the next offset of each partition in which it has moved: after the last record,
+    or further where the log holds what is no record (Kafka's markers of transactions, records that were aborted)."""
+
+    records: Sequence[Record]
+    reached: Positions
+
+
 class PositionKeeper(Protocol):
     """Where a reader learns how far its group has come: the handler's own database."""
 
@@ -95,8 +103,8 @@ class Reader(Protocol):
     def shards(self) -> frozenset[int]:
         """The shards that this member owns now, as far as it knows."""
 
-    async def fetch(self, max_records: int, wait_s: float) -> Sequence[Record]:
-        """The next records of the owned shards, at most `max_records`; empty when none came within `wait_s` seconds.
+    async def fetch(self, max_records: int, wait_s: float) -> Fetched:
+        """The next records of the owned shards, at most `max_records`; none when none came within `wait_s` seconds.
 
         Raises LogUnavailable or PositionLost.
         """

@@ -13,6 +13,7 @@ import pytest
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import (
     EventLog,
+    Fetched,
     LogUnavailable,
     Message,
     PositionLost,
@@ -51,7 +52,7 @@ async def fetch_until(reader: Reader, count: int, max_records: int = 1000) -> li
     records: list[Record] = []
     async with asyncio.timeout(FAR_OFF_S):
         while len(records) < count:
-            records += await reader.fetch(max_records, 1)
+            records += (await reader.fetch(max_records, 1)).records
     return records
 
 
@@ -163,7 +164,7 @@ class LogContract:
         await log.append([message("busy", n) for n in range(500)])
         await log.append([message(f"lead-{n}", n) for n in range(20)])
         reader = await log.join("group", "a", [LEADS], Keeper())
-        first = await reader.fetch(100, 1)
+        first = (await reader.fetch(100, 1)).records
         assert 0 < len(first) <= 100
         assert {r.key for r in first} >= {"busy"}
         assert len({r.partition for r in first}) > 1
@@ -178,13 +179,13 @@ class LogContract:
         assert not done
         await other.append([message("lead", 1)])
         async with asyncio.timeout(FAR_OFF_S):
-            (record,) = await waiting
+            (record,) = (await waiting).records
         assert record.value == b"1"
         await reader.close()
 
     async def test_fetch_returns_empty_when_nothing_comes(self, log: EventLog) -> None:
         reader = await log.join("group", "a", [LEADS], Keeper())
-        assert await reader.fetch(10, 0.01) == ()
+        assert await reader.fetch(10, 0.01) == Fetched((), {})
         await reader.close()
 
     async def test_ends_and_lag(self, log: EventLog) -> None:
@@ -195,7 +196,7 @@ class LogContract:
         assert len(ends) == log.partitions
         assert sum(ends.values()) == 100
         reader = await log.join("group", "a", [LEADS], keeper)
-        fetched = await reader.fetch(30, 1)
+        fetched = (await reader.fetch(30, 1)).records
         assert sum((await reader.lag()).values()) == 100 - len(fetched)
         await fetch_until(reader, 100 - len(fetched))
         assert set((await reader.lag()).values()) == {0}
@@ -251,7 +252,7 @@ class LogContract:
         await settle(lambda: len(a.shards) == len(b.shards) == log.partitions // 2, a, b)
         assert a.shards | b.shards == frozenset(range(log.partitions))
         await log.append([message(f"lead-{n}", n) for n in range(100)])
-        both = [*await a.fetch(1000, 1), *await b.fetch(1000, 1)]
+        both = [*(await a.fetch(1000, 1)).records, *(await b.fetch(1000, 1)).records]
         assert len({(r.at, r.offset) for r in both}) == len(both) == 100
         await b.close()
         await settle(lambda: len(a.shards) == log.partitions, a)

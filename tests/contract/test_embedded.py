@@ -67,7 +67,7 @@ async def test_a_fetch_is_bounded_in_bytes_and_takes_at_least_one_record(databas
     reader = await log.join("group", "a", [LEADS], Keeper())
     fetched: list[int] = []
     while sum(fetched) < 7:
-        fetched.append(len(await reader.fetch(1000, 1)))
+        fetched.append(len((await reader.fetch(1000, 1)).records))
     assert fetched[0] == 4
     assert fetched[-1] >= 1
     await reader.close()
@@ -111,10 +111,10 @@ async def test_a_reader_survives_the_loss_of_its_connections(database_url: str) 
     async with asyncio.timeout(60):
         await append_in_spite_of_outages(log, message("lead", 1))
         assert {r.value for r in await waiting} == {b"1"}
-        waiting = asyncio.create_task(reader.fetch(10, 600))
-        await asyncio.wait({waiting}, timeout=0.3)
+        later = asyncio.create_task(reader.fetch(10, 600))
+        await asyncio.wait({later}, timeout=0.3)
         await log.append([message("lead", 2)])
-        assert {r.value for r in await waiting} <= {b"1", b"2"}
+        assert {r.value for r in (await later).records} <= {b"1", b"2"}
     await reader.close()
     await log.close()
 
@@ -122,7 +122,7 @@ async def test_a_reader_survives_the_loss_of_its_connections(database_url: str) 
 async def fetch_in_spite_of_outages(reader: Reader) -> Sequence[Record]:
     while True:
         try:
-            return await reader.fetch(10, 600)
+            return (await reader.fetch(10, 600)).records
         except LogUnavailable:
             await asyncio.sleep(0.05)
 
