@@ -28,12 +28,11 @@ def outbox_figures(engine: AsyncEngine, schema: str) -> Collector:
     return collect
 
 
-def consumer_figures(engine: AsyncEngine, schema: str, topics: Iterable[str], consumer: Consumer) -> Collector:
-    """Events taken, duplicates and dead letters since the beginning of the log, and how far the consumer is behind."""
+def consumer_figures(engine: AsyncEngine, schema: str, topics: Iterable[str]) -> Collector:
+    """Events taken, duplicates and dead letters since the beginning of the log."""
 
     async def collect() -> Iterable[Metric]:
         async with transaction(engine) as conn:
-            status = await consumer.status(conn)
             rows = await positions.rows(conn, schema, tuple(topics))
             letters = await (await driver(conn)).fetch(
                 f"select topic, reason, count(*) from {schema}.dead_letters group by topic, reason order by 1, 2"  # noqa: S608 - the schema is ours
@@ -56,6 +55,17 @@ def consumer_figures(engine: AsyncEngine, schema: str, topics: Iterable[str], co
         )
         for row in letters:
             dead.add_metric([row["topic"], row["reason"]], row["count"])
+        return [processed, duplicate, dead]
+
+    return collect
+
+
+def lag_figures(engine: AsyncEngine, consumer: Consumer) -> Collector:
+    """How far the consumer is behind; apart from the others, since it asks the log, too."""
+
+    async def collect() -> Iterable[Metric]:
+        async with transaction(engine) as conn:
+            status = await consumer.status(conn)
         lag = GaugeMetricFamily(
             "tasuki_consumer_lag_events",
             "Events in the log that this service has not taken yet.",
@@ -63,6 +73,6 @@ def consumer_figures(engine: AsyncEngine, schema: str, topics: Iterable[str], co
         )
         for at, behind in sorted(status.lags.items()):
             lag.add_metric([at.topic, str(at.partition)], behind)
-        return [processed, duplicate, dead, lag]
+        return [lag]
 
     return collect

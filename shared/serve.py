@@ -63,8 +63,9 @@ class Runtime:
 class Service:
     """What a service is: its endpoints, what it does beside answering, and how its state is asked for.
 
-    checks: for `/readyz`, beside database and log. alive: for `/livez`, only what a restart would mend (a stalled
-    consumer). collectors: figures for `/metrics` that come from the database.
+    checks: for `/readyz`, beside the database (but not the log: while that is away, what is taken waits in the outbox).
+    alive: for `/livez`, only what a restart would mend (a stalled consumer). collectors: figures for `/metrics` that
+    come from the database.
     """
 
     endpoints: list[Endpoint]
@@ -162,7 +163,7 @@ class _Process:
             endpoints=built.endpoints,
             access=runtime.access,
             telemetry=runtime.telemetry,
-            checks={"database": self._database, "log": self._event_log} | built.checks,
+            checks={"database": self._database} | built.checks,
             alive=built.alive,
         )
         self._server = _Server(
@@ -229,13 +230,6 @@ class _Process:
                 await conn.execute(text("select 1"))
         except DatabaseUnavailable:
             return "PostgreSQL cannot be reached"
-        return None
-
-    async def _event_log(self) -> str | None:
-        try:
-            await self._runtime.log.ping()
-        except LogUnavailable:
-            return "the log cannot be reached"
         return None
 
 

@@ -102,9 +102,9 @@ class System:
 
         until(holds, within, self.output)
 
-    def is_ready(self, service: ServiceName) -> bool:
-        """Whether a service's /readyz says 200 now."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port[service], timeout=5)
+    def is_ready(self, service: ServiceName, port: int | None = None) -> bool:
+        """Whether the /readyz of a service (or of its replica on another port) says 200 now."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port[service], timeout=5)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200

@@ -13,7 +13,7 @@ from services.handoff.tables import SCHEMA
 from services.handoff.words import definitions_of
 from shared.consume import Consumer
 from shared.db import transaction
-from shared.figures import consumer_figures, outbox_figures
+from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.relay import Relay
 from shared.serve import Runtime, Service
 from shared.telemetry import Collector
@@ -47,7 +47,8 @@ async def build(runtime: Runtime) -> Service:
         collectors={
             "handoffs": open_handoffs(engine),
             "outbox": outbox_figures(engine, SCHEMA),
-            "consumer": consumer_figures(engine, SCHEMA, TOPICS, consumer),
+            "consumer": consumer_figures(engine, SCHEMA, TOPICS),
+            "lag": lag_figures(engine, consumer),
         },
     )
 

@@ -1,9 +1,5 @@
 """Puts ingest together: the only file that knows all of its parts."""
 
-from collections.abc import Iterable
-
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.consume import GROUP, TOPICS, Stages
 from services.ingest.context import Context
@@ -12,9 +8,8 @@ from services.ingest.record import Recorder
 from services.ingest.routes import endpoints
 from services.ingest.tables import SCHEMA
 from services.ingest.webhook_handlers import WebhookHandlers
-from shared import outbox
 from shared.consume import Consumer
-from shared.db import transaction
+from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.relay import Relay
 from shared.serve import Runtime, Service
 
@@ -44,16 +39,6 @@ async def build(runtime: Runtime) -> Service:
         telemetry=runtime.telemetry,
     )
 
-    async def outbox_figures() -> Iterable[Metric]:
-        async with transaction(runtime.engine) as conn:
-            rows, oldest_s = await outbox.pending(conn, SCHEMA)
-        return [
-            GaugeMetricFamily("tasuki_outbox_pending", "Events stored and not yet in the log.", value=rows),
-            GaugeMetricFamily(
-                "tasuki_outbox_oldest_seconds", "Age of the oldest event that is not yet in the log.", value=oldest_s
-            ),
-        ]
-
     return Service(
         endpoints=endpoints(LeadHandlers(context), WebhookHandlers(context), ActivityHandlers(context)),
         tasks={
@@ -63,5 +48,9 @@ async def build(runtime: Runtime) -> Service:
             "consumer": consumer.run,
         },
         alive={"consumer": consumer.healthy},
-        collectors={"outbox": outbox_figures},
+        collectors={
+            "outbox": outbox_figures(runtime.engine, SCHEMA),
+            "consumer": consumer_figures(runtime.engine, SCHEMA, TOPICS),
+            "lag": lag_figures(runtime.engine, consumer),
+        },
     )

@@ -22,7 +22,7 @@ from services.metrics.targets import in_currency
 from shared.consume import Consumer
 from shared.db import driver, transaction
 from shared.events import ACTIVITIES, HANDOFFS, LEADS
-from shared.figures import consumer_figures, outbox_figures
+from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.relay import Relay
 from shared.serve import Runtime, Service
 from shared.settings import Settings
@@ -67,7 +67,8 @@ async def build(runtime: Runtime) -> Service:
         collectors={
             "kpis": Exporter(board).collect,
             "outbox": outbox_figures(engine, SCHEMA),
-            "consumer": consumer_figures(engine, SCHEMA, TOPICS, consumer),
+            "consumer": consumer_figures(engine, SCHEMA, TOPICS),
+            "lag": lag_figures(engine, consumer),
         },
     )
 

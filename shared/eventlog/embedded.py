@@ -147,10 +147,6 @@ class EmbeddedLog:
             )
         return [record(at, row) for row in rows]
 
-    async def ping(self) -> None:
-        async with log_errors(), transaction(self._engine) as conn:
-            await (await driver(conn)).fetchval("select 1 from log.partitions limit 1")
-
     async def close(self) -> None:
         await self._notices.close()
         await self._engine.dispose()

@@ -108,10 +108,6 @@ class KafkaLog:
             consumer.pause(partition)  # else it would go on asking for more
         return records
 
-    async def ping(self) -> None:
-        async with kafka_errors():
-            await (await self._look()).topics()
-
     async def close(self) -> None:
         await self._appender.close()
         if self._looker is not None:

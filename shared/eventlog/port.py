@@ -138,8 +138,5 @@ class EventLog(Protocol):
     async def read(self, at: TopicPartition, offset: int, max_records: int) -> Sequence[Record]:
         """Records of one partition from an offset on, without a group: for tools and for re-checking."""
 
-    async def ping(self) -> None:
-        """Raises LogUnavailable when the log cannot be reached."""
-
     async def close(self) -> None:
         """Let go of connections."""

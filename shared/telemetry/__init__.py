@@ -16,7 +16,7 @@ Collector = Callable[[], Awaitable[Iterable[Metric]]]
 """Gets figures at scrape time, usually from the database: metric families of `prometheus_client.metrics_core`, or
 such that are written already (`Lines`)."""
 
-SCRAPE_TIMEOUT_S = 5.0
+SCRAPE_TIMEOUT_S = 3.0
 
 __all__ = [
     "CONTENT_TYPE_LATEST",

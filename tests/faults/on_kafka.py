@@ -1,0 +1,69 @@
+"""A running Tasuki on a Kafka of its own."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from shared.eventlog import topics
+from shared.eventlog.port import LogUnavailable
+from shared.events import Event, from_record
+from shared.kafka import Cluster
+from shared.settings import Settings
+from tests.faults.client import Client
+from tests.faults.inside import database, telling_errors, the_log
+from tests.system import System
+
+
+@contextmanager
+def on_kafka(
+    data_dir: Path,
+    free_port: Callable[[], int],
+    brokers: Literal[1, 3] = 1,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[tuple[System, Cluster]]:
+    """The system, ready, and its brokers."""
+    with Cluster(data_dir.with_name("kafka"), brokers) as cluster:
+        asyncio.run(topics.apply(Settings(kafka_bootstrap_servers=cluster.bootstrap)))
+        named = {"TASUKI_KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap, **(environment or {})}
+        with System(data_dir, free_port, named) as system, telling_errors(system):
+            yield system, cluster
+
+
+def published(system: System, *names: str) -> int:
+    """Records of the topics; -1 while the brokers do not tell."""
+
+    async def ask() -> int:
+        async with the_log(database(system), system.kafka) as log:
+            return sum((await log.ends(names)).values())
+
+    try:
+        return asyncio.run(ask())
+    except LogUnavailable:
+        return -1
+
+
+def in_order(system: System, topic: str) -> dict[str, list[Event]]:
+    """The first copy of every event, by key, in the order of the log."""
+
+    async def read() -> dict[str, list[Event]]:
+        found: dict[str, dict[tuple[str, str], Event]] = {}
+        async with the_log(database(system), system.kafka) as log:
+            for at, end in (await log.ends([topic])).items():
+                reached = 0
+                while reached < end:
+                    records = await log.read(at, reached, 5000)
+                    reached = records[-1].offset + 1
+                    for event in map(from_record, records):
+                        found.setdefault(event.key, {}).setdefault(event.identity, event)
+        return {key: list(events.values()) for key, events in found.items()}
+
+    return asyncio.run(read())
+
+
+def figure(client: Client, service: Literal["ingest", "handoff", "metrics"], name: str) -> float:
+    """The sum of a metric over its labels, 0 where it has no sample."""
+    lines = client.get(service, "/metrics").splitlines()
+    found = (line.rpartition(" ") for line in lines if line.startswith((name + "{", name + " ")))
+    return sum(float(value) for _, _, value in found)

@@ -1,0 +1,114 @@
+"""Brokers die under load: nothing acknowledged is lost, ingest goes on answering, and all goes on by itself."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.events import ACTIVITIES
+from shared.kafka import Cluster
+from tests.faults.client import Client
+from tests.faults.inside import database, errors_logged, settle
+from tests.faults.load import Load
+from tests.faults.on_kafka import figure, in_order, on_kafka, published
+from tests.faults.oracle import check
+from tests.faults.watch import Watch
+from tests.system import System, until
+
+RESUMES_WITHIN_S = 60
+CALL = {"type": "call", "source": "row", "rep": "ito", "direction": "outbound", "outcome": "busy"}
+
+
+def test_reliability_10_11_12_brokers_are_killed_under_load(data_dir: Path, free_port: Callable[[], int]) -> None:
+    _brokers_die(data_dir, free_port, size=1_200, seed=10, rounds=1)
+
+
+@pytest.mark.long
+def test_reliability_10_11_12_brokers_are_killed_under_load_again_and_again(
+    data_dir: Path, free_port: Callable[[], int]
+) -> None:
+    _brokers_die(data_dir, free_port, size=9_000, seed=11, rounds=3)
+
+
+def _brokers_die(data_dir: Path, free_port: Callable[[], int], *, size: int, seed: int, rounds: int) -> None:
+    with on_kafka(data_dir, free_port, brokers=3) as (system, cluster):
+        with Watch(system) as watch, Load(system, size, seed) as load:
+            bursts = _bursts(load, 3 * rounds)
+            for n in range(rounds):
+                _one_of_three(system, cluster, 1 + n % 3, bursts)
+                _two_of_three(system, cluster, 1 + n % 3, bursts)
+                _all(cluster, bursts)
+        figures = check(system, load, watch)
+        assert errors_logged(system) == []
+    print(f"\nbrokers killed during {figures}")
+
+
+def _bursts(load: Load, count: int) -> Iterator[Callable[[], None]]:
+    """Each lets the next part of the load go and waits until it is acknowledged."""
+
+    def burst(n: int) -> None:
+        load.release((n + 1) * load.size // count)
+        load.wait_done(load.size * (n + 1) // count - load.size // (2 * count))
+
+    return ((lambda n=n: burst(n)) for n in itertools.count())  # type: ignore[misc]
+
+
+def _one_of_three(system: System, cluster: Cluster, node: int, bursts: Iterator[Callable[[], None]]) -> None:
+    """reliability 10: what is acknowledged while one broker is dead is published while it is dead."""
+    before = published(system, ACTIVITIES)
+    cluster.kill(node)
+    next(bursts)()
+    with closing(Client(system)) as client:
+        until(lambda: figure(client, "ingest", "tasuki_outbox_pending") == 0, RESUMES_WITHIN_S)
+    assert published(system, ACTIVITIES) > before
+    cluster.start(node)
+
+
+def _two_of_three(system: System, cluster: Cluster, node: int, bursts: Iterator[Callable[[], None]]) -> None:
+    """reliability 11: ingest acknowledges, what it has not published is told, and goes once there are brokers again."""
+    for other in (node, node % 3 + 1):
+        cluster.kill(other)
+    with closing(Client(system)) as client:
+        next(bursts)()  # a burst is done when all of it has been acknowledged
+        until(lambda: figure(client, "ingest", "tasuki_outbox_pending") > 0)
+        until(lambda: figure(client, "ingest", "tasuki_outbox_oldest_seconds") > 1)
+        for service in ("ingest", "handoff", "metrics"):
+            assert client.once(service, "GET", "/livez").status == 200  # type: ignore[arg-type]
+            assert client.once(service, "GET", "/readyz").status == 200  # type: ignore[arg-type]
+        for other in (node, node % 3 + 1):
+            cluster.start(other)
+        until(lambda: figure(client, "ingest", "tasuki_outbox_pending") == 0, RESUMES_WITHIN_S)
+
+
+def _all(cluster: Cluster, bursts: Iterator[Callable[[], None]]) -> None:
+    """reliability 12: consuming goes on by itself, which the oracle finds at the end."""
+    cluster.kill_all()
+    next(bursts)()
+    cluster.start_all()
+
+
+def test_reliability_11_what_waited_is_published_in_the_order_of_each_key(
+    data_dir: Path, free_port: Callable[[], int]
+) -> None:
+    with on_kafka(data_dir, free_port) as (system, cluster), closing(Client(system)) as client:
+        for n in range(60):
+            if n == 20:
+                cluster.kill(1)
+            if n == 40:
+                cluster.start(1)
+            _call(client, n)
+        settle(database(system), kafka=system.kafka)
+        for key, events in in_order(system, ACTIVITIES).items():
+            numbers = [int(event.id) for event in events]
+            assert numbers == sorted(numbers), key
+            assert len(numbers) == 20
+
+
+def _call(client: Client, n: int) -> Any:
+    moment = {"occurred_at": f"2026-02-02T00:00:{n:02}Z", "lead": {"email": f"mei@row{n % 3}.co.jp"}}
+    reply = client.send("ingest", "POST", "/v1/activities", CALL | moment | {"id": str(n)})
+    assert reply.status == 202, reply
+    return reply
