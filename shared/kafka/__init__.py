@@ -1,8 +1,8 @@
 """A private Apache Kafka for development and tests: real brokers on this machine, without Docker.
 
-`deploy/kafka/install.sh` fetches the jars and, where there is none, Java. Every broker is a controller of the KRaft quorum
-too, listens on the loopback only, and is a child of the process that starts it: when that ends, by whatever means, so does
-the broker.
+`deploy/kafka/install.sh` fetches the jars and, where there is none, Java. Every broker is a controller of the KRaft
+quorum too, listens on the loopback only, and is a child of the process that starts it: when that ends, by whatever
+means, so does the broker.
 
 Layout of the folder:
     cluster.id             made at the first start

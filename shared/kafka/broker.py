@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _PORT_PATIENCE = 3.0  # seconds for a broker of a killed parent that is about to
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a broker listens: for clients, for the other brokers, for the quorum; `advertised` is what clients are told."""
+    """Where a broker listens: for clients, other brokers and the quorum; `advertised` is what clients are told."""
 
     client: int
     internal: int
@@ -34,13 +34,16 @@ class Broker:
     To be started in a thread that lives as long as the broker should (the main thread), see `die_with_parent`.
     """
 
-    def __init__(self, install: Install, folder: Path, host: str, node: int, ports: Ports) -> None:
+    def __init__(
+        self, install: Install, folder: Path, host: str, node: int, ports: Ports, options: Sequence[str] = ()
+    ) -> None:
         self.node = node
         self.ports = ports
         self.log = folder / "broker.log"
         self._install = install
         self._folder = folder
         self._host = host
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def prepare(self, cluster_id: str, properties: Mapping[str, str]) -> None:
@@ -60,7 +63,7 @@ class Broker:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self._command("kafka.Kafka", "server.properties"),
+                self._command("kafka.Kafka", "server.properties", options=self._options),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -135,9 +138,10 @@ class Broker:
         if done.returncode != 0:
             raise BrokerError(f"Broker {self.node}: formatting failed: {done.stderr.decode(errors='replace').strip()}")
 
-    def _command(self, program: str, *arguments: str) -> list[str]:
+    def _command(self, program: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
         # Its native libraries are unpacked into the temporary folder, and stay there after a SIGKILL.
-        return self._install.command(program, *arguments, properties={"java.io.tmpdir": str(self._folder / "tmp")})
+        own = f"-Djava.io.tmpdir={self._folder / 'tmp'}"
+        return self._install.command(program, *arguments, options=[own, *options])
 
     def _require_free_ports(self) -> None:
         deadline = time.monotonic() + _PORT_PATIENCE

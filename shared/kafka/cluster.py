@@ -32,13 +32,19 @@ _PROPERTIES = {
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),  # bytes, of a heap that is small
 }
 
+_ALONE = {  # a killed broker may come back when its session has ended (9 s), and nobody else could take over meanwhile
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+}
+
 
 class Cluster:
     """`with Cluster(folder, brokers=3) as cluster:` has brokers 1, 2 and 3; topics have three replicas, two in sync.
 
     Clients connect to `cluster.bootstrap` ("host:port,..."). `ports` are the brokers' own, free ones unless given;
     `advertised` maps a broker to the port that clients are told instead, where a proxy listens that passes on to
-    `cluster.port(i)`: brokers reach one another on another listener. `properties` overrule ours. Data stay in `folder`.
+    `cluster.port(i)`: brokers reach one another on another listener. `properties` of brokers and `options` of Java
+    overrule ours. Data stay in `folder`.
 
     Brokers are children of the thread that starts them and end with it: use it in the main thread.
     """
@@ -53,6 +59,7 @@ class Cluster:
         ports: Sequence[int] | None = None,
         advertised: Mapping[int, int] | None = None,
         properties: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         """BrokerError when Kafka is not installed in `home`."""
         self._folder = folder.absolute()
@@ -65,7 +72,7 @@ class Cluster:
             client, internal, controller = free[_LISTENERS * (node - 1) : _LISTENERS * node]
             client = ports[node - 1] if ports else client
             own = Ports(client, internal, controller, (advertised or {}).get(node, client))
-            self.brokers[node] = Broker(install, self._folder / str(node), host, node, own)
+            self.brokers[node] = Broker(install, self._folder / str(node), host, node, own, options)
 
     def __enter__(self) -> Self:
         self.start_all()
@@ -88,17 +95,24 @@ class Cluster:
     def start_all(self, ready_within: float = 60.0) -> None:
         """Starts all brokers and waits until each is ready. BrokerError when one is not; then none is left running."""
         try:
-            self._prepare()
-            for broker in self.brokers.values():
-                broker.start()
+            self.launch_all()
             for broker in self.brokers.values():
                 broker.wait_ready(ready_within)
         except BaseException:
             self.kill_all()
             raise
 
+    def launch_all(self) -> None:
+        """Starts all brokers without waiting; at the first time makes their storage."""
+        self._prepare()
+        for broker in self.brokers.values():
+            broker.start()
+
     def stop_all(self, within: float = 30.0) -> None:
-        """Stops all brokers in good order; those that are left after `within` seconds by SIGKILL."""
+        """Stops all brokers in good order; those that are left after `within` seconds by SIGKILL.
+
+        Three take 5 s, in which the last ones wait for a quorum in vain.
+        """
         for broker in self.brokers.values():
             broker.send(signal.SIGTERM)
         for broker in self.brokers.values():
@@ -156,6 +170,7 @@ class Cluster:
             "offsets.topic.replication.factor": str(replicas),
             "transaction.state.log.replication.factor": str(replicas),
             "transaction.state.log.min.isr": in_sync,
+            **({} if replicas > 1 else _ALONE),
             **self._more,
         }
 
