@@ -11,13 +11,22 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$python && break; done)
 
-.PHONY: help run demo test test-faults check format generate bench bench-metrics lock clean
+.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults check format generate bench bench-metrics lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 run: $(VENV)/installed ## run everything: PostgreSQL, ingest, handoff, metrics (Ctrl-C stops it)
 	@exec $(BIN)/tasuki run
+
+run-kafka: $(VENV)/installed ## run everything on a real Kafka 4.1 of one broker, without Docker
+	@deploy/kafka/install.sh >/dev/null && exec $(BIN)/tasuki kafka --run
+
+kafka: $(VENV)/installed ## run Apache Kafka 4.1 without Docker: one broker on port 9092
+	@deploy/kafka/install.sh >/dev/null && exec $(BIN)/tasuki kafka
+
+kafka-cluster: $(VENV)/installed ## the same with three brokers, three replicas and at least two in sync: 9092 to 9094
+	@deploy/kafka/install.sh >/dev/null && exec $(BIN)/tasuki kafka --brokers 3
 
 demo: $(VENV)/installed ## a week of a team of eight, through the running system's public API, and a board of its KPIs
 	@exec $(BIN)/tasuki demo

@@ -3,6 +3,7 @@
 import sys
 from importlib.metadata import entry_points
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -130,6 +131,32 @@ def demo(
     except KeyboardInterrupt:
         print("tasuki: broken off; running the demo again goes on where it stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+@app.command()
+def kafka(
+    brokers: Annotated[int, typer.Option(help="One, or three that replicate.")] = 1,
+    port: Annotated[int, typer.Option(min=1, max=65533, help="Port of the first broker; the others' follow.")] = 9092,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the data; one under TASUKI_DATA_DIR unless given.")
+    ] = None,
+    system: Annotated[
+        bool, typer.Option("--run", help="Run everything on it: make its topics, then as `tasuki run`.")
+    ] = False,
+) -> None:
+    """Run a private Kafka for development, which deploy/kafka/install.sh has fetched, until Ctrl-C."""
+    from shared.kafka import BrokerError, Cluster
+    from shared.kafka.foreground import Foreground, GivenUp
+
+    settings = read_settings()
+    if brokers not in (1, 3):
+        fail("--brokers is 1 or 3")
+    folder = data_dir or settings.data_dir / ("kafka" if brokers == 1 else "kafka-cluster")
+    try:
+        cluster = Cluster(folder, brokers, home=settings.kafka_home, ports=range(port, port + brokers))
+        Foreground(cluster, with_system=system).run()
+    except (BrokerError, GivenUp) as error:
+        fail(str(error))
 
 
 @app.command()

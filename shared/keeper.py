@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Protocol
 
+from shared.kafka import BrokerError
 from shared.postgres import Interrupted, PostgresError
 from shared.process import die_with_parent, how_it_ended
 from shared.settings import ServiceName
@@ -21,7 +22,7 @@ class Running(Protocol):
     """Something that runs in a process of its own."""
 
     def start(self) -> object:
-        """Starts it; PostgresError when that fails for now (a full disk)."""
+        """Starts it; PostgresError or BrokerError when that fails for now (a full disk)."""
 
     def ended(self) -> int | None:
         """Its exit status once it has ended."""
@@ -50,7 +51,7 @@ class Keeper:
                 self._child.start()
             except Interrupted:
                 raise
-            except PostgresError as error:
+            except (PostgresError, BrokerError) as error:
                 self._again(now, f"{self._name} could not be started: {error}")
 
     def _again(self, now: float, what: str) -> None:
@@ -61,17 +62,18 @@ class Keeper:
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
-class ServiceProcess:
-    """One service's process."""
+class PythonProcess:
+    """`python -m module arguments`, which ends when we end."""
 
-    def __init__(self, service: ServiceName, environment: Mapping[str, str]) -> None:
-        self.service = service
+    def __init__(self, module: str, environment: Mapping[str, str], *arguments: str) -> None:
+        self._module = module
         self._environment = environment
+        self._arguments = arguments
         self.start()
 
     def start(self) -> None:
         """Starts it, in a session of its own: a terminal's Ctrl-C is for the supervisor, which stops in order."""
-        self._process = start_python(f"services.{self.service}", self._environment)
+        self._process = start_python(self._module, self._environment, *self._arguments)
 
     def ended(self) -> int | None:
         return self._process.poll()
@@ -79,6 +81,14 @@ class ServiceProcess:
     def send(self, order: signal.Signals) -> None:
         """Sends a signal, unless it has ended."""
         self._process.send_signal(order)
+
+
+class ServiceProcess(PythonProcess):
+    """One service's process."""
+
+    def __init__(self, service: ServiceName, environment: Mapping[str, str]) -> None:
+        self.service = service
+        super().__init__(f"services.{service}", environment)
 
     def is_ready(self, host: str, port: int) -> bool:
         """Whether its /readyz says 200 now."""
@@ -92,10 +102,10 @@ class ServiceProcess:
             connection.close()
 
 
-def start_python(module: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Starts `python -m module`, which ends when we end."""
+def start_python(module: str, environment: Mapping[str, str], *arguments: str) -> "subprocess.Popen[bytes]":
+    """Starts `python -m module arguments`, which ends when we end."""
     return subprocess.Popen(
-        [sys.executable, "-m", module],
+        [sys.executable, "-m", module, *arguments],
         stdin=subprocess.DEVNULL,
         env=environment,
         start_new_session=True,

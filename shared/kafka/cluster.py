@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from shared.kafka.broker import Broker, Ports
 from shared.kafka.install import DEFAULT_HOME, find_install
@@ -52,7 +52,7 @@ class Cluster:
     def __init__(
         self,
         folder: Path,
-        brokers: Literal[1, 3] = 1,
+        brokers: int = 1,
         *,
         home: Path = DEFAULT_HOME,
         host: str = "127.0.0.1",
