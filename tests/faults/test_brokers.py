@@ -76,8 +76,8 @@ def _two_of_three(system: System, cluster: Cluster, node: int, bursts: Iterator[
         until(lambda: figure(client, "ingest", "tasuki_outbox_pending") > 0)
         until(lambda: figure(client, "ingest", "tasuki_outbox_oldest_seconds") > 1)
         for service in ("ingest", "handoff", "metrics"):
-            assert client.once(service, "GET", "/livez").status == 200  # type: ignore[arg-type]
-            assert client.once(service, "GET", "/readyz").status == 200  # type: ignore[arg-type]
+            assert client.once(service, "GET", "/livez").status == 200
+            assert client.once(service, "GET", "/readyz").status == 200
         for other in (node, node % 3 + 1):
             cluster.start(other)
         until(lambda: figure(client, "ingest", "tasuki_outbox_pending") == 0, RESUMES_WITHIN_S)
