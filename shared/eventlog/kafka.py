@@ -18,7 +18,7 @@ from shared.eventlog import topics
 from shared.eventlog.assigned import Assigned
 from shared.eventlog.group import Membership, log_errors
 from shared.eventlog.kafka_appender import Appender
-from shared.eventlog.kafka_client import from_kafka, kafka_errors, make_consumer, to_kafka, to_record
+from shared.eventlog.kafka_client import from_kafka, kafka_errors, make_consumer, take_of, to_kafka
 from shared.eventlog.kafka_reader import KafkaReader
 from shared.eventlog.port import LogError, LogUnavailable, Message, PositionKeeper, Positions, Record, TopicPartition
 from shared.notify import Notices
@@ -103,8 +103,7 @@ class KafkaLog:
             consumer.assign([partition])
             consumer.seek(partition, offset)
             while len(records) < max_records and await consumer.position(partition) < end:
-                found = await consumer.getmany(timeout_ms=200, max_records=max_records - len(records))
-                records += [to_record(record) for batch in found.values() for record in batch]
+                records += await take_of(consumer, at, max_records - len(records), 0.2)
             consumer.pause(partition)  # else it would go on asking for more
         return records
 

@@ -25,7 +25,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from shared.eventlog.port import LogError, LogUnavailable, Record, TopicPartition
+from shared.eventlog.port import UNREADABLE, LogError, LogUnavailable, Record, TopicPartition
 from shared.settings import Settings
 
 REQUEST_TIMEOUT_S = 5.0
@@ -154,6 +154,44 @@ def to_record(found: ConsumerRecord) -> Record:
         found.value,
         datetime.fromtimestamp(max(0, found.timestamp) / 1000, UTC),
     )
+
+
+async def take_of(consumer: AIOKafkaConsumer, at: TopicPartition, most: int, wait_s: float) -> list[Record]:
+    """The next records of one partition, at most so many. One that the client cannot take apart (a header whose name is
+    no UTF-8) comes as `unreadable`: it must not stop those behind it."""
+    partition = to_kafka(at)
+    start = await consumer.position(partition)
+    try:
+        found = await consumer.getmany(partition, timeout_ms=int(wait_s * 1000), max_records=most)
+    except KafkaError:
+        raise
+    except Exception:  # whatever the client stumbles over: it is found below
+        consumer.seek(partition, start)
+        return await _one_by_one(consumer, at, most)
+    return [to_record(record) for record in found.get(partition, ())]
+
+
+async def _one_by_one(consumer: AIOKafkaConsumer, at: TopicPartition, most: int) -> list[Record]:
+    partition, records = to_kafka(at), list[Record]()
+    while len(records) < most:
+        try:
+            found = await consumer.getmany(partition, timeout_ms=int(REQUEST_TIMEOUT_S * 1000), max_records=1)
+        except KafkaError:
+            raise
+        except Exception as error:  # told in a dead letter
+            offset = await consumer.position(partition)
+            consumer.seek(partition, offset + 1)
+            return [*records, unreadable(at, offset, error)]
+        if not found:
+            break
+        records += [to_record(record) for record in found[partition]]
+    return records
+
+
+def unreadable(at: TopicPartition, offset: int, error: Exception) -> Record:
+    """A record of which no more than its place is known; its bytes stay in the log."""
+    said = f"{type(error).__name__}: {error}".encode(errors="replace")
+    return Record(at.topic, at.partition, offset, None, ((UNREADABLE, said),), None, datetime.now(UTC))
 
 
 def to_kafka(at: TopicPartition) -> KafkaPartition:

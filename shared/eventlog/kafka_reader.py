@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
 
 from shared.eventlog.assigned import Assigned
-from shared.eventlog.kafka_client import from_kafka, kafka_errors, to_kafka, to_record
+from shared.eventlog.kafka_client import REQUEST_TIMEOUT_S, from_kafka, kafka_errors, take_of, to_kafka, to_record
 from shared.eventlog.port import Fetched, LogUnavailable, PositionLost, Positions, Record, TopicPartition
 
 LOOK_S = 0.2
@@ -40,10 +40,13 @@ class KafkaReader:
         deadline = time.monotonic() + wait_s
         while True:
             fresh = await self._assigned.follow()
+            left_s = deadline - time.monotonic()
             async with kafka_errors():
                 consumer = await self._placed(fresh)
-                left_s = deadline - time.monotonic()
-                records = await self._take(consumer, max_records, max(0.0, min(LOOK_S, left_s)))
+                try:
+                    records = await self._take(consumer, max_records, max(0.0, min(LOOK_S, left_s)))
+                except OffsetOutOfRangeError as error:
+                    raise PositionLost(f"a position is not in the log any more: {error}") from error
                 reached = await self._reached(consumer)
             if reached:
                 self._heard_at, self._suspected = time.monotonic(), False
@@ -92,12 +95,29 @@ class KafkaReader:
         at = list(positions)
         self._turn = (self._turn + 1) % len(at)
         share = max(1, max_records // len(at))
-        records = await self._get(consumer, min(share, max_records), wait_s)
-        for partition in at[self._turn :] + at[: self._turn] if records else ():
-            if (room := max_records - len(records)) > 0:
-                records += await self._get(consumer, min(share, room), 0, partition)
-        if records and (room := max_records - len(records)) > 0:
-            records += await self._get(consumer, room, 0)
+        try:
+            found = await consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=min(share, max_records))
+        except (KafkaError, ConsumerStoppedError):
+            raise
+        except Exception:  # of one record: `take_of` will find it
+            return await self._take_of_each(consumer, share)
+        records = [to_record(record) for of_one in found.values() for record in of_one]
+        in_turn = at[self._turn :] + at[: self._turn]
+        for most in (share, max_records) if records else ():
+            for partition in in_turn:
+                if (room := max_records - len(records)) > 0:
+                    records += await take_of(consumer, partition, min(most, room), 0)
+        return records
+
+    async def _take_of_each(self, consumer: AIOKafkaConsumer, share: int) -> list[Record]:
+        """From each partition again where it stood, one after the other."""
+        positions = self._assigned.next
+        for at, position in positions.items():
+            consumer.seek(to_kafka(at), position)
+        ends, records = await _ends(consumer, positions), list[Record]()
+        for at, position in positions.items():
+            if position < ends[at]:
+                records += await take_of(consumer, at, share, REQUEST_TIMEOUT_S)
         return records
 
     async def _reached(self, consumer: AIOKafkaConsumer) -> Positions:
@@ -107,17 +127,6 @@ class KafkaReader:
         moved = {at: position for at, position in now.items() if position != positions[at]}
         positions.update(moved)
         return moved
-
-    async def _get(
-        self, consumer: AIOKafkaConsumer, most: int, wait_s: float, *partitions: TopicPartition
-    ) -> list[Record]:
-        try:
-            found = await consumer.getmany(
-                *(to_kafka(at) for at in partitions), timeout_ms=int(wait_s * 1000), max_records=most
-            )
-        except OffsetOutOfRangeError as error:
-            raise PositionLost(f"the position is not in the log any more: {error}") from error
-        return [to_record(record) for records in found.values() for record in records]
 
     async def _check(self, consumer: AIOKafkaConsumer, positions: Positions) -> None:
         """Raises PositionLost when a position lies outside what the log holds: nothing is skipped in silence."""

@@ -62,6 +62,10 @@ class Message(msgspec.Struct, frozen=True):
     value: bytes
 
 
+UNREADABLE = "tasuki_unreadable"
+"""Header of a record that could not be taken apart; it says why. Such a record has no value."""
+
+
 class Record(msgspec.Struct, frozen=True):
     """What a reader gets. `value` is None for a tombstone, `key` None where a foreign producer gave none."""
 

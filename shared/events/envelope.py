@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from shared.eventlog.port import Message, Record
+from shared.eventlog.port import UNREADABLE, Message, Record
 from shared.events.common import Data, Undecodable
 from shared.events.types import TOPIC_OF, TYPES
 
@@ -138,6 +138,9 @@ def data_of(record: Record) -> bytes:
 def _binary(record: Record) -> tuple[dict[str, str], bytes]:
     """Attributes by the names of their headers, and the data."""
     if record.value is None:
+        for name, error in record.headers:
+            if name == UNREADABLE:
+                raise Undecodable("unreadable_record", error.decode(errors="replace"))
         raise Undecodable("null_value", "the record has no value")
     try:
         return {name: value.decode() for name, value in record.headers}, record.value

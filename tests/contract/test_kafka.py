@@ -2,19 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from struct import pack_into
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.record.util import calc_crc32c
 
 from shared.eventlog import topics
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import TopicPartition
-from shared.events import LEADS, TOPICS
+from shared.events import LEADS, TOPICS, Undecodable, from_record
 from shared.kafka import Cluster
 from shared.settings import Settings
 from tests.conftest import private_folder
-from tests.contract.log_contract import FAR_OFF_S, Keeper, LogContract
+from tests.contract.log_contract import FAR_OFF_S, Keeper, LogContract, fetch_until
+
+CHECKSUM_AT = 17
+"""Where a batch of records (version 2) has the checksum of all that follows it."""
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +89,41 @@ async def test_what_transactions_leave_behind_is_passed_over(database_url: str, 
     assert {end for end in (await log.ends([LEADS])).values() if end} == {6}
     await reader.close()
     await log.close()
+
+
+async def test_a_record_that_the_client_cannot_take_apart_stops_nothing(database_url: str, empty_kafka: str) -> None:
+    log = await open_log(Settings(database_url=database_url, kafka_bootstrap_servers=empty_kafka))
+    producer = AIOKafkaProducer(bootstrap_servers=empty_kafka)
+    await producer.start()
+    at = TopicPartition(LEADS, 3)
+    for n in range(6):
+        header = "NAME" if n in {2, 3} else "ce_id"
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=b"lead", value=str(n).encode(), headers=[(header, b"1")])
+        _spoil(batch, b"NAME", b"\xff\xfe\xfd\xfc")
+        await (await producer.send_batch(batch, LEADS, partition=at.partition))
+    await producer.send_and_wait(LEADS, b"elsewhere", partition=7)
+    await producer.stop()
+
+    reader = await log.join("group", "a", [LEADS], Keeper())
+    records = await fetch_until(reader, 7)
+    ours = [record for record in records if record.at == at]
+    assert [record.offset for record in ours] == list(range(6))
+    assert [record.value for record in ours] == [b"0", b"1", None, None, b"4", b"5"]
+    assert {record.value for record in records if record.at != at} == {b"elsewhere"}
+    for record in ours[2:4]:
+        with pytest.raises(Undecodable, match="unreadable_record: UnicodeDecodeError"):
+            from_record(record)
+    assert sum((await reader.lag()).values()) == 0
+    assert [(r.offset, r.value) for r in await log.read(at, 0, 10)] == [(r.offset, r.value) for r in ours]
+    await reader.close()
+    await log.close()
+
+
+def _spoil(batch: Any, good: bytes, bad: bytes) -> None:
+    """Have a batch written with other bytes, and a checksum that agrees with them."""
+    written = bytearray(batch._build())
+    if (found := written.find(good)) >= 0:
+        written[found : found + len(good)] = bad
+        pack_into(">I", written, CHECKSUM_AT, calc_crc32c(bytes(written[CHECKSUM_AT + 4 :])))
+        batch._buffer = bytes(written)
