@@ -1,4 +1,4 @@
-"""Fixtures for all tests: real PostgreSQL, fresh databases, free ports, a whole running system."""
+"""Fixtures for all tests: real PostgreSQL and Kafka, fresh databases, free ports, a whole running system."""
 
 import asyncio
 import os
@@ -6,15 +6,18 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from shared.kafka import Cluster
 from shared.migrate import migrate
 from shared.postgres import PrivatePostgres
+from tests.kafka import StartCluster, require_kafka, running_cluster, say_what_did_not_run
 from tests.system import System
 
 
@@ -59,6 +62,36 @@ def database_url(postgres_url: str, _template: str) -> Iterator[str]:
 def module_database_url(postgres_url: str, _template: str) -> Iterator[str]:
     """A fresh, migrated database for the tests of one module."""
     yield from _database(postgres_url, _template)
+
+
+@pytest.fixture(scope="session")
+def kafka_home() -> Path:
+    """Folder of Kafka's program, for tests that start brokers of their own."""
+    return require_kafka()
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_home: Path) -> Iterator[str]:
+    """A Kafka of one broker for the whole session, to make topics on: its bootstrap servers."""
+    with private_folder() as folder, running_cluster(folder, kafka_home, brokers=1) as cluster:
+        yield cluster.bootstrap
+
+
+@pytest.fixture
+def kafka_cluster(kafka_home: Path) -> Iterator[StartCluster]:
+    """Starts a cluster of one test's own, of three brokers unless told otherwise; takes what `Cluster` takes."""
+    with ExitStack() as stack:
+
+        def start(brokers: int = 3, **more: Any) -> Cluster:
+            folder = stack.enter_context(private_folder())
+            return stack.enter_context(running_cluster(folder, kafka_home, brokers=brokers, **more))
+
+        yield start
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Pytest's hook for its last lines."""
+    say_what_did_not_run(terminalreporter)
 
 
 @pytest.fixture

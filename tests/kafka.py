@@ -1,0 +1,51 @@
+"""A real Kafka for tests. Where it cannot be had they are skipped, and the last lines say so, or they fail."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.kafka import DEFAULT_HOME, BrokerError, Cluster
+from shared.kafka.install import find_install
+from tests.system import ROOT
+
+REQUIRED = "TASUKI_REQUIRE_KAFKA"
+"""Set to 1, a test fails that would be skipped for want of Kafka."""
+
+StartCluster = Callable[..., Cluster]
+_SKIPPED = "Kafka did not run: "
+
+
+def require_kafka() -> Path:
+    """Folder of Kafka's program, as deploy/kafka/install.sh has filled it; skips or fails where it is not there."""
+    home = Path(os.environ.get("TASUKI_KAFKA_HOME", ROOT / DEFAULT_HOME))
+    try:
+        find_install(home)
+    except BrokerError as error:
+        if os.environ.get(REQUIRED) == "1":
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(f"{_SKIPPED}{error}")
+    return home
+
+
+@contextmanager
+def running_cluster(folder: Path, home: Path, *, brokers: int, **more: Any) -> Iterator[Cluster]:
+    """A running cluster, ended by SIGKILL: nobody needs its data afterwards. `more` is what `Cluster` takes."""
+    cluster = Cluster(folder, brokers, home=home, **more)
+    cluster.start_all()
+    try:
+        yield cluster
+    finally:
+        cluster.kill_all()
+
+
+def say_what_did_not_run(reporter: pytest.TerminalReporter) -> None:
+    """Says how many tests were skipped for want of Kafka, and what to install."""
+    reasons = [report.longrepr[2] for report in reporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
+    kafkas = [reason for reason in reasons if _SKIPPED in reason]
+    if kafkas:
+        reporter.section("Kafka's part did not run", yellow=True)
+        reporter.line(f"{len(kafkas)} skipped for want of Kafka. {kafkas[0].partition(_SKIPPED)[2]}")
