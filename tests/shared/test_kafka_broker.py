@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -140,40 +141,35 @@ def test_where_kafka_is_required_its_tests_fail_without_it(tmp_path: Path, monke
         require_kafka()
 
 
-class TestCommand:
-    """`tasuki kafka`, as a developer starts it."""
-
-    @pytest.fixture
-    def command(
-        self, data_dir: Path, kafka_home: Path, free_port: Callable[[], int]
-    ) -> Iterator[subprocess.Popen[str]]:
-        self.port = free_port()
-        environment = {**os.environ, "TASUKI_DATA_DIR": str(data_dir), "TASUKI_KAFKA_HOME": str(kafka_home)}
-        with subprocess.Popen(
-            [sys.executable, "-m", "shared.cli", "kafka", "--port", str(self.port)],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            yield process
-            process.kill()
-
-    def test_keeps_its_broker_running_until_it_is_asked_to_stop(
-        self, data_dir: Path, command: subprocess.Popen[str]
-    ) -> None:
-        assert command.stdout is not None
-        assert "Kafka is ready" in command.stdout.readline()
-        bootstrap = f"{HOST}:{self.port}"
-        assert command.stdout.readline() == f"export TASUKI_KAFKA_BOOTSTRAP_SERVERS={bootstrap}\n"
-        assert create_topic(self.port, "kept", replicas=1) == 0
+def test_the_command_keeps_its_broker_running_until_it_is_asked_to_stop(
+    data_dir: Path, kafka_home: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    port, output = free_port(), tmp_path / "output"
+    environment = {**os.environ, "TASUKI_DATA_DIR": str(data_dir), "TASUKI_KAFKA_HOME": str(kafka_home)}
+    command = [sys.executable, "-m", "shared.cli", "kafka", "--port", str(port)]
+    with (
+        output.open("wb") as file,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file) as process,
+        ended_by_sigkill(process),
+    ):
+        until(lambda: f"\nexport TASUKI_KAFKA_BOOTSTRAP_SERVERS={HOST}:{port}\n" in output.read_text())
+        assert create_topic(port, "kept", replicas=1) == 0
 
         (broker,) = processes_marked(str(data_dir))
         os.kill(broker, signal.SIGKILL)
-        assert "broker 1 ended" in command.stdout.readline()
-        until(lambda: sees(self.port) == {1})
-        assert create_topic(self.port, "kept", replicas=1) == TOPIC_ALREADY_EXISTS
+        until(lambda: "broker 1 ended" in output.read_text())
+        until(lambda: sees(port) == {1})
+        assert create_topic(port, "kept", replicas=1) == TOPIC_ALREADY_EXISTS
 
-        command.send_signal(signal.SIGTERM)
-        assert command.wait(30) == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
         assert processes_marked(str(data_dir)) == []
+
+
+@contextmanager
+def ended_by_sigkill(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """For a test that fails: it shall not wait for a process that nobody has told to end."""
+    try:
+        yield
+    finally:
+        process.kill()
