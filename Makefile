@@ -1,4 +1,5 @@
-# `make` lists the targets. Everything that they install stays in .venv and .cache.
+# `make` lists the targets. Everything that they install stays in .venv and .cache, but for Maven: where Kafka needs it and
+# we are root, it comes from Debian's packages.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules --no-print-directory
