@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from struct import pack_into
 from typing import Any
 
@@ -18,15 +19,16 @@ from shared.kafka import Cluster
 from shared.settings import Settings
 from tests.conftest import private_folder
 from tests.contract.log_contract import FAR_OFF_S, Keeper, LogContract, fetch_until
+from tests.kafka import running_cluster
 
 CHECKSUM_AT = 17
 """Where a batch of records (version 2) has the checksum of all that follows it."""
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[Cluster]:
+def broker(kafka_home: Path) -> Iterator[Cluster]:
     """A broker of this module's own."""
-    with private_folder() as folder, Cluster(folder) as cluster:
+    with private_folder() as folder, running_cluster(folder, kafka_home, brokers=1) as cluster:
         yield cluster
 
 

@@ -13,7 +13,11 @@ from shared.kafka import Cluster
 from shared.settings import Settings
 from tests.faults.client import Client
 from tests.faults.inside import database, telling_errors, the_log
+from tests.kafka import require_kafka, running_cluster
 from tests.system import System
+
+QUICK = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}
+"""A dead broker is noticed after 3 s instead of 9, and may come back then: what happens is the same."""
 
 
 @contextmanager
@@ -24,7 +28,8 @@ def on_kafka(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[System, Cluster]]:
     """The system, ready, and its brokers."""
-    with Cluster(data_dir.with_name("kafka"), brokers) as cluster:
+    folder = data_dir.with_name("kafka")
+    with running_cluster(folder, require_kafka(), brokers=brokers, properties=QUICK) as cluster:
         asyncio.run(topics.apply(Settings(kafka_bootstrap_servers=cluster.bootstrap)))
         named = {"TASUKI_KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap, **(environment or {})}
         with System(data_dir, free_port, named) as system, telling_errors(system):
