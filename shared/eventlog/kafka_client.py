@@ -37,7 +37,9 @@ FETCH_BYTES = 16 * 1024 * 1024
 PARTITION_FETCH_BYTES = 1024 * 1024
 """What waits in memory is bounded by this, for each partition; a larger record still comes, alone."""
 MESSAGE_BYTES = 4 * 1024 * 1024
-"""Greatest record of a topic: an event of 1 MiB, and its dead letter with what is told about it."""
+"""Greatest record of a topic; more than any event of ours, so that those of others come as dead letters."""
+LETTER_BYTES = MESSAGE_BYTES + 64 * 1024
+"""Greatest record of the topic of dead letters: a copy, and what is told about it."""
 BATCH_BYTES = 256 * 1024
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -83,7 +85,7 @@ def make_producer(settings: Settings) -> AIOKafkaProducer:
         enable_idempotence=True,
         linger_ms=0,  # a batch is complete when it is handed over
         max_batch_size=BATCH_BYTES,
-        max_request_size=MESSAGE_BYTES,
+        max_request_size=LETTER_BYTES,
         compression_type=None if settings.kafka_compression == "none" else settings.kafka_compression,
     )
 

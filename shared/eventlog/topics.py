@@ -8,9 +8,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import NoError, for_code
 
-from shared.eventlog.kafka_client import MESSAGE_BYTES, kafka_errors, make_admin
+from shared.eventlog.kafka_client import LETTER_BYTES, MESSAGE_BYTES, kafka_errors, make_admin
 from shared.eventlog.port import LogError
-from shared.events import TOPICS
+from shared.events import DEAD_LETTERS, TOPICS
 from shared.settings import Settings
 
 LED_WITHIN_S = 30.0
@@ -33,15 +33,15 @@ class Change(NamedTuple):
     what: str
 
 
-def wanted_config(settings: Settings, replicas: int) -> dict[str, str]:
-    """What every topic of ours is set to, see docs/operations.md."""
+def wanted_config(settings: Settings, name: str, replicas: int) -> dict[str, str]:
+    """What a topic of ours is set to, see docs/operations.md."""
     return {
         "cleanup.policy": "delete",
         "retention.ms": str(settings.kafka_retention_ms),  # -1: for ever, so that numbers can always be made anew
         "retention.bytes": "-1",
         "min.insync.replicas": str(_min_isr(settings, replicas)),
         "unclean.leader.election.enable": "false",  # a replica that lags would lose what was confirmed
-        "max.message.bytes": str(MESSAGE_BYTES),
+        "max.message.bytes": str(LETTER_BYTES if name == DEAD_LETTERS else MESSAGE_BYTES),
         "message.timestamp.type": "LogAppendTime",  # a producer's clock is no evidence
         "compression.type": "producer",
     }
@@ -61,7 +61,7 @@ async def apply(settings: Settings) -> list[Change]:
         for name in TOPICS:
             if name not in there:
                 replicas = settings.kafka_replication or min(3, brokers)
-                await _create(admin, name, partitions, replicas, wanted_config(settings, replicas))
+                await _create(admin, name, partitions, replicas, wanted_config(settings, name, replicas))
                 changes.append(Change(name, f"made: {partitions} partitions, {replicas} replicas"))
                 continue
             found = there[name]
@@ -70,7 +70,7 @@ async def apply(settings: Settings) -> list[Change]:
                     f"topic {name} has {found.replicas} replicas, not {settings.kafka_replication}: add some by "
                     "kafka-reassign-partitions, then apply again"
                 )
-            other = {k: v for k, v in wanted_config(settings, found.replicas).items() if found.config.get(k) != v}
+            other = {k: v for k, v in wanted_config(settings, name, found.replicas).items() if found.config.get(k) != v}
             if other:
                 await _alter(admin, name, {**found.config, **other})
                 changes += [Change(name, f"{key} = {value}") for key, value in other.items()]

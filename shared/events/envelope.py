@@ -18,6 +18,8 @@ _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
 _ENCODER = msgspec.json.Encoder()
 _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time")
+VALUE_BYTES = 2 * 1024 * 1024
+"""Greatest value of a record that is looked at. What ingest takes is a request of 1 MiB at most."""
 STRUCTURED = b"application/cloudevents+json"
 """Media type of structured mode."""
 
@@ -99,6 +101,8 @@ def _headers(event: Event) -> tuple[tuple[str, bytes], ...]:
 
 def from_record(record: Record) -> Event:
     """The event in a record of the log. Raises Undecodable."""
+    if len(record.value or b"") > VALUE_BYTES:
+        raise Undecodable("oversized", f"{len(record.value or b'')} bytes, of {VALUE_BYTES} at most")
     attributes, data = _structured(record) if is_structured(record) else _binary(record)
     missing = [name for name in _REQUIRED if not attributes.get(name)]
     if missing:

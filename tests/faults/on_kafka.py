@@ -49,18 +49,19 @@ def published(system: System, *names: str) -> int:
         return -1
 
 
-def in_order(system: System, topic: str) -> dict[str, list[Event]]:
-    """The first copy of every event, by key, in the order of the log."""
+def in_order(system: System, topic: str, source: str) -> dict[str, list[Event]]:
+    """The first copy of every event of a source, by key, in the order of the log."""
 
     async def read() -> dict[str, list[Event]]:
         found: dict[str, dict[tuple[str, str], Event]] = {}
+        of_it = source.encode()
         async with the_log(database(system), system.kafka) as log:
             for at, end in (await log.ends([topic])).items():
                 reached = 0
                 while reached < end:
                     records = await log.read(at, reached, 5000)
                     reached = records[-1].offset + 1
-                    for event in map(from_record, records):
+                    for event in map(from_record, (r for r in records if dict(r.headers).get("ce_source") == of_it)):
                         found.setdefault(event.key, {}).setdefault(event.identity, event)
         return {key: list(events.values()) for key, events in found.items()}
 

@@ -4,22 +4,20 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from shared.events import ACTIVITIES
 from shared.kafka import Cluster
 from tests.faults.client import Client
-from tests.faults.inside import database, errors_logged, settle
+from tests.faults.inside import errors_logged
 from tests.faults.load import Load
-from tests.faults.on_kafka import figure, in_order, on_kafka, published
+from tests.faults.on_kafka import figure, on_kafka, published
 from tests.faults.oracle import check
 from tests.faults.watch import Watch
 from tests.system import System, until
 
 RESUMES_WITHIN_S = 60
-CALL = {"type": "call", "source": "row", "rep": "ito", "direction": "outbound", "outcome": "busy"}
 
 
 def test_reliability_10_11_12_brokers_are_killed_under_load(data_dir: Path, free_port: Callable[[], int]) -> None:
@@ -88,27 +86,3 @@ def _all(cluster: Cluster, bursts: Iterator[Callable[[], None]]) -> None:
     cluster.kill_all()
     next(bursts)()
     cluster.start_all()
-
-
-def test_reliability_11_what_waited_is_published_in_the_order_of_each_key(
-    data_dir: Path, free_port: Callable[[], int]
-) -> None:
-    with on_kafka(data_dir, free_port) as (system, cluster), closing(Client(system)) as client:
-        for n in range(60):
-            if n == 20:
-                cluster.kill(1)
-            if n == 40:
-                cluster.start(1)
-            _call(client, n)
-        settle(database(system), kafka=system.kafka)
-        for key, events in in_order(system, ACTIVITIES).items():
-            numbers = [int(event.id) for event in events]
-            assert numbers == sorted(numbers), key
-            assert len(numbers) == 20
-
-
-def _call(client: Client, n: int) -> Any:
-    moment = {"occurred_at": f"2026-02-02T00:00:{n:02}Z", "lead": {"email": f"mei@row{n % 3}.co.jp"}}
-    reply = client.send("ingest", "POST", "/v1/activities", CALL | moment | {"id": str(n)})
-    assert reply.status == 202, reply
-    return reply
