@@ -75,6 +75,42 @@ log = typer.Typer(no_args_is_help=True, help="The log of events.")
 app.add_typer(log, name="log")
 
 
+@log.command()
+def positions() -> None:
+    """How far each service has come, partition by partition."""
+    import asyncio
+
+    from shared.seek import stands
+
+    row = "{:<8} {:<27} {:>10} {:>10} {:>10} {:>8}".format
+    print(row("service", "partition", "next", "taken", "again", "dead"))
+    for at in asyncio.run(stands(str(with_database(read_settings()).database_url))):
+        place = f"{at.topic}/{at.partition}"
+        print(row(at.service, place, at.next_offset, at.processed, at.duplicates, at.dead_lettered))
+
+
+@log.command("seek")
+def seek_log(
+    service: Annotated[str, typer.Argument(help="ingest, handoff or metrics.")],
+    offset: Annotated[int, typer.Argument(min=0, help="The record to go on with; 0: the beginning.")],
+    topic: Annotated[str | None, typer.Option(help="One topic; all unless given.")] = None,
+    partition: Annotated[int | None, typer.Option(min=0, help="One partition; all unless given.")] = None,
+) -> None:
+    """Have a service go on elsewhere in the log: events that it has taken already have no second effect."""
+    import asyncio
+
+    from shared.seek import seek
+    from shared.settings import SERVICES
+
+    if service not in SERVICES:
+        fail(f"there is no service {service}: it is one of {', '.join(SERVICES)}")
+    changed = asyncio.run(seek(str(with_database(read_settings()).database_url), service, topic, partition, offset))
+    for stand in changed:
+        print(f"{service} goes on at {stand.next_offset} of {stand.topic}/{stand.partition}")
+    if not changed:
+        print("nothing to change: no such partition has been read, or all stand there")
+
+
 @log.command("migrate")
 def migrate_log() -> None:
     """Move the embedded log to Apache Kafka: every record keeps its offset, none is lost or doubled."""

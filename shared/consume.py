@@ -93,6 +93,7 @@ class Consumer:
         self._clock = clock
         self._logger = telemetry.log
         self._freshness = telemetry.metrics.event_freshness
+        self._halted_gauge = telemetry.metrics.consumer_halted.labels(group)
         self._watchdog = Watchdog(settings.consumer_stall_s)
         self._size = self._most
         self._next: dict[TopicPartition, int] = {}
@@ -109,6 +110,7 @@ class Consumer:
                 await self._follow(self._reader, stop, pauses)
             except PositionLost as error:
                 self._halted = f"consumer {self._group} has halted: {error}"
+                self._halted_gauge.set(1)
                 self._logger.critical("consumer_halted", group=self._group, reason=str(error))
                 await stop.wait()
             except Superseded as error:

@@ -140,3 +140,16 @@ class System:
         """SIGKILL to the supervisor alone."""
         self.process.kill()
         self.process.wait()
+
+
+def tasuki(system: System, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs `tasuki COMMAND` beside a system, as its operator does."""
+    return subprocess.run(
+        [sys.executable, "-m", "shared.cli", *command],
+        cwd=ROOT,
+        env=system.environment | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )

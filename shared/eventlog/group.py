@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import DatabaseUnavailable, driver, is_outage, is_retryable, transaction
@@ -37,7 +38,7 @@ class Membership:
         self._lease_s = lease_s
         self._session = uuid4()
         self._lock = asyncio.Lock()  # what we believe follows the rows only if changes come one by one
-        self._channel = f"tasuki_group_{group}"
+        self._channel = _channel(group)
         self._waker = notices.waker(self._channel)
         self._heart: asyncio.Task[None] | None = None
         self.changed: Callable[[], None] = lambda: None
@@ -196,6 +197,18 @@ class Membership:
         self.owned, self.surplus = owned, surplus
         if changed:
             self.changed()
+
+
+async def release(conn: asyncpg.Connection, group: str, shards: Iterable[int]) -> None:
+    """Take shards from whoever holds them, in the caller's transaction; the members share them anew at once."""
+    await conn.execute(
+        "delete from log.leases where consumer_group = $1 and shard = any($2::int[])", group, list(shards)
+    )
+    await conn.execute("select pg_notify($1, '')", _channel(group))
+
+
+def _channel(group: str) -> str:
+    return f"tasuki_group_{group}"
 
 
 def fair_share(members: list[str], member: str, shards: int) -> int:

@@ -34,6 +34,12 @@ class Metrics:
             ("topic", "partition"),
             registry=registry,
         )
+        self.consumer_halted = Gauge(
+            "tasuki_consumer_halted",
+            "1: the consumer has stopped, since its position lies outside of what the log holds.",
+            ("group",),
+            registry=registry,
+        )
         self.event_freshness = Histogram(
             "tasuki_event_freshness_seconds",
             "Time from an event's recording at ingest to its commit here.",

@@ -22,8 +22,8 @@ from shared.partition import partition_of
 from tests.conftest import private_folder
 from tests.faults.client import Client
 from tests.faults.inside import database, errors_logged, rows, settle, the_log
-from tests.faults.on_kafka import in_order, on_kafka
-from tests.system import System, until
+from tests.faults.on_kafka import figure, in_order, on_kafka
+from tests.system import System, tasuki, until
 
 CALL = {"rep": "ito", "direction": "outbound", "outcome": "busy"}
 TIME = "2026-02-02T00:00:00Z"
@@ -124,6 +124,22 @@ def _values(client: Client, kpi: str, by: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_what_is_taken_again_from_the_beginning_changes_nothing(system: System, client: Client) -> None:
+    before, known = _values(client, "calls", "source"), client.get("metrics", "/v1/status")
+    seek = tasuki(system, "log", "seek", "metrics", "0")
+    assert seek.returncode == 0, seek.stderr
+    assert f"metrics goes on at 0 of {ACTIVITIES}/" in seek.stdout
+    settle(database(system), kafka=system.kafka)
+    status = client.get("metrics", "/v1/status")
+    assert status["processed"] == known["processed"]
+    assert status["duplicates"] == known["duplicates"] + known["processed"]
+    assert status["dead_lettered"] == known["dead_lettered"] + len(BAD)
+    assert len(client.get("metrics", "/v1/dead-letters?limit=100")["items"]) == len(BAD), "one of each place"
+    assert _values(client, "calls", "source") == before
+    assert ACTIVITIES in tasuki(system, "log", "positions").stdout
+    assert "there is no service mertics" in tasuki(system, "log", "seek", "mertics", "0").stderr
+
+
 def test_reliability_11_what_waited_is_published_in_the_order_of_each_key(
     running: tuple[System, Cluster], client: Client
 ) -> None:
@@ -164,6 +180,7 @@ def test_reliability_13_a_position_that_the_log_no_longer_has_halts_the_consumer
     told = client.once("metrics", "GET", "/livez").body
     assert f"{topic}/{partition}: offset {reached - 2} is gone, the first is {reached - 1}" in told
     assert any('"consumer_halted"' in line for line in errors_logged(system))
+    assert figure(client, "metrics", "tasuki_consumer_halted") == 1
     post = CALL | {
         "type": "call",
         "source": "after",

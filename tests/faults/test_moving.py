@@ -1,8 +1,6 @@
 """The embedded log moves to Kafka under load: nothing is lost or doubled, and every position stays right."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from tests.faults.inside import database, errors_logged, telling_errors
 from tests.faults.load import Load
 from tests.faults.oracle import check
 from tests.kafka import StartCluster
-from tests.system import ROOT, System
+from tests.system import System, tasuki
 
 
 def test_a_running_system_moves_to_kafka(
@@ -30,7 +28,7 @@ def test_a_running_system_moves_to_kafka(
         with Load(system, 900, seed=25) as load:
             load.release(load.size // 2)
             load.wait_done(load.size // 3)
-            moved = _tasuki(system, "log", "migrate", kafka=kafka)
+            moved = tasuki(system, "log", "migrate", TASUKI_KAFKA_BOOTSTRAP_SERVERS=kafka)
             assert moved.returncode == 0, moved.stderr
             assert "each was read back and is the same" in moved.stdout
             load.wait_done(load.size // 2 - 250)  # ingest goes on, and publishes nothing
@@ -43,19 +41,6 @@ def test_a_running_system_moves_to_kafka(
         with pytest.raises(LogError, match=r"moved to Kafka at .*set TASUKI_KAFKA_BOOTSTRAP_SERVERS"):
             asyncio.run(open_log(Settings(database_url=database(system))))
     print(f"\nmoved during {figures}")
-
-
-def _tasuki(system: System, *command: str, kafka: str) -> subprocess.CompletedProcess[str]:
-    environment = system.environment | {"TASUKI_KAFKA_BOOTSTRAP_SERVERS": kafka}
-    return subprocess.run(
-        [sys.executable, "-m", "shared.cli", *command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 async def test_a_move_that_was_broken_off_goes_on_and_other_records_are_refused(

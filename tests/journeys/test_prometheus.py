@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from shared.settings import SERVICES, ServiceName
 from tests.journeys.outside import FORM, Outside, Samples
 from tests.journeys.story import decided, hear
-from tests.system import until
+from tests.system import ROOT, until
 
 NUMBERS: dict[str, set[str]] = {
     "tasuki_activities_total": {"type", "channel", "direction", "outcome", "rep", "team", "segment"},
@@ -74,6 +75,15 @@ def fed(outside: Outside) -> Outside:
     outside.post_activities([known | event for event in events])
     outside.settle()
     return outside
+
+
+def test_alerts_are_raised_when_they_should_be_and_each_is_explained() -> None:
+    played = Path(__file__).parent / "alerts.test.yml"
+    checked = subprocess.run(["promtool", "test", "rules", str(played)], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    alerts = set(re.findall(r"alert: (\w+)", (ROOT / "deploy/alerts.yml").read_text()))
+    assert alerts == set(re.findall(r"alertname: (\w+)", played.read_text()))
+    assert alerts == set(re.findall(r"^### (Tasuki\w+)", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("service", SERVICES)
