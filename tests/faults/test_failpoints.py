@@ -1,22 +1,16 @@
 """reliability 7: each service dies at each point where a death could lose or double something."""
 
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.settings import SERVICES, ServiceName
-from tests.faults.client import Client, InFlight, Reply
+from shared.settings import ServiceName
+from tests.faults.client import Client
 from tests.faults.failpoint import FAILPOINTS
 from tests.faults.inside import logged, outlive_claims, rows, settle
-from tests.system import ROOT, System, until
+from tests.faults.services import Services, in_background, running
 
 CALL = {"type": "call", "occurred_at": "2026-02-02T00:00:00Z", "rep": "ito", "direction": "outbound"}
 # Failpoint -> table in which the event (or decision) must stand, or not yet stand, when its process has died there;
@@ -36,78 +30,10 @@ ACTIVITY_FAILPOINTS = [
 DECISION_FAILPOINTS = [("decision: before commit", 0), ("decision: after commit", 1)]
 
 
-class Services:
-    """The three services on one database, each a process of its own that nobody restarts but the test."""
-
-    def __init__(self, system: System, url: str) -> None:
-        self.system = system
-        self.url = url
-        self._running: dict[ServiceName, subprocess.Popen[bytes]] = {}
-
-    def start(self, service: ServiceName, failpoint: str | None = None) -> None:
-        """Start it and wait until it is ready; with a failpoint it will die there."""
-        module = ["tests.faults.failpoint", service, failpoint] if failpoint else [f"services.{service}"]
-        self._running[service] = subprocess.Popen(
-            [sys.executable, "-m", *module], cwd=ROOT, env=self.system.environment, stdin=subprocess.DEVNULL
-        )
-        until(lambda: self.system.is_ready(service), 60, lambda: f"{service} is not ready")
-
-    def replace(self, service: ServiceName, failpoint: str) -> None:
-        """End it as an operator does, and start it with a failpoint."""
-        self.stop(service)
-        self.start(service, failpoint)
-
-    def died(self, service: ServiceName) -> None:
-        """Wait until it has killed itself."""
-        assert self._running.pop(service).wait(60) == -signal.SIGKILL
-
-    def stop(self, service: ServiceName) -> None:
-        """SIGTERM; it has to end by itself."""
-        process = self._running.pop(service)
-        process.terminate()
-        assert process.wait(30) == 0
-
-    def kill(self) -> None:
-        """What is left of them."""
-        for process in self._running.values():
-            process.kill()
-            process.wait()
-
-
 @pytest.fixture(scope="module")
 def services(module_database_url: str, free_port: Callable[[], int], tmp_path_factory: Any) -> Iterator[Services]:
-    folder: Path = tmp_path_factory.mktemp("failpoints")
-    system = System(folder / "data", free_port, {"TASUKI_DATABASE_URL": module_database_url})
-    subprocess.run([sys.executable, "-m", "shared.prepare"], cwd=ROOT, env=system.environment, check=True)
-    running = Services(system, module_database_url)
-    try:
-        for service in SERVICES:
-            running.start(service)
-        yield running
-    finally:
-        running.kill()
-
-
-def in_background(send: Callable[[Client], Reply], system: System) -> Callable[[], Reply]:
-    """Sends from a thread, until there is an answer; what is returned waits for it."""
-    replies: list[Reply] = []
-
-    def work() -> None:
-        with closing(Client(system)) as client:
-            while not replies:
-                try:
-                    replies.append(send(client))
-                except InFlight:
-                    time.sleep(0.1)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-
-    def answer() -> Reply:
-        thread.join()
-        return replies[0]
-
-    return answer
+    with running(tmp_path_factory.mktemp("failpoints"), free_port, module_database_url) as started:
+        yield started
 
 
 def test_every_failpoint_is_tested() -> None:
@@ -122,7 +48,7 @@ def test_reliability_7_an_activity(
 ) -> None:
     source = f"{service} {failpoint}"
     call = CALL | {"source": source, "id": "1", "outcome": "conversation", "lead": {"email": "mei@failpoint.co.jp"}}
-    services.replace(service, failpoint)
+    services.replace(service, "tests.faults.failpoint", failpoint)
     answer = in_background(lambda client: client.send("ingest", "POST", "/v1/activities", call), services.system)
     services.died(service)
     if table is not None:
@@ -146,7 +72,7 @@ def test_reliability_7_an_activity(
 @pytest.mark.parametrize(("failpoint", "there"), DECISION_FAILPOINTS)
 def test_reliability_7_a_decision(services: Services, failpoint: str, there: int) -> None:
     lead_id = _ready_lead(services, failpoint)
-    services.replace("handoff", failpoint)
+    services.replace("handoff", "tests.faults.failpoint", failpoint)
     handoff = {"lead_id": lead_id, "rep": "tanaka", "reason": "They want to see it next week."}
     send = lambda client: client.send("handoff", "POST", "/v1/handoffs", handoff, f"hand over {failpoint}")  # noqa: E731
     answer = in_background(send, services.system)
