@@ -127,6 +127,11 @@ class System:
                     found.append(int(entry.name))
         return found
 
+    @property
+    def seen_data_dir(self) -> Path:
+        """The data folder by the path by which the tests reach it."""
+        return self.data_dir
+
     def output(self) -> str:
         """All that the system has printed."""
         return self._output.read_text(errors="replace")

@@ -34,7 +34,8 @@ def rows(url: str, statement: str, *values: Any) -> list[Any]:
 
 def database(system: System) -> str:
     """The address of a system's own database."""
-    return (system.data_dir / "database.url").read_text().strip()
+    url = (system.seen_data_dir / "database.url").read_text().strip()
+    return url.replace(str(system.data_dir), str(system.seen_data_dir))
 
 
 @contextmanager
