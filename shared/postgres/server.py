@@ -92,10 +92,12 @@ class PrivatePostgres:
             cluster = self._prepare()
             self._process = self._launch(cluster)
             self._wait_ready(cluster, self._process, ready_within)
-        except BaseException:
+            write_private(self._folder / "database.url", self._url + "\n")
+        except BaseException as error:
             self.stop()
+            if isinstance(error, OSError):  # a full disk: whoever keeps it running tries again
+                raise PostgresError(f"PostgreSQL's files cannot be written: {error}") from error
             raise
-        write_private(self._folder / "database.url", self._url + "\n")
         return self._url
 
     def ended(self) -> int | None:

@@ -59,7 +59,7 @@ STEPS: list[tuple[str, dict[str, Any]]] = [
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(len(STEPS))), repeats=st.lists(st.integers(0, len(STEPS) - 1), max_size=3))
-async def test_a_lead_at_the_door_is_that_of_any_order(door: Door, order: list[int], repeats: list[int]) -> None:
+async def test_reliability_4_a_lead_is_that_of_any_order(door: Door, order: list[int], repeats: list[int]) -> None:
     await door.rows("truncate ingest.leads, ingest.events, ingest.outbox cascade")
     for at in [*order, *repeats]:
         kind, body = STEPS[at]

@@ -32,7 +32,7 @@ def recount(numbers: Numbers) -> Recount:
 
 @examples
 @given(data=st.data())
-def test_any_order_duplication_and_batching_equals_the_recomputation(
+def test_reliability_4_any_order_duplication_and_batching_equals_the_recomputation(
     data: st.DataObject, numbers: Numbers, recount: Recount, runner: asyncio.Runner
 ) -> None:
     events = data.draw(histories())

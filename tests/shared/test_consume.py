@@ -45,7 +45,7 @@ async def test_events_are_taken_once_and_counted(toy: Toy) -> None:
     assert await toy.rows("select max(last_event_at) from toy.positions") == [(call("late").time,)]
 
 
-async def test_an_event_at_two_offsets_is_one_effect(toy: Toy) -> None:
+async def test_reliability_3_an_event_at_two_offsets_is_one_effect(toy: Toy) -> None:
     """In one batch, and again when it was taken long ago; also in another partition."""
     async with toy.running():
         await toy.append(call("a"), call("a"), call("b"))
@@ -57,7 +57,7 @@ async def test_an_event_at_two_offsets_is_one_effect(toy: Toy) -> None:
     assert await toy.effects() == ["a", "b"]
 
 
-async def test_other_content_under_a_known_identity_has_no_effect(toy: Toy) -> None:
+async def test_reliability_2_other_content_under_a_known_identity_has_no_effect(toy: Toy) -> None:
     async with toy.running():
         await toy.append(call("a", duration_s=1), call("a", duration_s=2), call("a", duration_s=1))
         assert await toy.caught_up() == (1, 1, 1, 0)
@@ -84,7 +84,7 @@ async def test_other_content_under_a_known_identity_has_no_effect(toy: Toy) -> N
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_what_is_no_event_becomes_a_dead_letter_and_the_partition_goes_on(
+async def test_reliability_17_what_is_no_event_becomes_a_dead_letter_and_the_partition_goes_on(
     toy: Toy, message: Message, reason: str
 ) -> None:
     await toy.append(call("before"))
@@ -101,7 +101,7 @@ async def test_what_is_no_event_becomes_a_dead_letter_and_the_partition_goes_on(
     assert reason.encode() in headers
 
 
-async def test_a_record_without_value_becomes_a_dead_letter(toy: Toy) -> None:
+async def test_reliability_17_a_record_without_value_becomes_a_dead_letter(toy: Toy) -> None:
     await toy.append(call("a"))
     await toy.rows("update log.records set value = null, key = null returning 1")
     async with toy.running():
@@ -142,7 +142,7 @@ async def test_an_unexpected_error_condemns_only_the_record_that_fails_alone(toy
     assert "ZeroDivisionError" in toy.lines.getvalue()
 
 
-async def test_an_error_that_passes_condemns_nothing(toy: Toy) -> None:
+async def test_reliability_18_an_error_that_passes_condemns_nothing(toy: Toy) -> None:
     def fail_twice(_received: list[Received]) -> None:
         if toy.handler.calls <= 2:
             raise ZeroDivisionError("not ready yet")
@@ -166,7 +166,7 @@ async def test_a_deadlock_repeats_the_batch(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize("outage", [DatabaseUnavailable("away"), ConnectionResetError(), asyncpg.DiskFullError("full")])
-async def test_an_outage_moves_nothing_and_condemns_nothing(toy: Toy, outage: Exception) -> None:
+async def test_reliability_18_an_outage_moves_nothing_and_condemns_nothing(toy: Toy, outage: Exception) -> None:
     back = asyncio.Event()
 
     def away(_received: list[Received]) -> None:
@@ -184,7 +184,7 @@ async def test_an_outage_moves_nothing_and_condemns_nothing(toy: Toy, outage: Ex
     assert await toy.dead_letters() == []
 
 
-async def test_a_dead_letter_that_cannot_be_written_leaves_the_position(toy: Toy) -> None:
+async def test_reliability_18_a_dead_letter_that_cannot_be_written_leaves_the_position(toy: Toy) -> None:
     await toy.append(call("good"))
     await toy.append_raw(raw(b"{"))
     await toy.rows("alter table toy.outbox rename to aside")
@@ -242,7 +242,7 @@ async def test_consumers_that_come_and_go_take_everything_once(toy: Toy, databas
     assert await toy.effects() == [f"{n:04}" for n in range(1000)]
 
 
-async def test_a_dead_letter_is_retried_after_the_fix(toy: Toy) -> None:
+async def test_reliability_17_a_dead_letter_is_retried_after_the_fix(toy: Toy) -> None:
     def reject(received: list[Received]) -> None:
         raise Rejected(received[0], "not_yet", "wait for the fix")
 

@@ -84,7 +84,7 @@ async def test_what_is_rolled_back_is_not_published(toy: Toy) -> None:
     assert await make_relay(toy).publish() == 0
 
 
-async def test_a_row_that_becomes_visible_after_later_ones_is_published(toy: Toy) -> None:
+async def test_reliability_6_a_row_that_becomes_visible_after_later_ones_is_published(toy: Toy) -> None:
     """A takes its id first, B takes the next and commits, the relay runs, then A commits."""
     relay = make_relay(toy)
     async with transaction(toy.engine) as slow:

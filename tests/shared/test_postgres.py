@@ -168,6 +168,20 @@ def test_a_server_that_cannot_start_says_why(data_dir: Path) -> None:
         PrivatePostgres(data_dir).start()
 
 
+def test_reliability_16_files_that_cannot_be_written_are_no_end_of_it(data_dir: Path) -> None:
+    """The disk is full at a restart: an error that the supervisor knows, and tries again after."""
+    server = PrivatePostgres(data_dir)
+    with server:
+        pass
+    (data_dir / "database.url.part").mkdir()  # in the way of the file; root would be stopped by no permission
+    with pytest.raises(PostgresError, match="cannot be written"):
+        server.start()
+    assert server.ended() == 0
+    (data_dir / "database.url.part").rmdir()
+    with server as url:
+        assert ask(url, "select 1") == 1
+
+
 def test_without_the_wheel_the_path_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     programs = find_install().bin
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
