@@ -27,9 +27,11 @@ SOON = {"TASUKI_STATEMENT_TIMEOUT_S": "1", "TASUKI_CONSUMER_LEASE_S": "2"}
 
 
 class Commit(NamedTuple):
-    """A COMMIT that is cut: its connection is that of `client`, and its transaction has sent `tells`, of which `{id}`
-    is the call's id and `{key}` its Idempotency-Key. `copies`: how often the log holds the call in the end, by whether
-    the COMMIT was forwarded."""
+    """A COMMIT that is cut: its connection is that of `client`, and its transaction has sent `tells`.
+
+    In these `{id}` is the call's id, `{rep}` its rep and `{key}` its Idempotency-Key. `copies`: how often the log holds
+    the call in the end, by whether the COMMIT was forwarded.
+    """
 
     client: str
     tells: tuple[str, ...]
@@ -46,6 +48,7 @@ COMMITS = {
     "the relay's deletion": Commit("tasuki-ingest", ("tasuki.relay.ingest", "{first row}"), copies=(2, 1)),
     "a batch of handoff": Commit("tasuki-handoff", ("{id}",)),
     "a batch of metrics": Commit("tasuki-metrics", ("{id}",)),
+    "dimensions that metrics makes for a batch": Commit("tasuki-metrics", ("{rep}",)),
 }
 
 
@@ -81,7 +84,7 @@ def test_reliability_14_cut_at_the_commit_of(cut: Cut, name: str, forwarded: boo
     services, proxy = cut
     commit, id_ = COMMITS[name], f"{name}, {'after' if forwarded else 'before'}"
     key = f"key of {id_}" if commit.keyed else None
-    call = CALL | {"id": id_, "outcome": "conversation", "lead": {"email": "mei@cut.co.jp"}}
+    call = CALL | {"id": id_, "rep": f"rep of {id_}", "outcome": "conversation", "lead": {"email": "mei@cut.co.jp"}}
     trap = proxy.cut_at(
         COMMIT,
         commit.client.encode(),
@@ -113,7 +116,7 @@ def _bytes(url: str, tell: str, id_: str, key: str | None) -> bytes:
     if tell == "{first row}":  # of the outbox, as the binary format writes its id
         (last,) = rows(url, "select last_value from ingest.outbox_id_seq")[0]
         return struct.pack(">iq", 8, last + 1)
-    return tell.format(id=id_, key=key).encode()
+    return tell.format(id=id_, key=key, rep=f"rep of {id_}").encode()
 
 
 def test_reliability_14_silence_is_503_and_ends(cut: Cut) -> None:

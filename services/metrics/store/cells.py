@@ -13,7 +13,7 @@ from shared.db import driver, transaction
 
 
 class DimensionIds:
-    """Ids of dimension rows, remembered. Rows are made in a transaction of their own, so a remembered id is there."""
+    """Ids of dimension rows, remembered once they are committed, so a remembered id is there."""
 
     def __init__(self) -> None:
         self._ids: dict[Dimensions, int] = {}
@@ -22,23 +22,9 @@ class DimensionIds:
         """Those that are not remembered yet."""
         return [d for d in dict.fromkeys(wanted) if d not in self._ids]
 
-    async def make(self, conn: asyncpg.Connection, missing: Sequence[Dimensions]) -> None:
-        """Find or make the rows; to be committed before an id is used."""
-        keys = [_key(d) for d in missing]
-        columns = [list(column) for column in zip(*missing, strict=True)]
-        names = ", ".join(Dimensions._fields)
-        arrays = ", ".join(f"${n}::text[]" for n in range(1, len(columns) + 1))
-        await conn.execute(
-            f"""
-            insert into metrics.dimensions ({names}, key)
-            select * from unnest({arrays}, ${len(columns) + 1}::bytea[]) on conflict (key) do nothing
-            """,  # noqa: S608 (the names are the fields of our own tuple)
-            *columns,
-            keys,
-        )
-        rows = await conn.fetch("select id, key from metrics.dimensions where key = any($1::bytea[])", keys)
-        ids = {row["key"]: row["id"] for row in rows}
-        self._ids |= {d: ids[key] for d, key in zip(missing, keys, strict=True)}
+    def remember(self, made: Mapping[Dimensions, int]) -> None:
+        """Take ids of committed rows."""
+        self._ids |= made
 
     def __getitem__(self, dimensions: Dimensions) -> int:
         return self._ids[dimensions]
@@ -49,11 +35,30 @@ def _key(dimensions: Dimensions) -> bytes:
 
 
 async def ensure_dimensions(engine: AsyncEngine, ids: DimensionIds, changes: Iterable[Contributions]) -> None:
-    """Have an id for the dimensions of all changes."""
+    """Have an id for the dimensions of all changes, in a transaction of its own: others wait for no batch."""
     missing = ids.missing(fact.dimensions for change in changes for fact, _ in change)
     if missing:
         async with transaction(engine) as conn:
-            await ids.make(await driver(conn), missing)
+            made = await _find_or_make(await driver(conn), missing)
+        ids.remember(made)
+
+
+async def _find_or_make(conn: asyncpg.Connection, missing: Sequence[Dimensions]) -> Mapping[Dimensions, int]:
+    keys = [_key(d) for d in missing]
+    columns = [list(column) for column in zip(*missing, strict=True)]
+    names = ", ".join(Dimensions._fields)
+    arrays = ", ".join(f"${n}::text[]" for n in range(1, len(columns) + 1))
+    await conn.execute(
+        f"""
+        insert into metrics.dimensions ({names}, key)
+        select * from unnest({arrays}, ${len(columns) + 1}::bytea[]) on conflict (key) do nothing
+        """,  # noqa: S608 (the names are the fields of our own tuple)
+        *columns,
+        keys,
+    )
+    rows = await conn.fetch("select id, key from metrics.dimensions where key = any($1::bytea[])", keys)
+    ids = {row["key"]: row["id"] for row in rows}
+    return {d: ids[key] for d, key in zip(missing, keys, strict=True)}
 
 
 async def add_cells(
