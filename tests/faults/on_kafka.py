@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from shared.eventlog import topics
 from shared.eventlog.port import LogUnavailable
-from shared.events import Event, from_record
+from shared.events import Call, CallOutcome, Event, from_record, to_message
 from shared.kafka import Cluster
 from shared.settings import Settings
 from tests.faults.client import Client
@@ -73,3 +74,29 @@ def figure(client: Client, service: Literal["ingest", "handoff", "metrics"], nam
     lines = client.get(service, "/metrics").splitlines()
     found = (line.rpartition(" ") for line in lines if line.startswith((name + "{", name + " ")))
     return sum(float(value) for _, _, value in found)
+
+
+def fill(url: str, kafka: str, count: int) -> None:
+    """Put calls of 997 leads on three days straight into the log."""
+
+    async def write() -> None:
+        async with the_log(url, kafka) as log:
+            for start in range(0, count, 4000):
+                await log.append([to_message(_call(n)) for n in range(start, min(count, start + 4000))])
+
+    asyncio.run(write())
+
+
+def _call(n: int) -> Event:
+    lead, moment = f"lead-{n % 997}", datetime(2026, 2, 2 + n % 3, n % 24, tzinfo=UTC)
+    outcome: CallOutcome = "conversation" if n % 7 == 0 else "busy"
+    return Event(
+        id=str(n),
+        source="filled",
+        name="call",
+        time=moment,
+        subject=lead,
+        key=lead,
+        recorded_at=moment,
+        data=Call(rep=("ito", "tanaka", "yamada")[n % 3], direction="outbound", outcome=outcome),
+    )

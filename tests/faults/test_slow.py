@@ -5,16 +5,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from shared.eventlog import topics
-from shared.events import Call, Event, to_message
 from shared.settings import Settings
 from tests.faults.client import Client
-from tests.faults.inside import rows, settle, the_log
+from tests.faults.inside import rows, settle
+from tests.faults.on_kafka import fill
 from tests.faults.services import Services, running
 from tests.kafka import StartCluster
 
@@ -43,7 +42,7 @@ def test_reliability_19_a_slow_handler_under_a_backlog(
         services.stop("handoff")  # it would take the backlog, too, and has no part here
         services.replace("metrics", "tests.faults.slow", str(PER_EVENT_S))
         before_mib = _memory_mib(services)
-        asyncio.run(_fill(database_url, kafka, backlog))
+        fill(database_url, kafka, backlog)
         waits: list[float] = []
         with closing(Client(services.system)) as client, _posting(services, waits):
             seen, most_mib, until_s = set(), 0.0, time.monotonic() + watched_s
@@ -65,27 +64,6 @@ def test_reliability_19_a_slow_handler_under_a_backlog(
         assert (row["value"], status["dead_lettered"]) == (backlog + len(waits), 0)
     p99_ms = 1000 * sorted(waits)[int(0.99 * len(waits))]
     print(f"\n{len(waits)} posts meanwhile, p99 {p99_ms:.0f} ms; grew by {most_mib - before_mib:.0f} MiB")
-
-
-async def _fill(url: str, kafka: str, count: int) -> None:
-    moment = datetime(2026, 2, 2, tzinfo=UTC)
-    call = Call(rep="ito", direction="outbound", outcome="busy")
-    async with the_log(url, kafka) as log:
-        for start in range(0, count, 4000):
-            calls = [
-                Event(
-                    id=str(n),
-                    source="filled",
-                    name="call",
-                    time=moment,
-                    subject=f"lead-{n % 997}",
-                    key=f"lead-{n % 997}",
-                    recorded_at=moment,
-                    data=call,
-                )
-                for n in range(start, start + 4000)
-            ]
-            await log.append([to_message(event) for event in calls])
 
 
 class _posting:  # noqa: N801 - used like a function
