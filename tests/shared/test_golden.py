@@ -15,7 +15,9 @@ from shared.events import TOPIC_OF, TYPES, content_digest, from_record, to_messa
 
 FOLDER = Path(__file__).parent / "golden"
 GOLDEN: list[tuple[str, dict[str, Any]]] = [
-    (file.stem, json.loads(line)) for file in sorted(FOLDER.glob("*.jsonl")) for line in file.open(encoding="utf-8")
+    (file.stem, json.loads(line))
+    for file in sorted(FOLDER.glob("*.jsonl"))
+    for line in file.read_text("utf-8").splitlines()
 ]
 
 
