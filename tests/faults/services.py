@@ -21,7 +21,7 @@ class Services:
         self.system = system
         self.url = url
         self._running: dict[ServiceName, subprocess.Popen[bytes]] = {}
-        system.data_dir.mkdir()
+        system.data_dir.mkdir(parents=True)
         (system.data_dir / "database.url").write_text(url)  # as the private PostgreSQL does, for `inside.database`
 
     def start(self, service: ServiceName, *runner: str) -> None:

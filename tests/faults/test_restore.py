@@ -1,0 +1,103 @@
+"""reliability 24: an older database comes back from a dump. The embedded log and the positions are in it together."""
+
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.db import dsn
+from shared.postgres import PrivatePostgres
+from shared.postgres.install import find_install
+from tests.faults.client import Client
+from tests.faults.inside import logged, settle
+from tests.faults.oracle import numbers
+from tests.faults.services import running
+
+BEFORE, AFTER, LATER = range(200), range(200, 400), range(400, 500)
+CALL = {"source": "restored", "type": "call", "direction": "outbound", "outcome": "conversation", "duration_s": 60}
+
+
+def call(n: int) -> dict[str, Any]:
+    moment = f"2026-02-{1 + n % 28:02}T{n % 24:02}:00:00Z"
+    return CALL | {
+        "id": f"c{n}",
+        "occurred_at": moment,
+        "rep": f"rep{n % 5}",
+        "lead": {"email": f"mei@firm{n % 60}.co.jp"},
+    }
+
+
+def post(client: Client, wanted: range) -> list[str]:
+    """What was answered to each."""
+    found: list[str] = []
+    for start in range(wanted.start, wanted.stop, 20):
+        calls = [call(n) for n in range(start, start + 20)]
+        reply = client.send("ingest", "POST", "/v1/activities", calls)
+        assert reply.status == 202, reply
+        found += [result["status"] for result in reply.body["results"]]
+    return found
+
+
+def tool(name: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([find_install().program(name), *arguments])
+
+
+def test_reliability_24_an_older_database_is_restored(
+    database_url: str, empty_database_url: str, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    _dump_and_restore(database_url, empty_database_url, tmp_path, free_port)
+
+
+@pytest.mark.long
+def test_reliability_24_an_older_database_is_restored_on_another_server(
+    database_url: str, data_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Its clock of transactions is another, which sums that are kept up to date go by."""
+    with PrivatePostgres(data_dir) as other_url:
+        _dump_and_restore(database_url, other_url, tmp_path, free_port)
+
+
+def _dump_and_restore(url: str, other_url: str, folder: Path, free_port: Callable[[], int]) -> None:
+    dump = folder / "dump"
+    with running(folder / "first", free_port, url) as services, closing(Client(services.system)) as client:
+        post(client, BEFORE)
+        dumping = tool("pg_dump", "--format=custom", f"--file={dump}", dsn(url))
+        post(client, AFTER)  # the dump shows some moment in the middle of this
+        assert dumping.wait() == 0
+        settle(url)
+        then = numbers(client)
+    restoring = tool("pg_restore", "--exit-on-error", f"--dbname={dsn(other_url)}", str(dump))
+    assert restoring.wait() == 0
+
+    with running(folder / "second", free_port, other_url) as services, closing(Client(services.system)) as client:
+        settle(other_url)
+        known = {event.identity for event in logged(other_url) if event.source == "restored"}
+        assert {("restored", f"c{n}") for n in BEFORE} <= known
+        assert _calls(client) == len(known), "what the older database holds, and nothing else"
+        _live_is_the_recomputation(client)
+
+        answers = post(client, range(BEFORE.start, AFTER.stop))  # their sources send all again
+        assert answers.count("accepted") == len(BEFORE) + len(AFTER) - len(known)
+        settle(other_url)
+        assert numbers(client) == then
+        post(client, LATER)
+        settle(other_url)
+        assert _calls(client) == len(BEFORE) + len(AFTER) + len(LATER)
+        _live_is_the_recomputation(client)
+        assert client.get("metrics", "/v1/status")["dead_lettered"] == 0
+        for service in ("ingest", "handoff", "metrics"):
+            assert client.get(service, "/livez") == "ok\n"
+
+
+def _calls(client: Client) -> int:
+    found = client.get("metrics", "/v1/kpis/calls/values?grain=all&where=source:restored")["rows"]
+    return int(sum(row["value"] for row in found))
+
+
+def _live_is_the_recomputation(client: Client) -> None:
+    live = numbers(client)
+    assert client.send("metrics", "POST", "/v1/rebuild").status == 200
+    assert numbers(client) == live
