@@ -1,11 +1,12 @@
 """Typed forms, hearings, tool results; the lead that is answered."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from shared.events import LeadCreated, LeadFields
-from tests.ingest.door import Door, call
+from tests.ingest.door import NOW, Door, call
 
 FIELDS = {"email": "Taro@Example.co.jp", "company_name": "株式会社テスト", "employees": "２，００１名"}
 
@@ -144,6 +145,23 @@ async def test_a_tool_result(door: Door) -> None:
     assert answer.json()["fields"]["website_tags"]["value"] == ["ga4", "gtm"]
     wrong = await tool(door, lead["lead_id"], {"needs": "yes"})
     assert wrong.json()["errors"][0]["pointer"] == "/fields/needs"
+
+
+@pytest.mark.parametrize(("seconds", "accepted"), [(299, True), (301, False), (-299, True), (-301, True)])
+async def test_reliability_21_timestamps_of_forms_hearings_and_tools(door: Door, seconds: int, accepted: bool) -> None:
+    at = (NOW + timedelta(seconds=seconds)).isoformat()
+    lead_id = (await door.lead({"email": "a@example.co.jp"}))["lead_id"]
+    answers = {
+        "/observed_at": [
+            await door.post("/v1/leads", {"fields": {"email": "b@example.co.jp"}, "observed_at": at}),
+            await tool(door, lead_id, {"employees": 2500}, observed_at=at),
+        ],
+        "/heard_at": [await hear(door, lead_id, {"budget": {"status": "denied"}}, heard_at=at)],
+    }
+    for pointer, found in answers.items():
+        for answer in found:
+            assert answer.status_code == (201 if accepted else 422), answer.text
+            assert accepted or answer.json()["errors"][0]["pointer"] == pointer
 
 
 async def test_a_lead_that_nobody_knows(door: Door) -> None:
