@@ -1,5 +1,7 @@
-"""reliability 24: an older database comes back from a dump. The embedded log and the positions are in it together."""
+"""reliability 24: an older database comes back from a dump. The embedded log is in it, together with the positions;
+Kafka is not: what came since is taken from it again."""
 
+import asyncio
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
@@ -9,12 +11,15 @@ from typing import Any
 import pytest
 
 from shared.db import dsn
+from shared.eventlog import topics
 from shared.postgres import PrivatePostgres
 from shared.postgres.install import find_install
+from shared.settings import Settings
 from tests.faults.client import Client
 from tests.faults.inside import logged, settle
 from tests.faults.oracle import numbers
 from tests.faults.services import running
+from tests.kafka import StartCluster
 
 BEFORE, AFTER, LATER = range(200), range(200, 400), range(400, 500)
 CALL = {"source": "restored", "type": "call", "direction": "outbound", "outcome": "conversation", "duration_s": 60}
@@ -58,6 +63,42 @@ def test_reliability_24_an_older_database_is_restored_on_another_server(
     """Its clock of transactions is another, which sums that are kept up to date go by."""
     with PrivatePostgres(data_dir) as other_url:
         _dump_and_restore(database_url, other_url, tmp_path, free_port)
+
+
+def test_reliability_24_the_positions_of_an_older_database_win_over_kafka(
+    database_url: str,
+    empty_database_url: str,
+    tmp_path: Path,
+    free_port: Callable[[], int],
+    kafka_cluster: StartCluster,
+) -> None:
+    kafka = kafka_cluster(brokers=1).bootstrap
+    asyncio.run(topics.apply(Settings(kafka_bootstrap_servers=kafka)))
+    dump, named = tmp_path / "dump", {"TASUKI_KAFKA_BOOTSTRAP_SERVERS": kafka}
+    with (
+        running(tmp_path / "first", free_port, database_url, **named) as services,
+        closing(Client(services.system)) as client,
+    ):
+        post(client, BEFORE)
+        settle(database_url, kafka=kafka)
+        assert tool("pg_dump", "--format=custom", f"--file={dump}", dsn(database_url)).wait() == 0
+        post(client, AFTER)
+        settle(database_url, kafka=kafka)
+        then = numbers(client)
+    assert tool("pg_restore", "--exit-on-error", f"--dbname={dsn(empty_database_url)}", str(dump)).wait() == 0
+
+    with (
+        running(tmp_path / "second", free_port, empty_database_url, **named) as services,
+        closing(Client(services.system)) as client,
+    ):
+        settle(empty_database_url, kafka=kafka)
+        assert numbers(client) == then, "nobody has sent anything again"
+        answers = post(client, AFTER)  # ingest has forgotten them; who sends them again does no harm
+        assert answers == ["accepted"] * len(AFTER)
+        settle(empty_database_url, kafka=kafka)
+        assert numbers(client) == then
+        status = client.get("metrics", "/v1/status")
+        assert (status["duplicates"], status["dead_lettered"]) == (len(AFTER), 0)
 
 
 def _dump_and_restore(url: str, other_url: str, folder: Path, free_port: Callable[[], int]) -> None:
