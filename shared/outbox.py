@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import driver
 from shared.eventlog.port import Message
-from shared.events import Event, to_message
+from shared.events import Event, decode_data, to_message
 
 CREATE_V1 = """
 create table {schema}.outbox (
@@ -53,8 +53,14 @@ def wake_channel(schema: str) -> str:
 
 
 async def enqueue(conn: AsyncConnection, schema: str, events: Sequence[Event]) -> None:
-    """Add events to the outbox in the caller's transaction, in their order; its commit wakes the relay."""
-    await enqueue_messages(conn, schema, [to_message(event) for event in events])
+    """Add events to the outbox in the caller's transaction, in their order; its commit wakes the relay.
+
+    Raises Undecodable for an event that no consumer would understand: a mistake of ours, which must not reach the log.
+    """
+    messages = [to_message(event) for event in events]
+    for event, message in zip(events, messages, strict=True):
+        decode_data(event.name, message.value)
+    await enqueue_messages(conn, schema, messages)
 
 
 async def enqueue_messages(conn: AsyncConnection, schema: str, messages: Sequence[Message]) -> None:

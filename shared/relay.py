@@ -9,13 +9,14 @@ the log has confirmed them, so a crash in between publishes them twice, which co
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.backoff import Backoff
 from shared.db import DatabaseUnavailable, driver, is_retryable, transaction
-from shared.eventlog.port import EventLog, LogUnavailable, Message
+from shared.eventlog.port import EventLog, LogUnavailable, Message, RecordRefused
 from shared.notify import Notices
 from shared.outbox import unpack_headers, wake_channel
 from shared.telemetry import Telemetry
@@ -34,6 +35,7 @@ class Relay:
         self._schema = schema
         self._log = log
         self._logger = telemetry.log
+        self._refused: set[int] = set()
         self._notices = Notices(engine)
         self._waker = self._notices.waker(wake_channel(schema))
 
@@ -76,20 +78,34 @@ class Relay:
                 f"""
                 select id, topic, key, headers, value from (
                     select *, sum(octet_length(value)) over (order by id) - octet_length(value) as bytes_before
-                    from (select * from {self._schema}.outbox order by id limit $1) as oldest
+                    from (
+                        select * from {self._schema}.outbox where id <> all($3::bigint[]) order by id limit $1
+                    ) as oldest
                 ) as measured
                 where bytes_before < $2 order by id
                 """,  # noqa: S608 - the schema is ours
                 BATCH_ROWS,
                 BATCH_BYTES,
+                list(self._refused),
             )
             if rows:
-                await self._log.append([_message(row) for row in rows])
                 await connection.execute(
                     f"delete from {self._schema}.outbox where id = any($1::bigint[])",  # noqa: S608 - the schema is ours
-                    [row["id"] for row in rows],
+                    await self._append(rows),
                 )
             return len(rows)
+
+    async def _append(self, rows: Sequence[Any]) -> list[int]:
+        """Ids of what has been published. What the log will never take stays, and stops nobody behind it."""
+        try:
+            await self._log.append([_message(row) for row in rows])
+        except RecordRefused:
+            if len(rows) == 1:
+                self._refused.add(rows[0]["id"])
+                self._logger.exception("relay_refused", schema=self._schema, id=rows[0]["id"])
+                return []
+            return [id_ for row in rows for id_ in await self._append([row])]
+        return [row["id"] for row in rows]
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()

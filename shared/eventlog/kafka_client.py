@@ -25,7 +25,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from shared.eventlog.port import UNREADABLE, LogError, LogUnavailable, Record, TopicPartition
+from shared.eventlog.port import UNREADABLE, LogError, LogUnavailable, Record, RecordRefused, TopicPartition
 from shared.settings import Settings
 
 REQUEST_TIMEOUT_S = 5.0
@@ -51,7 +51,6 @@ _TO_BE_MENDED = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     InvalidTopicError,
-    MessageSizeTooLargeError,
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
     UnsupportedCodecError,
@@ -134,6 +133,8 @@ async def kafka_errors() -> AsyncIterator[None]:
     """What goes wrong with Kafka as errors of the port."""
     try:
         yield
+    except MessageSizeTooLargeError as error:
+        raise RecordRefused(_words(error)) from error
     except _TO_BE_MENDED as error:
         raise LogError(_words(error)) from error
     except (KafkaError, ConsumerStoppedError, OSError) as error:  # a TimeoutError is an OSError

@@ -42,6 +42,10 @@ class PositionLost(LogError):
     """A stored position lies outside what the log holds."""
 
 
+class RecordRefused(LogError):
+    """The log will never take one of these records: it is too large."""
+
+
 class TopicPartition(NamedTuple):
     """One partition of a topic."""
 

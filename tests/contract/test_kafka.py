@@ -1,6 +1,7 @@
 """Kafka keeps the contract, and what only it promises."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from struct import pack_into
@@ -10,13 +11,18 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.record.util import calc_crc32c
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.db import connect, transaction
 from shared.eventlog import topics
 from shared.eventlog.opened import open_log
-from shared.eventlog.port import TopicPartition
+from shared.eventlog.port import Message, TopicPartition
 from shared.events import LEADS, TOPICS, Undecodable, from_record
 from shared.kafka import Cluster
+from shared.outbox import enqueue_messages, pending
+from shared.relay import Relay
 from shared.settings import Settings
+from shared.telemetry import Telemetry
 from tests.conftest import private_folder
 from tests.contract.log_contract import FAR_OFF_S, Keeper, LogContract, fetch_until
 from tests.kafka import running_cluster
@@ -129,3 +135,29 @@ def _spoil(batch: Any, good: bytes, bad: bytes) -> None:
         written[found : found + len(good)] = bad
         pack_into(">I", written, CHECKSUM_AT, calc_crc32c(bytes(written[CHECKSUM_AT + 4 :])))
         batch._buffer = bytes(written)
+
+
+async def test_what_kafka_will_never_take_stops_nobody_behind_it(database_url: str, empty_kafka: str) -> None:
+    settings = Settings(database_url=database_url, kafka_bootstrap_servers=empty_kafka)
+    log, engine = await open_log(settings), connect(settings, "relay")
+    values = [b"1", b"2", bytes(5 * 1024 * 1024), b"3"]
+    async with transaction(engine) as conn:
+        await enqueue_messages(conn, "ingest", [Message(LEADS, "lead", (), value) for value in values])
+    relay, stop = Relay(engine, "ingest", log, Telemetry("ingest", stream=io.StringIO())), asyncio.Event()
+    publishing = asyncio.create_task(relay.run(stop))
+    async with asyncio.timeout(FAR_OFF_S):
+        while await _waiting(engine) > 1:
+            await asyncio.sleep(0.05)
+    stop.set()
+    await publishing
+    (at,) = [at for at, end in (await log.ends([LEADS])).items() if end]
+    written = [record.value for record in await log.read(at, 0, 10)]
+    assert list(dict.fromkeys(written)) == [b"1", b"2", b"3"]
+    assert await _waiting(engine) == 1, "it is kept, and its age is told"
+    await log.close()
+    await engine.dispose()
+
+
+async def _waiting(engine: AsyncEngine) -> int:
+    async with transaction(engine) as conn:
+        return (await pending(conn, "ingest"))[0]
