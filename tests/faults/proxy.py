@@ -202,7 +202,7 @@ class _Pair:
         done, pending = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in pending:
             way.cancel()
-        await asyncio.wait(ways)
+        await asyncio.gather(*pending, return_exceptions=True)  # a second failure tells no more than the first
         for way in done:
             way.result()
         for _, writer in self._both():
