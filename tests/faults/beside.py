@@ -2,9 +2,11 @@
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from shared.settings import ServiceName
 from tests.faults.client import Client
 from tests.system import System
 
@@ -12,8 +14,10 @@ from tests.system import System
 class Beside(ABC):
     """`with X(system) as x:` does it until the block is left, and then raises what has gone wrong."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, instead: Mapping[ServiceName, int] | None = None) -> None:
+        """instead: ports of replicas that the client speaks to."""
         self._system = system
+        self._instead = instead
         self._stop = threading.Event()
         self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
@@ -35,7 +39,7 @@ class Beside(ABC):
             raise self._broken
 
     def _run(self) -> None:
-        client = Client(self._system)
+        client = Client(self._system, self._instead)
         try:
             self._work(client, self._stop)
         except BaseException as error:  # raised where the test waits

@@ -4,6 +4,7 @@ import http.client
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shared.settings import ServiceName
@@ -26,10 +27,11 @@ class Reply(NamedTuple):
 
 
 class Client:
-    """Sends to the services of a system. For one thread."""
+    """Sends to the services of a system, or to the replicas whose ports are given instead. For one thread."""
 
-    def __init__(self, system: System) -> None:
-        self._system = system
+    def __init__(self, system: System, instead: Mapping[ServiceName, int] | None = None) -> None:
+        self._key = system.key
+        self._ports = {**system.port, **(instead or {})}
         self._connections: dict[ServiceName, http.client.HTTPConnection] = {}
         self.repeated: Counter[str] = Counter()
 
@@ -67,9 +69,9 @@ class Client:
         """One try. Raises OSError, HTTPException when the connection breaks."""
         connection = self._connections.get(service)
         if connection is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self._system.port[service], timeout=wait_s)
+            connection = http.client.HTTPConnection("127.0.0.1", self._ports[service], timeout=wait_s)
             self._connections[service] = connection
-        headers = {"Authorization": f"Bearer {self._system.key}"}
+        headers = {"Authorization": f"Bearer {self._key}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         if key is not None:

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
 from shared.db import DatabaseUnavailable, dsn
 from shared.eventlog.opened import open_log
-from shared.eventlog.port import EventLog, LogUnavailable, Record
+from shared.eventlog.port import EventLog, LogUnavailable, Positions, Record, TopicPartition
 from shared.events import ACTIVITIES, HANDOFFS, LEADS, TOPICS, Event, from_record
 from shared.settings import Settings
 from shared.web.idempotency import CLAIM_S
@@ -67,46 +67,59 @@ def outlive_claims(url: str) -> None:
 def settle(url: str, within: float = 120, kafka: str | None = None) -> None:
     """Wait until nothing is on its way any more: outboxes empty, all consumers at the end of the log."""
 
-    def behind() -> int:
-        try:
-            return asyncio.run(_behind(url, kafka))
-        except (OSError, asyncpg.PostgresError, LogUnavailable, DatabaseUnavailable):
-            return -1  # PostgreSQL or Kafka is restarting
-
-    until(lambda: behind() == 0, within, lambda: f"{behind()} events are still on their way")
+    until(lambda: on_the_way(url, kafka) == (0, 0), within, lambda: f"{on_the_way(url, kafka)} are still on their way")
 
 
-async def _behind(url: str, kafka: str | None) -> int:
+class OnTheWay(NamedTuple):
+    """Events in the outboxes, and records that consumers have not taken yet: summed over the services."""
+
+    outbox: int
+    lag: int
+
+
+def on_the_way(url: str, kafka: str | None = None) -> OnTheWay | None:
+    """What has not arrived yet; None while PostgreSQL or Kafka is away."""
+    try:
+        return asyncio.run(_on_the_way(url, kafka))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, LogUnavailable, DatabaseUnavailable):
+        return None
+
+
+async def _on_the_way(url: str, kafka: str | None) -> OnTheWay:
     conn = await asyncpg.connect(dsn(url))
     try:
-        count = 0
+        outbox = lag = 0
         for schema in CONSUMERS:
-            count += await conn.fetchval(f"select count(*) from {schema}.outbox")  # noqa: S608
+            outbox += await conn.fetchval(f"select count(*) from {schema}.outbox")  # noqa: S608
         async with the_log(url, kafka) as log:
             ends = await log.ends((LEADS, ACTIVITIES, HANDOFFS))
         for schema, topics in CONSUMERS.items():
             found = await conn.fetch(f"select topic, partition, next_offset from {schema}.positions")  # noqa: S608
             reached = {(row["topic"], row["partition"]): row["next_offset"] for row in found}
-            count += sum(end - reached.get(at, 0) for at, end in ends.items() if at.topic in topics)
-        return count
+            lag += sum(end - reached.get(at, 0) for at, end in ends.items() if at.topic in topics)
+        return OnTheWay(outbox, lag)
     finally:
         await conn.close()
 
 
-def logged(url: str, kafka: str | None = None) -> list[Event]:
-    """Every record of the log, as an event; second copies too."""
-    return [from_record(record) for record in asyncio.run(_records(url, kafka))]
+def logged(url: str, kafka: str | None = None) -> Iterator[Event]:
+    """Every record of the log, as an event; second copies too. No more than one partition is held."""
+    for at, end in asyncio.run(_ends(url, kafka)).items():
+        yield from map(from_record, asyncio.run(_records(url, kafka, at, end)))
 
 
-async def _records(url: str, kafka: str | None) -> list[Record]:
+async def _ends(url: str, kafka: str | None) -> Positions:
+    async with the_log(url, kafka) as log:
+        return await log.ends(TOPICS)
+
+
+async def _records(url: str, kafka: str | None, at: TopicPartition, end: int) -> list[Record]:
     found: list[Record] = []
     async with the_log(url, kafka) as log:
-        for at, end in (await log.ends(TOPICS)).items():
-            reached = 0
-            while reached < end:
-                records = await log.read(at, reached, 5000)
-                reached = records[-1].offset + 1
-                found += records
+        reached = 0
+        while reached < end:
+            found += await log.read(at, reached, 5000)
+            reached = found[-1].offset + 1
     return found
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Any
 
 from tests.faults.client import Client, InFlight
@@ -17,34 +18,51 @@ class Load:
     """`with Load(system, size, seed) as load:` starts the workers; `release(n)` lets the n-th event out.
 
     Leaving waits until everything has been acknowledged. `acknowledged`: id -> activity, each of source SOURCE;
-    `leads`: e-mail -> the lead ids that ingest answered for it.
+    `leads`: e-mail -> the lead ids that ingest answered for it. `part`: of a longer load, see make_plan; `ingests`:
+    ports of the replicas of ingest that workers post to, by turns, instead of the system's own.
     """
 
-    def __init__(self, system: System, size: int, seed: int) -> None:
-        self.plan: Plan = make_plan(size, seed, WORKERS)
+    def __init__(self, system: System, size: int, seed: int, part: int = 0, ingests: Sequence[int] = ()) -> None:
+        self.plan: Plan = make_plan(size, seed, WORKERS, part)
         self.acknowledged: dict[str, Act] = {}
         self.leads: dict[str, set[str]] = {}
         self.results: Counter[str] = Counter()
         self.repeated: Counter[str] = Counter()
         self._system = system
+        self._ingests = ingests or [system.port["ingest"]]
         self._sent = self._done = self._released = 0
         self._lock = threading.Condition()
         self._broken: list[BaseException] = []
-        self._threads = [threading.Thread(target=self._work, args=(steps,)) for steps in self.plan.steps]
+        self._threads = [threading.Thread(target=self._work, args=(n,)) for n in range(WORKERS)]
 
     def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
+        self.start()
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is not None:
-            self._fail(error)
+            self.give_up(error)
+        else:
+            self.finish()
+
+    def start(self) -> None:
+        """Start the workers."""
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self) -> None:
+        """Send the rest and wait until everything has been acknowledged; raises what broke a worker."""
         self.release(self.size)
         for thread in self._threads:
             thread.join()
-        if error is None and self._broken:
+        if self._broken:
             raise self._broken[0]
+
+    def give_up(self, why: BaseException) -> None:
+        """Send no more, and wait for the workers."""
+        self._fail(why)
+        for thread in self._threads:
+            thread.join()
 
     @property
     def size(self) -> int:
@@ -55,6 +73,16 @@ class Load:
     def done(self) -> int:
         """Activities acknowledged so far, second copies included."""
         return self._done
+
+    @property
+    def sent(self) -> int:
+        """Activities posted so far, acknowledged or not."""
+        return self._sent
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all workers have ended: leaving waits for nothing."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     def release(self, upto: int) -> None:
         """Let the workers send up to this many activities in all."""
@@ -77,8 +105,9 @@ class Load:
             self._broken.append(error)
             self._lock.notify_all()
 
-    def _work(self, steps: list[Story | Post]) -> None:
-        client, waiting = Client(self._system), deque(steps)
+    def _work(self, number: int) -> None:
+        client = Client(self._system, {"ingest": self._ingests[number % len(self._ingests)]})
+        waiting = deque(self.plan.steps[number])
         try:
             put_off = 0
             while waiting and not self._broken:

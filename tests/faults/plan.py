@@ -85,12 +85,13 @@ def email(lead: int) -> str:
     return f"mei{lead}@firm{lead}.co.jp"
 
 
-def make_plan(size: int, seed: int, workers: int) -> Plan:
-    """A load of `size` distinct activities."""
+def make_plan(size: int, seed: int, workers: int, part: int = 0) -> Plan:
+    """A load of `size` distinct activities. Parts of the same size share no lead and no activity."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    leads = max(STORY_EVERY, size // EVENTS_OF_A_LEAD)
-    stories = {number: Story(number) for number in range(0, leads, STORY_EVERY)}
-    acts = list(_acts(rng, size, leads, stories))
+    count = max(STORY_EVERY, size // EVENTS_OF_A_LEAD)
+    leads = range(part * count, (part + 1) * count)
+    stories = {number: Story(number) for number in leads[::STORY_EVERY]}
+    acts = list(_acts(rng, range(part * size, (part + 1) * size), leads, stories))
     steps: list[list[Story | Post]] = [[] for _ in range(workers)]
     for number, post in enumerate(_posts(rng, acts, f"load-{seed}")):
         steps[number % workers].append(post)
@@ -100,13 +101,13 @@ def make_plan(size: int, seed: int, workers: int) -> Plan:
     return Plan(seed, acts, list(stories.values()), steps)
 
 
-def _acts(rng: random.Random, size: int, leads: int, stories: dict[int, Story]) -> Iterator[Act]:
+def _acts(rng: random.Random, numbers: range, leads: range, stories: dict[int, Story]) -> Iterator[Act]:
     calls: list[Act] = []
-    for number in range(size):
+    for number in numbers:
         if calls and rng.random() < CORRECTED:
             yield _correction(rng, number, calls.pop(rng.randrange(len(calls))))
             continue
-        lead = rng.randrange(leads)
+        lead = leads[rng.randrange(len(leads))]
         data = _data(rng, number)
         if rng.random() >= WITHOUT_ID:
             data["id"] = f"a{number}"

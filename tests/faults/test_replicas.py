@@ -54,13 +54,10 @@ def _join_and_die(
 
 
 def _all_tell_the_same(system: System, replicas: list[Replica]) -> None:
-    port = system.port["metrics"]
     told = []
-    for one in (port, *(replica.port for replica in replicas)):
-        system.port["metrics"] = one
-        with closing(Client(system)) as client:
+    for port in (system.port["metrics"], *(replica.port for replica in replicas)):
+        with closing(Client(system, {"metrics": port})) as client:
             told.append(numbers(client))
-    system.port["metrics"] = port
     assert all(one == told[0] for one in told)
 
 

@@ -1,7 +1,8 @@
-"""Scrapes /metrics of all services all the time: no counter ever goes down."""
+"""Scrapes /metrics all the time: no counter ever goes down."""
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -36,10 +37,17 @@ class Series(NamedTuple):
 
 
 class Watch(Beside):
-    """`with Watch(system) as watch:` scrapes until it is left, and once more then; `scrapes`: how often."""
+    """`with Watch(system) as watch:` scrapes until it is left, and once more then; `scrapes`: how often.
 
-    def __init__(self, system: System) -> None:
-        super().__init__(system)
+    Every service of the system is scraped, or the replicas on the ports that are given `instead`.
+    """
+
+    def __init__(
+        self, system: System, instead: Mapping[ServiceName, int] | None = None, every_s: float = EVERY_S
+    ) -> None:
+        super().__init__(system, instead)
+        self._services = tuple(instead) if instead else SERVICES
+        self._every_s = every_s
         self._highest: dict[Series, float] = {}
         self.scrapes = 0
 
@@ -49,10 +57,10 @@ class Watch(Beside):
 
     def _work(self, client: Client, stop: threading.Event) -> None:
         while not stop.is_set():
-            for service in SERVICES:
+            for service in self._services:
                 self._scrape(client, service)
-            time.sleep(EVERY_S)
-        for service in SERVICES:
+            time.sleep(self._every_s)
+        for service in self._services:
             self._scrape(client, service)
 
     def _scrape(self, client: Client, service: ServiceName) -> None:

@@ -9,7 +9,7 @@ from services.metrics.verify.check import Report, verify
 from shared.clock import SystemClock
 from shared.config import load_config
 from shared.db import connect
-from shared.eventlog.embedded import EmbeddedLog
+from shared.eventlog.opened import open_log
 from shared.periods import business_date
 from shared.settings import Settings
 
@@ -31,7 +31,7 @@ async def run(settings: Settings, progress: Progress) -> Report:
     today = business_date(SystemClock().now(), settings.zone)
     engine = connect(settings, "verify", pool_size=1)
     try:
-        log = await EmbeddedLog.open(settings)
+        log = await open_log(settings)
         try:
             return await verify(engine, log, config, settings, today, tell)
         finally:

@@ -1,0 +1,89 @@
+"""The load of a soak: the plan of the fault tests, a part after the other, at a pace that the clock sets."""
+
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from tests.faults.acknowledged import Acknowledged
+from tests.faults.load import Load
+from tests.system import System
+
+PART_S = 20.0
+_TICK_S = 0.1
+
+
+class Stream:
+    """`with Stream(system, rate, seed, ingests) as stream:` posts `rate` different activities a second, and some twice.
+
+    Leaving ends the part that is under way, and waits until everything has been acknowledged. A part that is late, since
+    a request waits for an answer, goes on beside the next ones; of one that is done only what the oracle needs is kept.
+    """
+
+    def __init__(self, system: System, rate: int, seed: int, ingests: Sequence[int]) -> None:
+        self.acknowledged = Acknowledged()
+        self._system = system
+        self._size = int(rate * PART_S)
+        self._seed = seed
+        self._ingests = ingests
+        self._under_way: list[Load] = []
+        self._sent = self._done = 0
+        self._stop = threading.Event()
+        self._broken: BaseException | None = None
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if error is None and self._broken is not None:
+            raise self._broken
+
+    @property
+    def sent(self) -> int:
+        """Activities posted so far, second copies included."""
+        return self._sent + sum(load.sent for load in tuple(self._under_way))
+
+    @property
+    def done(self) -> int:
+        """Activities acknowledged so far, second copies included."""
+        return self._done + sum(load.done for load in tuple(self._under_way))
+
+    def _run(self) -> None:
+        try:
+            part, began = 0, time.monotonic()
+            while not self._stop.is_set():
+                self._play(part, began + part * PART_S)
+                part += 1
+            while self._under_way:
+                self._take_up()
+                time.sleep(_TICK_S)
+        except BaseException as error:  # raised where the soak waits
+            self._broken = error
+            for load in self._under_way:
+                load.give_up(error)
+
+    def _play(self, part: int, begins: float) -> None:
+        """Send one part, from `begins` on (monotonic)."""
+        load = Load(self._system, self._size, self._seed * 100_000 + part, part, self._ingests)
+        load.start()
+        self._under_way.append(load)
+        share = 0.0
+        while share < 1:
+            share = min(1.0, (time.monotonic() - begins) / PART_S)
+            load.release(int(load.size * share))
+            self._take_up()
+            time.sleep(_TICK_S)
+
+    def _take_up(self) -> None:
+        for load in [load for load in self._under_way if load.is_over]:
+            load.finish()
+            self.acknowledged.add(load)
+            self._sent, self._done = self._sent + load.sent, self._done + load.done
+            self._under_way.remove(load)
