@@ -51,8 +51,13 @@ def telling_errors(system: System) -> Iterator[None]:
 
 def errors_logged(system: System) -> list[str]:
     """The lines of level error and above that the services have written."""
+    return errors_in(system.output())
+
+
+def errors_in(output: str) -> list[str]:
+    """The lines of level error and above."""
     levels = ('"level": "error"', '"level": "critical"')
-    return [line for line in system.output().splitlines() if any(level in line for level in levels)]
+    return [line for line in output.splitlines() if any(level in line for level in levels)]
 
 
 def outlive_claims(url: str) -> None:

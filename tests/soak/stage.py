@@ -10,13 +10,19 @@ from pathlib import Path
 
 from shared.eventlog import topics
 from shared.kafka import Cluster
-from shared.settings import ServiceName, Settings
-from tests.faults.inside import errors_logged, rows
+from shared.kafka.cluster import free_ports
+from shared.settings import SERVICES, ServiceName, Settings
+from tests.faults.inside import errors_in
 from tests.faults.replicas import Replica
-from tests.soak.actions import POSTGRES
-from tests.system import System, free_port, until
+from tests.soak.actions import BROKERS, HANDOFF, METRICS, POSTGRES
+from tests.system import System, until
 
-BESIDE: dict[str, ServiceName] = {"ingest 2": "ingest", "handoff 2": "handoff", "metrics 2": "metrics", "metrics 3": "metrics"}
+BESIDE: dict[str, ServiceName] = {
+    "ingest 2": "ingest",
+    "handoff 2": "handoff",
+    "metrics 2": "metrics",
+    "metrics 3": "metrics",
+}
 """Processes beside those that the system keeps running (ingest 1, handoff 1, metrics 1), and their service."""
 
 
@@ -70,14 +76,23 @@ class Stage:
         assert node is not None
         self.cluster.brokers[node].start()
 
+    def restore(self) -> None:
+        """Whatever is dead or paused: have it back, and wait until it is ready."""
+        for name in (*BROKERS, *METRICS, *HANDOFF):
+            self.resume(self.pids(name))
+        for name in BROKERS:
+            if self.cluster.brokers[int(name.split(" ")[1])].ended() is not None:
+                self.start_broker(name)
+        self.wait_ready()
+
     def wait_ready(self) -> None:
         """Wait until every broker and every replica is ready."""
         for broker in self.cluster.brokers.values():
             until(broker.is_ready, 120, broker.log_tail)
         deadline = time.monotonic() + 120
-        for service in ("ingest", "handoff", "metrics"):
-            for port in self.ports(service):  # type: ignore[arg-type]
-                while not self.system.is_ready(service, port):  # type: ignore[arg-type]
+        for service in SERVICES:
+            for port in self.ports(service):
+                while not self.system.is_ready(service, port):
                     assert time.monotonic() < deadline, f"{service} on port {port} is not ready"
                     self.keep()
                     time.sleep(0.2)
@@ -105,6 +120,11 @@ def _node(name: str) -> int | None:
     return int(name.split(" ")[1]) if name.startswith("broker ") else None
 
 
+def _free_port() -> int:
+    """One that no outgoing connection takes while its owner is dead."""
+    return free_ports("127.0.0.1", 1)[0]
+
+
 def _send(pid: int, order: signal.Signals) -> None:
     try:
         os.kill(pid, order)
@@ -118,9 +138,9 @@ def stage(folder: Path) -> Iterator[Stage]:
     with Cluster(folder / "kafka", 3) as cluster:
         asyncio.run(topics.apply(Settings(kafka_bootstrap_servers=cluster.bootstrap)))
         named = {"TASUKI_KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap}
-        with System(folder / "data", free_port, named) as system, ExitStack() as stack:
+        with System(folder / "data", _free_port, named) as system, ExitStack() as stack:
             beside = {
-                name: stack.enter_context(Replica(system, service, free_port())) for name, service in BESIDE.items()
+                name: stack.enter_context(Replica(system, service, _free_port())) for name, service in BESIDE.items()
             }
             ready = Stage(system, cluster, beside)
             ready.wait_ready()

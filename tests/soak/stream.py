@@ -8,6 +8,7 @@ from typing import Self
 
 from tests.faults.acknowledged import Acknowledged
 from tests.faults.load import Load
+from tests.faults.plan import Post
 from tests.system import System
 
 PART_S = 20.0
@@ -15,10 +16,10 @@ _TICK_S = 0.1
 
 
 class Stream:
-    """`with Stream(system, rate, seed, ingests) as stream:` posts `rate` different activities a second, and some twice.
+    """`with Stream(system, rate, seed, ingests) as stream:` posts `rate` activities a second, and some of them twice.
 
-    Leaving ends the part that is under way, and waits until everything has been acknowledged. A part that is late, since
-    a request waits for an answer, goes on beside the next ones; of one that is done only what the oracle needs is kept.
+    Leaving ends the part that is under way, and waits until everything has been acknowledged. A part that is late, for
+    want of an answer, goes on beside the next ones; of one that is done only what the oracle needs is kept.
     """
 
     def __init__(self, system: System, rate: int, seed: int, ingests: Sequence[int]) -> None:
@@ -28,7 +29,7 @@ class Stream:
         self._seed = seed
         self._ingests = ingests
         self._under_way: list[Load] = []
-        self._sent = self._done = 0
+        self._sent = self._done = self._parts = 0
         self._stop = threading.Event()
         self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
@@ -46,6 +47,11 @@ class Stream:
             raise self._broken
 
     @property
+    def planned_s(self) -> float:
+        """Seconds of load that have been sent, by their plan."""
+        return self._parts * PART_S
+
+    @property
     def sent(self) -> int:
         """Activities posted so far, second copies included."""
         return self._sent + sum(load.sent for load in tuple(self._under_way))
@@ -57,10 +63,10 @@ class Stream:
 
     def _run(self) -> None:
         try:
-            part, began = 0, time.monotonic()
+            began = time.monotonic()
             while not self._stop.is_set():
-                self._play(part, began + part * PART_S)
-                part += 1
+                self._play(self._parts, began + self._parts * PART_S)
+                self._parts += 1
             while self._under_way:
                 self._take_up()
                 time.sleep(_TICK_S)
@@ -72,6 +78,8 @@ class Stream:
     def _play(self, part: int, begins: float) -> None:
         """Send one part, from `begins` on (monotonic)."""
         load = Load(self._system, self._size, self._seed * 100_000 + part, part, self._ingests)
+        for steps in load.plan.steps:  # a request waits for each lead that it names: the pace would be lost
+            steps.sort(key=lambda step: isinstance(step, Post))
         load.start()
         self._under_way.append(load)
         share = 0.0
