@@ -15,7 +15,7 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 # Where Kafka cannot be had its tests are left out, unless TASUKI_REQUIRE_KAFKA=1; pytest's last lines then say so.
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
-.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults check format generate bench bench-metrics lock clean
+.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak check format generate bench bench-metrics lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ test: $(VENV)/installed-dev ## run all tests (sets up what they need)
 
 test-faults: $(VENV)/installed-dev ## kill everything again and again under load, for minutes
 	@$(KAFKA) && $(BIN)/python -m pytest tests/faults -m 'long or not long' -rP $(ARGS)
+
+soak: $(VENV)/installed-dev ## kill and pause everything every 10 s, on three brokers, for half an hour (ARGS='--minutes 2')
+	@deploy/kafka/install.sh >/dev/null && exec $(BIN)/python -m tests.soak $(ARGS)
 
 check: $(VENV)/installed-dev ## lint, format, types, architecture, generated files
 	$(BIN)/ruff check

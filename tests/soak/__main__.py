@@ -22,10 +22,12 @@ from tests.soak.stage import Stage, stage
 from tests.soak.stream import Stream
 from tests.soak.times import Times, measure
 from tests.soak.verdict import Verdict, judge
+from tests.system import ROOT
 
 SETTLES_WITHIN_S = 900.0
 SCRAPE_EVERY_S = 1.0
 SHORT_MINUTES = 10.0
+REPORT = "docs/reports/soak.md"
 
 
 def main() -> int:
@@ -35,14 +37,16 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=300, help="activities a second (300)")
     parser.add_argument("--seed", type=int, default=1, help="of the load and of what is killed (1)")
     parser.add_argument("--rounds", type=int, help="of each measured kill before it (5; of less than 10 minutes: 2)")
-    parser.add_argument("--report", type=Path, help="file that the report is written to, besides the output")
+    parser.add_argument("--report", type=Path, help=f"file for the report ({REPORT}; of less than 10 minutes: none)")
     given = parser.parse_args()
-    rounds = given.rounds if given.rounds is not None else (5 if given.minutes >= SHORT_MINUTES else 2)
+    is_short = given.minutes < SHORT_MINUTES
+    rounds = given.rounds if given.rounds is not None else (2 if is_short else 5)
+    path = given.report or (None if is_short else ROOT / REPORT)
     with tempfile.TemporaryDirectory(prefix="tasuki-soak-") as folder, stage(Path(folder)) as ready:
         run = soak(ready, given.minutes, given.rate, given.seed, rounds)
     report = text(run)
-    if given.report is not None:
-        given.report.write_text(report)
+    if path is not None:
+        path.write_text(report)
     print(f"\n{report}")
     return 1 if run.verdict.reasons else 0
 

@@ -37,9 +37,9 @@ Memory of the process that loads and judges: {run.load_mib:,.0f} MiB at the end 
 class Run(NamedTuple):
     """What was run and what it has shown.
 
-    `posted`, `answered`: activities, second copies included; `loaded_s`: seconds of the load by its plan; `took_s`: from
-    its beginning to the last answer; `waited_s`: from then until nothing was on its way; `load_mib`, `memory_mib`: what
-    the load, and what load and oracle, held at most.
+    `posted`, `answered`: activities, second copies included; `loaded_s`: seconds of the load by its plan; `took_s`:
+    from its beginning to the last answer; `waited_s`: from then until nothing was on its way; `load_mib`, `memory_mib`:
+    what the load, and what load and oracle, held at most.
     """
 
     minutes: float

@@ -54,12 +54,13 @@ class Verdict:
 
 def judge(stage: Stage, acknowledged: Acknowledged, verdict: Verdict) -> None:
     """Hold everything against what was acknowledged. Nothing may be on its way any more."""
+    held = None
     with verdict.judging("reading the log"):
         held = held_in_log(stage.system)
         _count(stage, acknowledged, held, verdict)
-        for what, holds in checks(stage.system, acknowledged, held):
-            with verdict.judging(what):
-                holds()
+    for what, holds in checks(stage.system, acknowledged, held) if held else ():
+        with verdict.judging(what):
+            holds()
     with verdict.judging("every replica of metrics answers the same"):
         told = []
         for port in stage.ports("metrics"):
