@@ -4,13 +4,14 @@ import asyncio
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from shared.eventlog.kafka_client import make_admin
-from shared.eventlog.port import Positions, TopicPartition
+from shared.eventlog.port import LogUnavailable, Positions, TopicPartition
 from shared.events import ACTIVITIES, TOPICS
 from shared.settings import Settings
 from tests.faults.inside import database, rows, the_log
@@ -22,6 +23,7 @@ CAUGHT_UP_S = 1.0
 """An outbox whose oldest event is younger than this has caught up."""
 WITHIN_S = 120.0
 _REST_S = 3.0
+T = TypeVar("T")
 Tell = Callable[[str], None]
 
 
@@ -56,16 +58,16 @@ def measure(stage: Stage, rounds: int, tell: Tell) -> list[Times]:
 def _broker(stage: Stage, _number: int) -> dict[str, float]:
     """The one that leads most partitions of the activities. Records bear the time at which a broker appended them."""
     system = stage.system
-    leaders = asyncio.run(_leaders(stage))
+    leaders = _patiently(lambda: _leaders(stage))
     ((node, _),) = Counter(leaders.values()).most_common(1)
-    before = asyncio.run(_ends(system))
+    before = _patiently(lambda: _ends(system))
     killed_at = time.time()
     stage.kill(f"broker {node}")
     until(lambda: _oldest_s(system) < CAUGHT_UP_S and time.time() - killed_at > CAUGHT_UP_S, WITHIN_S)
     caught_up_s = time.time() - killed_at
-    first = asyncio.run(_first_appended(system, before, killed_at))
     stage.start_broker(f"broker {node}")
-    until(lambda: asyncio.run(_all_in_sync(stage)), WITHIN_S)
+    until(lambda: _patiently(lambda: _all_in_sync(stage)), WITHIN_S)
+    first = _patiently(lambda: _first_appended(system, before, killed_at))
     return {
         "broker killed -> first event published": min(first.values()),
         "broker killed -> first event published to a partition that it led": min(
@@ -74,6 +76,18 @@ def _broker(stage: Stage, _number: int) -> dict[str, float]:
         "broker killed -> events published to every partition": max(first.values()),
         f"broker killed -> no event in ingest's outbox is older than {CAUGHT_UP_S:g} s": caught_up_s,
     }
+
+
+def _patiently(ask: Callable[[], Coroutine[None, None, T]]) -> T:
+    """What it answers; it is asked again while brokers are away."""
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        try:
+            return asyncio.run(ask())
+        except (KafkaError, LogUnavailable):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 async def _leaders(stage: Stage) -> dict[TopicPartition, int]:
