@@ -14,6 +14,7 @@ from tests.faults.inside import database, errors_logged, rows, settle
 from tests.faults.load import Load
 from tests.faults.on_kafka import on_kafka
 from tests.faults.oracle import check, numbers
+from tests.faults.recount import recount
 from tests.faults.replicas import Replica
 from tests.faults.watch import Watch
 from tests.faults.zombie import POINTS
@@ -46,6 +47,7 @@ def _join_and_die(
                 replica.start()
                 kills += 1
         figures = check(system, load, watch)
+        assert recount(system).differences == 0
         for replica in replicas:
             replica.wait_ready(system)
         _all_tell_the_same(system, replicas)

@@ -10,6 +10,7 @@ from tests.soak.stream import Stream
 from tests.system import System
 
 EVERY_S = 10.0
+SHORT = 60
 
 
 class Progress(Beside):
@@ -23,7 +24,7 @@ class Progress(Beside):
 
     def tell(self, what: str) -> None:
         """One line, with the seconds since the beginning and the time of day, by which logs can be searched."""
-        self._last = what
+        self._last = what[:SHORT]
         self._print(f"** {what}")
 
     def _work(self, client: Client, stop: threading.Event) -> None:

@@ -1,8 +1,5 @@
 """What a soak has found: counts, and the reasons why it has failed."""
 
-import re
-import subprocess
-import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -11,11 +8,10 @@ from dataclasses import dataclass, field
 
 from tests.faults.acknowledged import Acknowledged
 from tests.faults.client import Client
-from tests.faults.inside import database
 from tests.faults.oracle import Held, checks, held_in_log, numbers, taken_by_metrics
 from tests.faults.plan import SOURCE
+from tests.faults.recount import recount
 from tests.soak.stage import Stage
-from tests.system import ROOT
 
 
 @dataclass
@@ -93,17 +89,6 @@ def _count(stage: Stage, acknowledged: Acknowledged, held: Held, verdict: Verdic
 
 
 def _recount(stage: Stage, verdict: Verdict) -> None:
-    """By the operator's command, which exits with 1 when something differs."""
-    done = subprocess.run(
-        [sys.executable, "-m", "shared.cli", "kpi", "verify"],
-        cwd=ROOT,
-        env=stage.system.environment | {"TASUKI_DATABASE_URL": database(stage.system), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    verdict.recounted = " ".join(done.stdout.split())[-500:]
-    found = re.search(r"([0-9,]+) differences|none: ", done.stdout)
-    assert found is not None, done.stderr[-2000:]
-    verdict.must_be_0("differences from the recount", int((found[1] or "0").replace(",", "")))
-    assert done.returncode == 0, done.stdout[-2000:]
+    found = recount(stage.system)
+    verdict.recounted = " ".join(found.said.split())[-500:]
+    verdict.must_be_0("differences from the recount", found.differences)
