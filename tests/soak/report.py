@@ -26,7 +26,9 @@ Requests sent again: {run.repeated}.
 
 _AFTER_TIMES = """
 The quorum has to miss a broker for 9 s (`broker.session.timeout.ms`) before others lead its partitions. A batch of the
-relay goes to many partitions and is done when all have it, so those that are led wait for those that are not."""
+relay goes to many partitions and is done when all have it, so those that are led wait for those that are not; what was
+under way at the kill may still be published at once. A replica's leases are free when its row is 1.5 s old and its
+connection is dead, and the others look every second; they count what is in its partitions a batch or two later."""
 
 _MEMORY = """
 Memory of the process that loads and judges: {run.load_mib:,.0f} MiB at the end of the load, at most
