@@ -50,6 +50,7 @@ def tool(name: str, *arguments: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([find_install().program(name), *arguments])
 
 
+@pytest.mark.long
 def test_reliability_24_an_older_database_is_restored(
     database_url: str, empty_database_url: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:

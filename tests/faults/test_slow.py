@@ -25,7 +25,7 @@ HELD = "select shard, member from log.leases where consumer_group = 'metrics' or
 
 
 @pytest.mark.parametrize(
-    ("backlog", "watched_s"), [(12_000, 6), pytest.param(100_000, 40, marks=pytest.mark.long)], ids=["short", "long"]
+    ("backlog", "watched_s"), [(8_000, 4), pytest.param(100_000, 40, marks=pytest.mark.long)], ids=["short", "long"]
 )
 def test_reliability_19_a_slow_handler_under_a_backlog(
     tmp_path: Path,

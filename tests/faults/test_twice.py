@@ -27,7 +27,8 @@ from (select * from metrics.cells union all select * from metrics.cells_2) c whe
 """Of both sides: one of them is shown, the other empty."""
 
 
-@pytest.mark.parametrize("count", [5_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("count", [20_000, 1_000_000])
 def test_events_consumed_twice_make_the_same_cells(
     tmp_path: Path, database_url: str, free_port: Callable[[], int], kafka_cluster: StartCluster, count: int
 ) -> None:
