@@ -28,6 +28,7 @@ class KafkaReader:
         self._make = make
         self._assigned = assigned
         self._consumer: AIOKafkaConsumer | None = None
+        self._in_place = False
         self._turn = 0
         self._heard_at = time.monotonic()
         self._suspected = False
@@ -41,19 +42,25 @@ class KafkaReader:
         while True:
             fresh = await self._assigned.follow()
             left_s = deadline - time.monotonic()
-            async with kafka_errors():
-                consumer = await self._placed(fresh)
-                try:
-                    records = await self._take(consumer, max_records, max(0.0, min(LOOK_S, left_s)))
-                except OffsetOutOfRangeError as error:
-                    raise PositionLost(f"a position is not in the log any more: {error}") from error
-                reached = await self._reached(consumer)
-            if reached:
+            fetched = await self._fetch(fresh, max_records, max(0.0, min(LOOK_S, left_s)))
+            if fetched.reached:
                 self._heard_at, self._suspected = time.monotonic(), False
-                return Fetched(records, reached)
+                return fetched
             if left_s <= 0:
                 await self._look_for_a_stall()
                 return Fetched((), {})
+
+    async def _fetch(self, fresh: frozenset[TopicPartition], max_records: int, wait_s: float) -> Fetched:
+        in_place, self._in_place = self._in_place, False  # what breaks off below may have moved the client on
+        async with kafka_errors():
+            consumer = await self._placed(fresh if in_place else frozenset(self._assigned.next))
+            try:
+                records = await self._take(consumer, max_records, wait_s)
+            except OffsetOutOfRangeError as error:
+                raise PositionLost(f"a position is not in the log any more: {error}") from error
+            reached = await self._reached(consumer)
+        self._in_place = True
+        return Fetched(records, reached)
 
     async def rewind(self, shards: Collection[int]) -> None:
         self._assigned.rewind(shards)

@@ -212,6 +212,21 @@ class LogContract:
         assert await fetch_until(reader, 6) == lost
         await reader.close()
 
+    async def test_a_fetch_that_is_broken_off_loses_nothing(self, log: EventLog) -> None:
+        await log.append([message(f"lead-{n % 7}", n) for n in range(300)])
+        reader = await log.join("group", "a", [LEADS], Keeper())
+        records = list((await reader.fetch(3, 1)).records)
+        for n in range(60):
+            fetching = asyncio.create_task(reader.fetch(3, 0.05))
+            await asyncio.wait({fetching}, timeout=n % 12 / 4000)
+            fetching.cancel()
+            await asyncio.wait({fetching})
+            if not fetching.cancelled():
+                records += fetching.result().records
+        records += await fetch_until(reader, 300 - len(records))
+        assert len({(r.at, r.offset) for r in records}) == len(records) == 300
+        await reader.close()
+
     async def test_a_group_goes_on_where_its_stored_positions_are(self, log: EventLog) -> None:
         keeper = Keeper()
         await log.append([message("lead", n) for n in range(10)])
