@@ -63,7 +63,7 @@ def append(url: str, *messages: Message) -> None:
 UNDERSTOOD_BY_NOBODY: Mapping[str, tuple[Message, str]] = {
     "undecodable": (message("garbage", b"\xff\xfe{"), "invalid_data"),
     "null": (message("null", None), "null_value"),
-    "oversized": (message("large", b'{"rep": "' + b"x" * OVERSIZED + b'"}'), "invalid_data"),
+    "oversized": (message("large", b'{"rep": "' + b"x" * OVERSIZED + b'"}'), "oversized"),
     "wrong version": (message("next", json.dumps(CALL).encode(), ce_type=b"tasuki.call.v9"), "unknown_version"),
     "foreign type": (message("other", b"{}", ce_type=b"com.example.made"), "unknown_type"),
     "foreign headers": (message("bytes", b"{}", trace=b"\xff\xfe"), "invalid_headers"),
