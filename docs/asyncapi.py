@@ -30,7 +30,8 @@ def asyncapi() -> str:
         "info": {
             "title": "Tasuki events",
             "version": "1.0.0",
-            "description": "CloudEvents 1.0 in binary mode; the key of a record is `ce_partitionkey`.",
+            "description": "CloudEvents 1.0 in binary mode; structured mode (application/cloudevents+json) of other "
+            "producers is read, too. The key of a record is `ce_partitionkey`.",
         },
         "defaultContentType": "application/json",
         "channels": {topic: _channel(topic) for topic in sorted({*TOPIC_OF.values(), DEAD_LETTERS})},
