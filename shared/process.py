@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -33,6 +34,13 @@ def die_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
             os._exit(1)
 
     return ask
+
+
+def on_stop_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Have SIGINT, SIGTERM and SIGHUP call the handler; SIGHUP only where it is not ignored, as nohup wants it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def processes_marked(mark: str) -> list[int]:

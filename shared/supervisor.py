@@ -14,7 +14,7 @@ from shared.files import write_private
 from shared.keeper import Keeper, ServiceProcess, say, start_python
 from shared.ports import PortError, require_free_ports
 from shared.postgres import PostgresError, PrivatePostgres
-from shared.process import REFUSED, how_it_ended
+from shared.process import REFUSED, how_it_ended, on_stop_signals
 from shared.settings import SERVICES, Settings
 
 _TICK = 0.1  # seconds between two looks at the children
@@ -39,9 +39,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Starts everything and keeps it running until SIGINT, SIGTERM or SIGHUP. StartError when it cannot start."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup wants it ignored
-                signal.signal(number, self._on_signal)
+        on_stop_signals(self._on_signal)
         began = time.monotonic()
         try:
             self._start()

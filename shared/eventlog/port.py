@@ -7,8 +7,8 @@ partition of each, so partition *p* of all topics together is *shard p*: all eve
 written some or all of them (a cut connection), so writers repeat, and the same event may stand in the log twice.
 Nothing is lost once `append` has returned.
 
-**Offsets** are dense per partition (0, 1, 2, ...) in commit order: when a reader sees offset *n*, everything below it
-is there and will not change.
+**Offsets** grow per partition in commit order: when a reader sees offset *n*, everything below it is there and will not
+change. They are dense (0, 1, 2, ...) but for what transactions of producers leave on Kafka: `Fetched` passes over it.
 
 **Reading.** A reader belongs to a group; the members of a group share the shards among them, and a shard has one owner
 at a time - as far as the log can tell. A paused process may believe that it still owns a shard; so ownership is an

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from shared.kafka.cluster import Cluster
 from shared.keeper import Keeper, PythonProcess, say
-from shared.process import how_it_ended
+from shared.process import how_it_ended, on_stop_signals
 
 _TICK = 0.1  # seconds between two looks
 _READY_WITHIN = 60.0  # seconds
@@ -43,9 +43,7 @@ class Foreground:
 
         BrokerError when a broker cannot start, GivenUp when the topics cannot be made or the system ends by itself.
         """
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup wants it ignored
-                signal.signal(number, self._on_signal)
+        on_stop_signals(self._on_signal)
         try:
             self._start()
             if self._with_system:

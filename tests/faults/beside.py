@@ -3,6 +3,7 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import closing
 from types import TracebackType
 from typing import Self
 
@@ -11,19 +12,16 @@ from tests.faults.client import Client
 from tests.system import System
 
 
-class Beside(ABC):
-    """`with X(system) as x:` does it until the block is left, and then raises what has gone wrong."""
+class InThread(ABC):
+    """`with X() as x:` goes on until the block is left, and then raises what has gone wrong."""
 
-    def __init__(self, system: System, instead: Mapping[ServiceName, int] | None = None) -> None:
-        """instead: ports of replicas that the client speaks to."""
-        self._system = system
-        self._instead = instead
+    def __init__(self) -> None:
         self._stop = threading.Event()
         self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
 
     @abstractmethod
-    def _work(self, client: Client, stop: threading.Event) -> None:
+    def _go_on(self, stop: threading.Event) -> None:
         """What is done, until `stop` is set."""
 
     def __enter__(self) -> Self:
@@ -39,10 +37,25 @@ class Beside(ABC):
             raise self._broken
 
     def _run(self) -> None:
-        client = Client(self._system, self._instead)
         try:
-            self._work(client, self._stop)
+            self._go_on(self._stop)
         except BaseException as error:  # raised where the test waits
             self._broken = error
-        finally:
-            client.close()
+
+
+class Beside(InThread):
+    """Goes on with a client of its own."""
+
+    def __init__(self, system: System, instead: Mapping[ServiceName, int] | None = None) -> None:
+        """instead: ports of replicas that the client speaks to."""
+        super().__init__()
+        self._system = system
+        self._instead = instead
+
+    @abstractmethod
+    def _work(self, client: Client, stop: threading.Event) -> None:
+        """What is done with it, until `stop` is set."""
+
+    def _go_on(self, stop: threading.Event) -> None:
+        with closing(Client(self._system, self._instead)) as client:
+            self._work(client, stop)

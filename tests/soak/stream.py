@@ -3,10 +3,9 @@
 import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from tests.faults.acknowledged import Acknowledged
+from tests.faults.beside import InThread
 from tests.faults.load import Load
 from tests.faults.plan import Post
 from tests.system import System
@@ -15,7 +14,7 @@ PART_S = 20.0
 _TICK_S = 0.1
 
 
-class Stream:
+class Stream(InThread):
     """`with Stream(system, rate, seed, ingests) as stream:` posts `rate` activities a second, and some of them twice.
 
     Leaving ends the part that is under way, and waits until everything has been acknowledged. A part that is late, for
@@ -23,6 +22,7 @@ class Stream:
     """
 
     def __init__(self, system: System, rate: int, seed: int, ingests: Sequence[int]) -> None:
+        super().__init__()
         self.acknowledged = Acknowledged()
         self._system = system
         self._size = int(rate * PART_S)
@@ -30,21 +30,6 @@ class Stream:
         self._ingests = ingests
         self._under_way: list[Load] = []
         self._sent = self._done = self._parts = 0
-        self._stop = threading.Event()
-        self._broken: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        if error is None and self._broken is not None:
-            raise self._broken
 
     @property
     def planned_s(self) -> float:
@@ -61,19 +46,19 @@ class Stream:
         """Activities acknowledged so far, second copies included."""
         return self._done + sum(load.done for load in tuple(self._under_way))
 
-    def _run(self) -> None:
+    def _go_on(self, stop: threading.Event) -> None:
         try:
             began = time.monotonic()
-            while not self._stop.is_set():
+            while not stop.is_set():
                 self._play(self._parts, began + self._parts * PART_S)
                 self._parts += 1
             while self._under_way:
                 self._take_up()
                 time.sleep(_TICK_S)
-        except BaseException as error:  # raised where the soak waits
-            self._broken = error
+        except BaseException as error:
             for load in self._under_way:
                 load.give_up(error)
+            raise
 
     def _play(self, part: int, begins: float) -> None:
         """Send one part, from `begins` on (monotonic)."""
