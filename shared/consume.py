@@ -188,10 +188,12 @@ class Consumer:
                 if not fetching.done():
                     return
                 batch = self._received(fetching.result())
-                fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S))
+                in_hand = batch.shards()
+                fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S, in_hand))
                 if batch.moves():
                     self._watchdog.progress()
                     await self._take(batch, stop)
+                    in_hand.clear()
                     self._watchdog.progress()
                     self._size = min(self._most, self._size * 2)
                 pauses.reset()

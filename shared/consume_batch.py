@@ -40,6 +40,10 @@ class Batch:
         """Expected and next offset of each partition."""
         return {at: (self._expected[at], reached) for at, reached in self._reached.items()}
 
+    def shards(self) -> set[int]:
+        """The shards in which it moves."""
+        return {at.partition for at in self._reached}
+
     def committed(self) -> None:
         """The batch is in the database: what comes after it in the same fetch goes on from there."""
         self._expected.update(self._reached)

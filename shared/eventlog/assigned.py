@@ -20,14 +20,17 @@ class Assigned:
         """As `Reader.shards`."""
         return self._membership.owned
 
-    async def follow(self) -> frozenset[TopicPartition]:
-        """Give up surplus shards (no batch may be in flight), and ask where to go on in those that are new, or were
-        rewound: these are returned. Raises LogUnavailable, and what the keeper raises."""
+    async def follow(self, in_hand: Collection[int]) -> frozenset[TopicPartition]:
+        """Give up surplus shards, and ask where to go on in those that are new, or were rewound: these are returned.
+
+        Surplus shards `in_hand` stay (a batch of them is not committed yet: their next holder would begin before it), but
+        are read no further. Raises LogUnavailable, and what the keeper raises.
+        """
         membership = self._membership
-        if membership.surplus:
+        if leaving := membership.surplus.difference(in_hand):
             async with log_errors():
-                await membership.give_up(membership.surplus)
-        owned, taken = membership.owned, frozenset(membership.taken)
+                await membership.give_up(leaving)
+        owned, taken = membership.owned - membership.surplus, frozenset(membership.taken)
         self.next = {at: n for at, n in self.next.items() if at.partition in owned - taken}
         missing = frozenset(at for at in self._partitions if at.partition in owned) - self.next.keys()
         if missing:

@@ -60,10 +60,10 @@ class EmbeddedReader:
     def shards(self) -> frozenset[int]:
         return self._assigned.shards
 
-    async def fetch(self, max_records: int, wait_s: float) -> Fetched:
+    async def fetch(self, max_records: int, wait_s: float, in_hand: Collection[int] = ()) -> Fetched:
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
-            await self._assigned.follow()
+            await self._assigned.follow(in_hand)
             if records := await self._read(max_records):
                 return Fetched(records, {r.at: r.offset + 1 for r in records})
             try:

@@ -37,10 +37,10 @@ class KafkaReader:
     def shards(self) -> frozenset[int]:
         return self._assigned.shards
 
-    async def fetch(self, max_records: int, wait_s: float) -> Fetched:
+    async def fetch(self, max_records: int, wait_s: float, in_hand: Collection[int] = ()) -> Fetched:
         deadline = time.monotonic() + wait_s
         while True:
-            fresh = await self._assigned.follow()
+            fresh = await self._assigned.follow(in_hand)
             left_s = deadline - time.monotonic()
             fetched = await self._fetch(fresh, max_records, max(0.0, min(LOOK_S, left_s)))
             if fetched.reached:

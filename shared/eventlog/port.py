@@ -111,10 +111,11 @@ class Reader(Protocol):
     def shards(self) -> frozenset[int]:
         """The shards that this member owns now, as far as it knows."""
 
-    async def fetch(self, max_records: int, wait_s: float) -> Fetched:
+    async def fetch(self, max_records: int, wait_s: float, in_hand: Collection[int] = ()) -> Fetched:
         """The next records of the owned shards, at most `max_records`; none when none came within `wait_s` seconds.
 
-        Raises LogUnavailable or PositionLost.
+        Shards that others should have are given up on the way, but those `in_hand`, whose last batch is not
+        committed; they are asked for again while this waits. Raises LogUnavailable or PositionLost.
         """
 
     async def rewind(self, shards: Collection[int]) -> None:

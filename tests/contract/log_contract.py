@@ -273,6 +273,28 @@ class LogContract:
         await settle(lambda: len(a.shards) == log.partitions, a)
         await a.close()
 
+    async def test_a_shard_whose_batch_is_in_hand_stays_until_it_is_committed(
+        self, log: EventLog, other: EventLog
+    ) -> None:
+        keeper = Keeper()
+        a = await log.join("group", "a", [LEADS], keeper)
+        everywhere = [message(f"lead-{n}", n) for n in range(100)]
+        await log.append(everywhere)
+        in_hand = {r.partition for r in await fetch_until(a, 100)}
+        assert in_hand == a.shards
+        b = await other.join("group", "b", [LEADS], keeper)
+        async with asyncio.timeout(FAR_OFF_S):
+            going_on: Collection[int] = a.shards
+            while len(going_on) > log.partitions // 2:  # what is to be given up is read no further
+                await log.append(everywhere)
+                going_on = {r.partition for r in (await a.fetch(1000, 1, in_hand)).records} or going_on
+        assert a.shards == in_hand
+        assert not b.shards
+        in_hand.clear()
+        await settle(lambda: len(a.shards) == len(b.shards) == log.partitions // 2, a, b)
+        await a.close()
+        await b.close()
+
     async def test_a_member_of_the_same_name_takes_its_shards_at_once(self, log: EventLog, other: EventLog) -> None:
         keeper = Keeper()
         old = await log.join("group", "a", [LEADS], keeper)
