@@ -83,12 +83,14 @@ class FieldPage(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one webhook submission; `errors` when it could not be used (only in batches)."""
+    """What became of one entry of a webhook; `errors` when it could not be used and is kept in the quarantine,
+    `ignored`: why it has no effect. `lead_id` is not known yet where the submission has to be fetched first."""
 
     event_id: str | None = None
     lead_id: str | None = None
     duplicate: bool | None = None
     errors: Sequence[FieldError] = ()
+    ignored: str | None = None
 
 
 class WebhookAnswer(Receipt, frozen=True, kw_only=True, omit_defaults=True):

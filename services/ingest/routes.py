@@ -92,7 +92,15 @@ def endpoints(leads: LeadHandlers, webhooks: WebhookHandlers, activities: Activi
             summary="A delivery of a form or tool named in sources.yaml",
             raw_body=True,
             media_types=("application/json", "application/x-www-form-urlencoded", "multipart/form-data"),
-            answers={202: WebhookAnswer, 401: None, 409: None},
+            answers={200: Any, 202: WebhookAnswer, 401: None, 409: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/webhooks/{source}",
+            handler=webhooks.get,
+            scope=None,
+            summary="The answer to a provider that asks whether we are there (Meta, LinkedIn)",
+            answers={200: Any, 403: None, 503: None},
         ),
         Endpoint(
             method="GET",

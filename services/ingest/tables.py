@@ -124,7 +124,7 @@ waiting_corrections = Table(
     Index("waiting_corrections_corrects", "corrects_source", "corrects_id"),
 )
 
-# Webhook bodies that could not be used. `headers`: the content type alone; others may hold secrets.
+# Webhook bodies that could not be used. `headers`: those that reading them needs; others may hold secrets.
 quarantine = Table(
     "quarantine",
     metadata,
@@ -138,6 +138,34 @@ quarantine = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("resolved_at", TIME),
     Column("results", JSONB),
+    Column("headers", JSONB, nullable=False, server_default="{}"),
+)
+
+# Notices of submissions that must be fetched. `state`: waiting, done, failed.
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("reference", JSONB, nullable=False),
+    Column("raw", JSONB, nullable=False),
+    Column("received_at", TIME, nullable=False),
+    Column("next_at", TIME, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("reason", Text),
+    Column("traceparent", Text),
+    Index("fetches_due", "next_at"),
+)
+
+# Tokens of signatures that may be used once, with what was said under them.
+webhook_tokens = Table(
+    "webhook_tokens",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("seen_at", TIME, nullable=False),
 )
 
 outbox = outbox_table(metadata, SCHEMA)

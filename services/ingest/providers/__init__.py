@@ -1,13 +1,41 @@
-"""Webhooks of forms and tools: one file for each provider, one table of them.
-
-A provider checks the raw bytes first (`is_authentic`) and reads them then (`read`). It knows nothing of leads or SQL.
-"""
+"""Webhooks of forms and tools: one file for each provider, one table of them, see docs/providers.md."""
 
 from collections.abc import Mapping
 
-from services.ingest.providers import html_form, json
-from services.ingest.providers.base import Delivery, Payload, Provider, Unusable
+from services.ingest.providers import html_form, json, standard_webhooks
+from services.ingest.providers.base import (
+    Access,
+    Aside,
+    Broken,
+    Delivery,
+    Form,
+    Happened,
+    Nothing,
+    Payload,
+    Provider,
+    Thin,
+    Unusable,
+    Verdict,
+)
 
-PROVIDERS: Mapping[str, Provider] = {"html_form": html_form.HtmlForm(), "json": json.Json()}
+PROVIDERS: Mapping[str, Provider] = {
+    "html_form": html_form.HtmlForm(),
+    "json": json.Json(),
+    "standard_webhooks": standard_webhooks.StandardWebhooks(),
+}
 
-__all__ = ["PROVIDERS", "Delivery", "Payload", "Provider", "Unusable"]
+__all__ = [
+    "PROVIDERS",
+    "Access",
+    "Aside",
+    "Broken",
+    "Delivery",
+    "Form",
+    "Happened",
+    "Nothing",
+    "Payload",
+    "Provider",
+    "Thin",
+    "Unusable",
+    "Verdict",
+]
