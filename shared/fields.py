@@ -131,3 +131,10 @@ def believed(registry: FieldRegistry, observations: Iterable[Observation]) -> di
         if holder is None or better(registry, observation, holder):
             best[observation.field] = observation
     return best
+
+
+def believed_of_merged(
+    registry: FieldRegistry, own: Iterable[Observation], merged: Iterable[Observation]
+) -> dict[str, Observation]:
+    """As `believed`, for a lead that others were merged into: its own values first, theirs where it has none."""
+    return believed(registry, merged) | believed(registry, own)

@@ -9,7 +9,7 @@ import msgspec
 from services.ingest.items import LeadRow, Unmapped
 from shared.domains import company_domain
 from shared.events import FieldStatus, FieldValue, Method, Observation
-from shared.fields import Field, FieldRegistry, believed
+from shared.fields import Field, FieldRegistry, believed_of_merged
 from shared.mistakes import FieldError
 
 
@@ -99,6 +99,21 @@ class WebhookAnswer(Receipt, frozen=True, kw_only=True, omit_defaults=True):
     results: Sequence[Receipt] = ()
 
 
+class DuplicateAnswer(msgspec.Struct, frozen=True):
+    """Leads that might be one: they share an e-mail address or a phone. Merge them if they are."""
+
+    shared: str
+    value: str
+    lead_ids: list[str]
+
+
+class DuplicatePage(msgspec.Struct, frozen=True):
+    """A page of leads that might be one."""
+
+    items: list[DuplicateAnswer]
+    next_cursor: str | None
+
+
 class ActivityResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of one activity: accepted, duplicate or rejected."""
 
@@ -141,9 +156,9 @@ class QuarantinePage(msgspec.Struct, frozen=True):
 
 def lead_answer(row: LeadRow, registry: FieldRegistry) -> LeadAnswer:
     """The lead as the contract has it. What is computed here does not depend on the order in which things came."""
-    winners = believed(registry, row.observations)
+    winners = believed_of_merged(registry, row.observations, row.merged)
     said = {field: observation.value for field, observation in winners.items()}
-    earliest = min((o.observed_at for o in row.observations), default=None)
+    earliest = min((o.observed_at for o in (*row.observations, *row.merged)), default=None)
     return LeadAnswer(
         lead_id=row.lead_id,
         external_ids=row.external_ids,
@@ -161,8 +176,8 @@ def lead_answer(row: LeadRow, registry: FieldRegistry) -> LeadAnswer:
 
 def observation_answers(row: LeadRow, registry: FieldRegistry) -> list[ObservationAnswer]:
     """All observations of a lead, the latest first."""
-    winners = {o.observation_id for o in believed(registry, row.observations).values()}
-    ordered = sorted(row.observations, key=lambda o: (o.observed_at, o.observation_id), reverse=True)
+    winners = {o.observation_id for o in believed_of_merged(registry, row.observations, row.merged).values()}
+    ordered = sorted((*row.observations, *row.merged), key=lambda o: (o.observed_at, o.observation_id), reverse=True)
     return [_field(ObservationAnswer, o, field=o.field, winner=o.observation_id in winners) for o in ordered]
 
 

@@ -6,6 +6,7 @@ from services.ingest.context import Context
 from services.ingest.fetcher import Fetcher
 from services.ingest.intake import Intake
 from services.ingest.lead_handlers import LeadHandlers
+from services.ingest.merge_handlers import MergeHandlers
 from services.ingest.record import Recorder
 from services.ingest.routes import endpoints
 from services.ingest.tables import SCHEMA
@@ -43,7 +44,9 @@ async def build(runtime: Runtime) -> Service:
     )
 
     return Service(
-        endpoints=endpoints(LeadHandlers(context), WebhookHandlers(context, intake), ActivityHandlers(context)),
+        endpoints=endpoints(
+            LeadHandlers(context), MergeHandlers(context), WebhookHandlers(context, intake), ActivityHandlers(context)
+        ),
         tasks={
             "activities": recorder.activities.run,
             "submissions": recorder.submissions.run,

@@ -46,6 +46,12 @@ class ToolResultForm(msgspec.Struct, frozen=True):
     fields: Annotated[dict[str, Any], msgspec.Meta(min_length=1, max_length=MAX_FIELDS)]
 
 
+class MergeForm(msgspec.Struct, frozen=True):
+    """The lead that survives."""
+
+    into: Name
+
+
 class LeadReference(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whom an activity is about, for a sender that does not know our lead id."""
 

@@ -30,10 +30,10 @@ async def record_activities(conn: AsyncConnection, items: Sequence[Activity], re
         taken: list[tuple[Activity, Found]] = []
         for at, lead in zip(plain, found, strict=True):
             if lead.erased:
-                outcomes[at] = Outcome("erased_lead", items[at].id, lead.lead_id)
+                outcomes[at] = Outcome("erased_lead", items[at].id, lead.answered)
                 continue
             taken.append((items[at], lead))
-            outcomes[at] = Outcome("accepted", items[at].id, lead.lead_id, lead.created)
+            outcomes[at] = Outcome("accepted", items[at].id, lead.answered, lead.created)
         events += _created(taken, recorded_at)
         events += [
             corrections.event_of(item, lead.lead_id, item.key or lead.lead_id or "", recorded_at)

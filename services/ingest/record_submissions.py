@@ -29,7 +29,7 @@ async def record_submissions(
     found = await resolve(db, [items[at].whom for at in fresh], recorded_at) if fresh else []
     for at, lead in zip(fresh, found, strict=True):
         status: Status = "unknown_lead" if lead.lead_id is None else "erased_lead" if lead.erased else "accepted"
-        outcomes[at] = Outcome(status, items[at].event_id, lead.lead_id, lead.created)
+        outcomes[at] = Outcome(status, items[at].event_id, lead.answered, lead.created)
     taken = [
         (items[at], lead.lead_id)
         for at, lead in zip(fresh, found, strict=True)

@@ -5,6 +5,7 @@ from typing import Any
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.answers import (
     ActivityReceipt,
+    DuplicatePage,
     FieldPage,
     LeadAnswer,
     LeadPage,
@@ -13,13 +14,16 @@ from services.ingest.answers import (
     QuarantinePage,
     WebhookAnswer,
 )
-from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
+from services.ingest.forms import HearingForm, LeadForm, MergeForm, ToolResultForm
 from services.ingest.lead_handlers import LeadHandlers, LeadSearch
+from services.ingest.merge_handlers import MergeHandlers
 from services.ingest.webhook_handlers import WebhookHandlers
 from shared.web import Endpoint, Paging
 
 
-def endpoints(leads: LeadHandlers, webhooks: WebhookHandlers, activities: ActivityHandlers) -> list[Endpoint]:
+def endpoints(
+    leads: LeadHandlers, merges: MergeHandlers, webhooks: WebhookHandlers, activities: ActivityHandlers
+) -> list[Endpoint]:
     """What ingest answers to."""
     return [
         Endpoint(
@@ -74,6 +78,32 @@ def endpoints(leads: LeadHandlers, webhooks: WebhookHandlers, activities: Activi
             summary="What a tool found out about the lead; the answer is the lead",
             body=ToolResultForm,
             answers={201: LeadAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/merge",
+            handler=merges.merge,
+            scope="leads:write",
+            summary="Have a lead count as another one; the answer is the one that survives",
+            body=MergeForm,
+            answers={200: LeadAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/unmerge",
+            handler=merges.unmerge,
+            scope="leads:write",
+            summary="Have a merged lead stand by itself again; the answer is that lead",
+            answers={200: LeadAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/duplicates",
+            handler=merges.list_duplicates,
+            scope="leads:read",
+            summary="Leads that share an e-mail address or a phone, for review",
+            query=Paging,
+            answers={200: DuplicatePage},
         ),
         Endpoint(
             method="POST",

@@ -31,7 +31,8 @@ metadata = MetaData(schema=SCHEMA)
 TIME = TIMESTAMP(timezone=True)
 
 # `first_activity_at`, `rep` and `stage` are the greatest (or least) of what was told in a total order, so the order of
-# arrival does not matter. `merged_into` always names the last survivor, never another merged lead.
+# arrival does not matter. `merge_into`: what a merge said, at `merged_at`; `merged_into` always names the last
+# survivor, never another merged lead.
 leads = Table(
     "leads",
     metadata,
@@ -46,10 +47,14 @@ leads = Table(
     Column("stage_at", TIME),
     Column("stage_rank", Integer, nullable=False, server_default="0"),
     Column("merged_into", Text),
+    Column("merge_into", Text),
+    Column("merged_at", TIME),
     Column("erased_at", TIME),
     UniqueConstraint("seq", name="leads_seq_key"),
     Index("leads_stage", "stage", "seq"),
     Index("leads_rep", "rep", "seq"),
+    Index("leads_merge_into", "merge_into"),
+    Index("leads_merged_into", "merged_into"),
 )
 
 # What says that two leads are the same (kind: external_id, email, phone_domain; and phone or domain for a lead that
