@@ -16,10 +16,12 @@ from services.handoff.emit import emit, happened, identity_of
 from services.handoff.forms import HandoffForm
 from services.handoff.merges import MEMBERS
 from services.handoff.problems import handoff_open, no_owner, not_pending, not_ready, unknown_handoff
+from services.handoff.questions import Guide, Questions, questions
 from services.handoff.routing import next_owner
 from services.handoff.stages import Ladder, Rule
 from services.handoff.store import Decided, Handoff, Overridden
 from shared.config import Config
+from shared.config.kpis import rank_fields
 from shared.db import driver
 from shared.events import Data, HandoffAccepted, HandoffCreated, HandoffReturned, ReturnReason
 from shared.fields import FieldRegistry
@@ -37,13 +39,15 @@ class Rules:
     ladder: Ladder
     zone: ZoneInfo
     telemetry: Telemetry
+    guide: Guide
 
     @classmethod
     def of(cls, config: Config, zone: ZoneInfo, telemetry: Telemetry) -> Self:
         """The rules in the configuration; the first stage is entered without one."""
         first, *others = config.stages
         ladder = Ladder(first.id, [Rule(s.id, s.enter_when) for s in others if s.enter_when is not None])
-        return cls(config.fields, ladder, zone, telemetry)
+        labels = {stage.id: stage.label for stage in config.stages}
+        return cls(config.fields, ladder, zone, telemetry, Guide(ladder, labels, rank_fields(config.kpis)))
 
 
 class By(NamedTuple):
@@ -56,6 +60,15 @@ class By(NamedTuple):
 async def readiness(conn: AsyncConnection, rules: Rules, lead_id: str) -> Readiness:
     """What the policy in force says of the lead. Raises Problem 404."""
     return _counted(rules, await consider(conn, rules.registry, await known_lead(conn, lead_id))).readiness
+
+
+async def to_ask(conn: AsyncConnection, rules: Rules, lead_id: str) -> Questions:
+    """What to ask the lead next. Raises Problem 404."""
+    lead = await known_lead(conn, lead_id)
+    said = await consider(conn, rules.registry, lead)
+    segment = said.readiness.segment
+    items = questions(said.policy.policy, rules.guide, rules.registry, said.values, lead.stage, segment)
+    return Questions(lead.lead_id, lead.stage, segment, said.policy.ref, items)
 
 
 async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: By, now: datetime) -> Handoff:

@@ -13,6 +13,7 @@ from services.handoff.facts import history_of
 from services.handoff.handover import By, Rules
 from services.handoff.package import HISTORY_MAX, Package, Summary, package, summary
 from services.handoff.problems import unknown_handoff
+from services.handoff.questions import Questions
 from services.handoff.store import Decided
 from services.handoff.words import Definitions
 from shared.clock import Clock
@@ -78,6 +79,7 @@ class Routes:
         lead, handoff, policy = "/v1/leads/{id}", "/v1/handoffs/{id}", "/v1/policies/{id}"
         return [
             get(f"{lead}/readiness", self.readiness, read, "Whether a lead is ready for sales, and why", Readiness),
+            get(f"{lead}/questions", self.questions, read, "What to ask a lead next, and why", Questions),
             get(f"{lead}/stages", self.stages, read, "The stages that a lead went through", Stages, Paging),
             post(f"{lead}/recycle", self.recycle, write, "Begin a lead's next cycle", forms.RecycleForm, {200: Stages}),
             post(
@@ -115,6 +117,9 @@ class Routes:
 
     async def readiness(self, call: Call) -> Answer:
         return Answer(await self._do(lambda conn: handover.readiness(conn, self._rules, call.path["id"])))
+
+    async def questions(self, call: Call) -> Answer:
+        return Answer(await self._do(lambda conn: handover.to_ask(conn, self._rules, call.path["id"])))
 
     async def hand_over(self, call: Call[forms.HandoffForm]) -> Answer:
         form = call.body
