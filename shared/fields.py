@@ -79,6 +79,11 @@ class FieldRegistry:
     def __len__(self) -> int:
         return len(self._fields)
 
+    @property
+    def personal(self) -> frozenset[str]:
+        """The ids of the fields that hold personal data."""
+        return frozenset(field.id for field in self if field.personal_data)
+
     def allowed(self, field_id: str, method: Method) -> bool:
         """Whether this method may supply the field."""
         return method in self.get(field_id).precedence

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.handoff import policies
 from services.handoff.facts import observations_of
 from services.handoff.merges import members
-from services.handoff.problems import unknown_lead
+from services.handoff.problems import erased_lead, unknown_lead
 from shared.db import driver
 from shared.events import Observation, PolicyVersion
 from shared.fields import FieldRegistry, believed_of_merged
@@ -59,11 +59,11 @@ class Lead(NamedTuple):
 async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False) -> Lead:
     """The lead, or the one that it counts as; its row is locked until the transaction ends if asked.
 
-    Raises Problem 404.
+    Raises Problem 404, and 410 when it was erased.
     """
     row = await (await driver(conn)).fetchrow(
         f"""
-        select l.lead_id, l.stage, l.cycle, l.events, l.last_event_at,
+        select l.lead_id, l.stage, l.cycle, l.events, l.last_event_at, l.erased_at,
                (select json_object_agg(p.topic || '/' || p.partition, p.next_offset order by p.topic)::text
                 from handoff.positions p where p.partition = l.shard) as positions
         from handoff.leads l
@@ -74,6 +74,8 @@ async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False)
     )
     if row is None:
         raise unknown_lead(lead_id)
+    if row["erased_at"] is not None:
+        raise erased_lead()
     positions = msgspec.json.decode(row["positions"] or "{}", type=dict[str, int])
     as_of = AsOf(row["events"], row["last_event_at"], positions)
     return Lead(row["lead_id"], row["stage"], row["cycle"], as_of)

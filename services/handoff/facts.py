@@ -12,9 +12,11 @@ from services.handoff import merges
 from services.handoff.corrections import Fact
 from services.handoff.kinds import kind_of
 from services.handoff.recount import recount
+from shared import lead_keys
 from shared.consume import Received
 from shared.db import driver
 from shared.events import Correction, Event, FieldValue, Identity, LeadFields, Observation, decode_data, encode_data
+from shared.sealing import unsealed_data, unsealed_observation
 
 HISTORY = ("call", "touch", "appointment", "opportunity", "contract")
 """The activities that belong to a lead's history."""
@@ -62,9 +64,12 @@ async def lock(conn: AsyncConnection, lead_ids: Iterable[str]) -> set[str]:
 
 
 async def known(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[str]:
-    """Those of these leads that ingest has told of, in order."""
+    """Those of these leads that ingest has told of, and that were not erased, in order."""
     rows = await (await driver(conn)).fetch(
-        "select lead_id from handoff.leads where lead_id = any($1::text[]) and known_at is not null order by lead_id",
+        """
+        select lead_id from handoff.leads
+        where lead_id = any($1::text[]) and known_at is not null and erased_at is null order by lead_id
+        """,
         lead_ids,
     )
     return [row["lead_id"] for row in rows]
@@ -86,11 +91,12 @@ async def observations_of(conn: AsyncConnection, of: Mapping[str, str]) -> dict[
         """,
         list(of),
     )
+    keys = await lead_keys.read(conn, of)
     found: dict[str, Said] = defaultdict(lambda: Said([], []))
     for row in rows:
-        survivor = of[row["lead_id"]]
-        said = found[survivor]
-        (said.own if row["lead_id"] == survivor else said.merged).append(_observation(row))
+        lead_id, survivor = row["lead_id"], of[row["lead_id"]]
+        observation = unsealed_observation(_observation(row), keys.get(lead_id), lead_id)
+        (found[survivor].own if lead_id == survivor else found[survivor].merged).append(observation)
     return found
 
 
@@ -99,14 +105,20 @@ async def history_of(conn: AsyncConnection, lead_id: str, limit: int) -> list[Fa
     rows = await (await driver(conn)).fetch(
         f"""
         select a.* from ({merges.MEMBERS}) as member cross join lateral (
-            select source, id, name, at, held::text from handoff.activities
+            select lead_id, source, id, name, at, held::text from handoff.activities
             where lead_id = member.lead_id and counts order by at desc, source desc, id desc limit $2
         ) as a order by at desc, source desc, id desc limit $2
         """,  # noqa: S608 - our own text
         lead_id,
         limit,
     )
-    return [Fact(r["source"], r["id"], r["name"], r["at"], decode_data(r["name"], r["held"].encode())) for r in rows]
+    keys = await lead_keys.read(conn, (row["lead_id"] for row in rows))
+    return [_fact(row, keys.get(row["lead_id"])) for row in rows]
+
+
+def _fact(row: Any, key: bytes | None) -> Fact:
+    data = decode_data(row["name"], row["held"].encode())
+    return Fact(row["source"], row["id"], row["name"], row["at"], unsealed_data(data, key, row["lead_id"]))
 
 
 class _Touch(NamedTuple):

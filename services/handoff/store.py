@@ -100,6 +100,33 @@ async def get(conn: AsyncConnection, handoff_id: str) -> Handoff | None:
     return None if row is None else _read(row)
 
 
+async def of_leads(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[Handoff]:
+    """All handoffs of these leads."""
+    rows = await (await driver(conn)).fetch(
+        f"select {_COLUMNS} from handoff.handoffs where lead_id = any($1::text[])",  # noqa: S608 - put together from words of our own
+        lead_ids,
+    )
+    return [_read(row) for row in rows]
+
+
+async def rewrite(conn: AsyncConnection, handoff: Handoff) -> None:
+    """Store anew what people said in a handoff."""
+    await (await driver(conn)).execute(
+        """
+        update handoff.handoffs
+        set reason = $2, readiness = $3, inputs = $4, appointment = $5, override = $6, comment = $7
+        where handoff_id = $1
+        """,
+        handoff.handoff_id,
+        handoff.reason,
+        _json(handoff.readiness),
+        _json(handoff.inputs),
+        _json(handoff.appointment),
+        _json(handoff.override),
+        handoff.comment,
+    )
+
+
 async def open_of(conn: AsyncConnection, lead_id: str) -> str | None:
     """The id of an undecided handoff of the lead or of one merged into it."""
     found: str | None = await (await driver(conn)).fetchval(

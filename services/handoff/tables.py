@@ -48,6 +48,7 @@ leads = Table(
     _time("last_event_at", nullable=True),
     Column("kinds", ARRAY(Text), nullable=False, server_default="{}"),  # of the activities it ever had
     Column("merged_into", Text),  # the lead that it counts as, when that is another one
+    _time("erased_at", nullable=True),
     Index("leads_merged_into", "merged_into", postgresql_where=text("merged_into is not null")),
 )
 

@@ -99,6 +99,40 @@ class WebhookAnswer(Receipt, frozen=True, kw_only=True, omit_defaults=True):
     results: Sequence[Receipt] = ()
 
 
+class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said about whether a lead may be contacted; `channels` empty: everywhere."""
+
+    basis: str
+    evidence: str
+    opted_out_at: datetime | None
+    channels: list[str]
+    said_by: str
+    recorded_at: datetime
+
+
+class OptOut(msgspec.Struct, frozen=True):
+    """A channel over which the lead may not be contacted, whatever the basis, and since when; None: any."""
+
+    channel: str | None
+    since: datetime
+
+
+class ConsentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a lead may be contacted: the basis told last (None: there is none), opt-outs, and all that was said."""
+
+    lead_id: str
+    basis: str | None
+    opted_out: list[OptOut]
+    history: list[ConsentEntry]
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """A lead whose personal data is gone."""
+
+    lead_id: str
+    erased_at: datetime
+
+
 class DuplicateAnswer(msgspec.Struct, frozen=True):
     """Leads that might be one: they share an e-mail address or a phone. Merge them if they are."""
 

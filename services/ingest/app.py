@@ -7,6 +7,7 @@ from services.ingest.fetcher import Fetcher
 from services.ingest.intake import Intake
 from services.ingest.lead_handlers import LeadHandlers
 from services.ingest.merge_handlers import MergeHandlers
+from services.ingest.privacy_handlers import PrivacyHandlers
 from services.ingest.record import Recorder
 from services.ingest.routes import endpoints
 from services.ingest.tables import SCHEMA
@@ -19,7 +20,7 @@ from shared.serve import Runtime, Service
 
 async def build(runtime: Runtime) -> Service:
     """The service on a runtime."""
-    recorder = Recorder(runtime.engine, runtime.clock)
+    recorder = Recorder(runtime.engine, runtime.clock, runtime.config.fields.personal)
     context = Context(
         engine=runtime.engine,
         clock=runtime.clock,
@@ -45,7 +46,11 @@ async def build(runtime: Runtime) -> Service:
 
     return Service(
         endpoints=endpoints(
-            LeadHandlers(context), MergeHandlers(context), WebhookHandlers(context, intake), ActivityHandlers(context)
+            LeadHandlers(context),
+            MergeHandlers(context),
+            PrivacyHandlers(context),
+            WebhookHandlers(context, intake),
+            ActivityHandlers(context),
         ),
         tasks={
             "activities": recorder.activities.run,

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.items import PRODUCER, made_id
 from services.ingest.tables import Connection
+from services.ingest.tell import tell
 from shared.db import driver
 from shared.events import Data, Event, LeadMerged, LeadUnmerged
-from shared.outbox import enqueue
 
 _LOCK = 0x6D65_7267_65  # "merge": one at a time, so that no two make a ring
 
@@ -174,7 +174,7 @@ async def _tell(conn: AsyncConnection, name: str, lead_id: str, data: Data, at: 
         lead_id,
         wish.at,
     )
-    await enqueue(conn, "ingest", [event])
+    await tell(conn, [event], frozenset())
 
 
 async def _is_told(db: Connection, name: str, lead_id: str, wish: Wish) -> bool:

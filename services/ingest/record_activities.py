@@ -10,12 +10,14 @@ from services.ingest.identities import Known
 from services.ingest.items import PRODUCER, Activity, Outcome, made_id
 from services.ingest.leads import Found, Touch, add_terms, resolve, touch_leads
 from services.ingest.tables import Connection
+from services.ingest.tell import tell
 from shared.db import driver
 from shared.events import Event, LeadCreated
-from shared.outbox import enqueue
 
 
-async def record_activities(conn: AsyncConnection, items: Sequence[Activity], recorded_at: datetime) -> list[Outcome]:
+async def record_activities(
+    conn: AsyncConnection, items: Sequence[Activity], recorded_at: datetime, personal: frozenset[str]
+) -> list[Outcome]:
     """Store what is new of these activities and tell the log; one outcome for each, in order."""
     db = await driver(conn)
     known = await identities.look_up(db, {(item.source, item.id) for item in items})
@@ -54,7 +56,7 @@ async def record_activities(conn: AsyncConnection, items: Sequence[Activity], re
     if awaited:
         arrived = {identity: known for identity, known in placed.items() if identity in awaited}
         events += await corrections.release(db, arrived, recorded_at)
-    await enqueue(conn, "ingest", events)
+    await tell(conn, events, personal)
     for at, first in repeats.items():
         outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])
     return [outcomes[at] for at in range(len(items))]

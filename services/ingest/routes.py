@@ -5,7 +5,9 @@ from typing import Any
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.answers import (
     ActivityReceipt,
+    ConsentAnswer,
     DuplicatePage,
+    Erased,
     FieldPage,
     LeadAnswer,
     LeadPage,
@@ -14,15 +16,20 @@ from services.ingest.answers import (
     QuarantinePage,
     WebhookAnswer,
 )
-from services.ingest.forms import HearingForm, LeadForm, MergeForm, ToolResultForm
+from services.ingest.forms import ConsentForm, EraseForm, HearingForm, LeadForm, MergeForm, ToolResultForm
 from services.ingest.lead_handlers import LeadHandlers, LeadSearch
 from services.ingest.merge_handlers import MergeHandlers
+from services.ingest.privacy_handlers import PrivacyHandlers
 from services.ingest.webhook_handlers import WebhookHandlers
 from shared.web import Endpoint, Paging
 
 
 def endpoints(
-    leads: LeadHandlers, merges: MergeHandlers, webhooks: WebhookHandlers, activities: ActivityHandlers
+    leads: LeadHandlers,
+    merges: MergeHandlers,
+    privacy: PrivacyHandlers,
+    webhooks: WebhookHandlers,
+    activities: ActivityHandlers,
 ) -> list[Endpoint]:
     """What ingest answers to."""
     return [
@@ -95,6 +102,32 @@ def endpoints(
             scope="leads:write",
             summary="Have a merged lead stand by itself again; the answer is that lead",
             answers={200: LeadAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/consent",
+            handler=privacy.post_consent,
+            scope="leads:write",
+            summary="On what basis a lead may be contacted, or that it may not any more",
+            body=ConsentForm,
+            answers={201: ConsentAnswer, 410: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/leads/{id}/consent",
+            handler=privacy.get_consent,
+            scope="leads:read",
+            summary="Whether a lead may be contacted, and all that was said about it",
+            answers={200: ConsentAnswer, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/erase",
+            handler=privacy.erase,
+            scope="leads:write",
+            summary="Destroy all personal data of a lead; what was counted stays",
+            body=EraseForm,
+            answers={200: Erased},
         ),
         Endpoint(
             method="GET",

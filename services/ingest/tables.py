@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
 from shared.consume import consumer_tables
 from shared.outbox import outbox_table
@@ -127,6 +127,23 @@ waiting_corrections = Table(
     Column("data", LargeBinary, nullable=False),
     Column("traceparent", Text),
     Index("waiting_corrections_corrects", "corrects_source", "corrects_id"),
+)
+
+# What was said about whether a lead may be contacted. `request`: the keyed request that said so.
+consents = Table(
+    "consents",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("opted_out_at", TIME),
+    Column("channels", ARRAY(Text), nullable=False),
+    Column("said_by", Text, nullable=False),
+    Column("recorded_at", TIME, nullable=False),
+    Column("request", Text),
+    Index("consents_lead", "lead_id", "number"),
+    Index("consents_request", "lead_id", "request", unique=True),
 )
 
 # Webhook bodies that could not be used. `headers`: those that reading them needs; others may hold secrets.
