@@ -13,7 +13,7 @@ from services.ingest.context import Context
 from services.ingest.fetches import Due
 from services.ingest.intake import Intake
 from services.ingest.items import Outcome
-from services.ingest.providers import PROVIDERS, Access, Form, Nothing, Unusable
+from services.ingest.providers import Access, Form, Nothing, Unusable, with_provider
 from services.ingest.providers.encodings import JSON
 from services.ingest.submissions import Arrival
 from shared.backoff import Backoff
@@ -34,9 +34,9 @@ class Fetcher:
         self._context = context
         self._intake = intake
         self._sources = {
-            source.id: (source, PROVIDERS[source.provider])
+            source.id: known
             for source in context.config.sources.values()
-            if source.token_env is not None
+            if source.token_env is not None and (known := with_provider(source)) is not None
         }
         self._notices = Notices(context.engine)
         self._waker = self._notices.waker(fetches.CHANNEL)
@@ -131,7 +131,7 @@ class Fetcher:
 
 def _access(source: Source, environment: Mapping[str, str]) -> Access:
     """Raises LookupError."""
-    return Access(source.token(environment), source.api_url)
+    return Access(source.token(environment), source.api_url, source.fields)
 
 
 def _reason(error: Exception) -> str:

@@ -105,7 +105,7 @@ def webhook_id(source: str, name: str) -> str:
 def read_entry(form: Form, source: Source, registry: FieldRegistry, arrival: Arrival) -> Submission:
     """One submission of a webhook: a wrong value is kept aside and the rest is taken. Raises Refused."""
     digest = submission_digest(form.values)
-    mapped = map_names(form.values, source.fields, registry)
+    mapped = map_names(form.values, source.fields, registry, form.also)
     aside = mapped.unmapped
     observed_at = form.observed_at or _own(mapped.own, "observed_at", Timestamp, aside)
     if observed_at is not None and (late := check_time(observed_at, "", arrival.at)):
