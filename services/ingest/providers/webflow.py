@@ -19,7 +19,6 @@ from services.ingest.providers.encodings import JSON, read_object
 from services.ingest.providers.reading import id_of, object_at, time_of
 from services.ingest.providers.signatures import by_any, hex_hmac, milliseconds
 
-
 _NUMBER = re.compile(r" \d+$")
 """The designer numbers the second field of a kind: `Email 2`."""
 

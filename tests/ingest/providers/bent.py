@@ -2,14 +2,16 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import httpx
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from services.ingest.activities import Refused
-from services.ingest.providers import PROVIDERS, Delivery, Form, Payload, Unusable, with_provider
+from services.ingest.providers import PROVIDERS, Access, Delivery, Form, Nothing, Payload, Unusable, with_provider
 from services.ingest.submissions import Arrival, read_entry
 from shared.config import load_config
 from shared.config.sources import Provider, Source
@@ -64,3 +66,20 @@ def as_submission(provider: Provider, form: Form) -> None:
     assert known is not None
     with suppress(Refused):
         read_entry(form, known[0], REGISTRY, ARRIVAL)
+
+
+async def fetched(provider: Provider, reference: Mapping[str, Any], said: bytes) -> Form | Nothing | None:
+    """What a provider makes of an answer of its API, None for Unusable."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": said})
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(answer)) as client:
+        try:
+            entry = await PROVIDERS[provider].fetch(client, reference, Access("token", "http://api"))
+        except Unusable:
+            return None
+    if isinstance(entry, Form):
+        as_submission(provider, entry)
+    return entry

@@ -19,8 +19,8 @@ async def _empty(url: str) -> None:
     connection = await asyncpg.connect(dsn(url))
     try:
         statements = await connection.fetchval(
-            "select string_agg(format('delete from ingest.%I', tablename), ';' order by tablename = 'leads') from pg_tables"
-            " where schemaname = 'ingest' and tablename <> 'alembic_version'"
+            "select string_agg(format('delete from ingest.%I', tablename), ';' order by tablename = 'leads')"
+            " from pg_tables where schemaname = 'ingest' and tablename <> 'alembic_version'"
         )
         await connection.execute(statements)  # of so few rows faster than truncate, which makes new files
     finally:
