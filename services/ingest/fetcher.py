@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
 import msgspec
@@ -83,8 +83,10 @@ class Fetcher:
                 await self._end(due, "done", "ignored", entry.reason)
             else:
                 await self._store(due, source, entry)
-        except (Unusable, Refused) as error:
-            await self._give_up(due, str(error))
+        except Unusable as error:
+            await self._give_up(due, [FieldError("", str(error))])
+        except Refused as error:
+            await self._give_up(due, error.errors)
         except (httpx.HTTPError, LookupError) as error:
             await self._failed(due, _reason(error))
         return True
@@ -105,13 +107,14 @@ class Fetcher:
             "fetch_failed", source=due.source, id=due.id, attempt=due.attempts, reason=reason
         )
         if due.attempts >= fetches.TRIES:
-            await self._give_up(due, f"it could not be fetched in {due.attempts} tries: {reason}")
+            told = f"it could not be fetched in {due.attempts} tries: {reason}"
+            await self._give_up(due, [FieldError("", told)])
 
-    async def _give_up(self, due: Due, reason: str) -> None:
-        body = msgspec.json.encode(due.raw)
-        unused = quarantine.Unused(due.source, None, JSON, body, [FieldError("", reason)], {})
+    async def _give_up(self, due: Due, errors: Sequence[FieldError]) -> None:
+        """What is wrong may repeat what the lead said, so only the quarantine tells it."""
+        unused = quarantine.Unused(due.source, None, JSON, msgspec.json.encode(due.raw), list(errors), {})
         async with self._context.database() as db:
-            await fetches.finish(db, due, "failed", reason[:500])
+            await fetches.finish(db, due, "failed", "see the quarantine")
             await quarantine.keep(db, [unused], due.received_at)
         self._count(due, "fetch_failed")
 

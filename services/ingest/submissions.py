@@ -123,7 +123,7 @@ def read_entry(form: Form, source: Source, registry: FieldRegistry, arrival: Arr
         said_by=source.id,
     )
     observed, wrong = observe_fields(registry, origin, mapped.fields)
-    if not observed and external_id is None:
+    if not observed and (external_id is None or form.external_id is not None):  # an id alone is no lead to talk to
         errors = [FieldError(f"/{escape(field)}", reason) for field, reason in wrong.items()]
         hint = "holds no field that we know: map the names in `fields` of sources.yaml"
         raise Refused(errors or [FieldError("", hint)])
