@@ -5,10 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import httpx
 import msgspec
+
+if TYPE_CHECKING:
+    import httpx  # what a provider reads stays known to pure modules
 
 TOLERANCE_S = 300
 """How far the time of a signature may lie from ours, where the provider signs one."""
@@ -152,7 +154,7 @@ class Provider(ABC):
     async def read(self, delivery: Delivery) -> Payload:
         """Raises Unusable."""
 
-    async def fetch(self, client: httpx.AsyncClient, reference: Mapping[str, Any], access: Access) -> Form | Nothing:
+    async def fetch(self, client: "httpx.AsyncClient", reference: Mapping[str, Any], access: Access) -> Form | Nothing:
         """The submission behind a Thin. Raises httpx.HTTPError (it may work later) and Unusable (it never will)."""
         raise Unusable("this provider sends whole submissions")
 

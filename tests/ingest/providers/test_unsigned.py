@@ -30,7 +30,7 @@ class Unsigned(ProviderContract):
     """`body` is what the sender posts of the lead whom `check` expects."""
 
     signs = signs_time = False
-    body: Mapping[str, Any]
+    body: ClassVar[Mapping[str, Any]]
     is_form = False
 
     def shaped(self, more: Mapping[str, Any]) -> Mapping[str, Any]:
