@@ -176,6 +176,15 @@ async def test_two_replicas_share_the_notices(door: Door) -> None:
         assert sorted(asked.path.partition("?")[0] for asked in api.asked) == [f"/{n}" for n in range(1, 7)]
 
 
+async def test_a_notice_is_taken_by_one_of_two_who_want_it_at_once(door: Door) -> None:
+    async with serving((200, LEAD)) as api, fetching(door, api):
+        await door.post("/v1/webhooks/meta", notice(7))
+    engine, now = door.runtime.engine, door.clock.now()
+    async with transaction(engine) as one, transaction(engine) as other, asyncio.timeout(10):
+        assert await fetches.take(await driver(one), ["meta"], now) is not None
+        assert await fetches.take(await driver(other), ["meta"], now) is None, "nor does it wait for the first"
+
+
 async def test_one_that_died_while_it_fetched_is_followed_by_another(door: Door) -> None:
     async with serving((200, LEAD)) as api, fetching(door, api) as (fetcher, client):
         await door.post("/v1/webhooks/meta", notice(7))
