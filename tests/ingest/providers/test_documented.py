@@ -1,7 +1,5 @@
 """Every provider has a place in the documentation."""
 
-import re
-
 import pytest
 
 from services.ingest.providers import PROVIDERS
@@ -12,4 +10,4 @@ PAGES = "".join(page.read_text(encoding="utf-8") for page in sorted((ROOT / "doc
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_it_says_how_to_set_it_up(provider: str) -> None:
-    assert re.search(f"^(## .*)?`{provider}`", PAGES, re.MULTILINE)
+    assert f"`{provider}`" in PAGES
