@@ -2,7 +2,20 @@
 
 from collections.abc import Mapping
 
-from services.ingest.providers import html_form, json, standard_webhooks
+from services.ingest.providers import (
+    aircall,
+    calendly,
+    dialpad,
+    html_form,
+    json,
+    mailgun,
+    miitel,
+    ringcentral,
+    sendgrid,
+    standard_webhooks,
+    twilio,
+    zoom_phone,
+)
 from services.ingest.providers.base import (
     Access,
     Aside,
@@ -19,9 +32,18 @@ from services.ingest.providers.base import (
 )
 
 PROVIDERS: Mapping[str, Provider] = {
+    "aircall": aircall.Aircall(),
+    "calendly": calendly.Calendly(),
+    "dialpad": dialpad.Dialpad(),
     "html_form": html_form.HtmlForm(),
     "json": json.Json(),
+    "mailgun": mailgun.Mailgun(),
+    "miitel": miitel.MiiTel(),
+    "ringcentral": ringcentral.RingCentral(),
+    "sendgrid": sendgrid.SendGrid(),
     "standard_webhooks": standard_webhooks.StandardWebhooks(),
+    "twilio": twilio.Twilio(),
+    "zoom_phone": zoom_phone.ZoomPhone(),
 }
 
 __all__ = [

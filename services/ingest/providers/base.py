@@ -54,10 +54,15 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
-    """An activity, as /v1/activities takes it, but for the source. `id` is in it, `rep` is the sender's own name."""
+    """An activity, as /v1/activities takes it, but for the source. `id` is in it, `rep` is the sender's own name.
+
+    `compared`: the names in it that tell a repetition from a contradiction, where the sender may tell of one thing
+    several times in other words; the first counts. None: all of it.
+    """
 
     activity: Mapping[str, Any]
     raw: Any
+    compared: Sequence[str] | None = None
 
 
 class Thin(msgspec.Struct, frozen=True, kw_only=True):
