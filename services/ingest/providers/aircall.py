@@ -12,10 +12,11 @@ from services.ingest.providers.base import (
     Unusable,
     Verdict,
     is_same,
+    needed,
 )
-from services.ingest.providers.calls import ANSWERED, call
+from services.ingest.providers.calls import ANSWERED, call, is_outbound, seconds_between
 from services.ingest.providers.encodings import JSON, read_object
-from services.ingest.providers.parts import choice, instant, mapping, needed, part, seconds_between, text
+from services.ingest.providers.reading import object_at, text_of, time_of
 from shared.events import CallOutcome
 
 
@@ -37,28 +38,28 @@ class Aircall(Provider):
 
     async def read(self, delivery: Delivery) -> Payload:
         body = read_object(delivery.body)
-        event = needed(text(body.get("event")), "event")
-        data = needed(mapping(body.get("data")), "data")
+        event = needed(text_of(body.get("event")), "event")
+        data = needed(object_at(body, "data") or None, "data")
         if event != "call.ended":
             return Payload(entries=[Nothing(reason="only call.ended is counted", raw=data)])
         return Payload(entries=[_ended(data)])
 
 
 def _ended(data: dict[str, Any]) -> Entry:
-    answered = instant(data.get("answered_at"))
+    answered = time_of(data.get("answered_at"))
     return call(
-        f"call {needed(text(data.get('id')), 'data.id')}",
-        outbound=needed(choice(data.get("direction"), "inbound", "outbound"), "data.direction") == "outbound",
-        number=text(data.get("raw_digits")),
-        rep=text(part(data, "user", "id")),
+        f"call {needed(text_of(data.get('id')), 'data.id')}",
+        outbound=is_outbound(data.get("direction"), "data.direction"),
+        number=text_of(data.get("raw_digits")),
+        rep=text_of(object_at(data, "user").get("id")),
         outcome=_outcome(data, answered is not None),
-        at=needed(instant(data.get("started_at")), "data.started_at"),
-        duration_s=seconds_between(answered, instant(data.get("ended_at"))),  # their `duration` counts the ringing, too
+        at=needed(time_of(data.get("started_at")), "data.started_at"),
+        duration_s=seconds_between(answered, time_of(data.get("ended_at"))),  # their `duration` counts the ringing, too
         raw=data,
     )
 
 
 def _outcome(data: dict[str, Any], is_answered: bool) -> CallOutcome:
-    if text(data.get("voicemail")):
+    if text_of(data.get("voicemail")):
         return "voicemail"
     return ANSWERED if is_answered else "no_answer"

@@ -5,10 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import httpx
 import msgspec
+
+T = TypeVar("T")
 
 TOLERANCE_S = 300
 """How far the time of a signature may lie from ours, where the provider signs one."""
@@ -127,7 +129,7 @@ class Provider(ABC):
     """One kind of sender: checks the raw bytes first (`verify`) and reads them then; knows nothing of leads or SQL."""
 
     media_types: frozenset[str]
-    names: Mapping[str, str] = {}
+    names: ClassVar[Mapping[str, str]] = {}
     """Names of theirs that mean a field of ours in every account; sources.yaml says more, and wins."""
     keeps: frozenset[str] = frozenset()
     """Headers that `read` needs; they stay with the body in the quarantine. Never one with a secret."""
@@ -151,6 +153,13 @@ class Provider(ABC):
     async def fetch(self, client: httpx.AsyncClient, reference: Mapping[str, Any], access: Access) -> Form | Nothing:
         """The submission behind a Thin. Raises httpx.HTTPError (it may work later) and Unusable (it never will)."""
         raise Unusable("this provider sends whole submissions")
+
+
+def needed(value: T | None, name: str) -> T:
+    """The value. Raises Unusable, which names the part of the body but never tells what stood there."""
+    if value is None:
+        raise Unusable(f"`{name}` is missing, or of another kind than this provider documents")
+    return value
 
 
 def first_genuine(verdicts: Sequence[Verdict]) -> Verdict:

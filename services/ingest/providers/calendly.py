@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from services.ingest.providers.base import (
     UNKNOWN_REP,
@@ -14,10 +14,11 @@ from services.ingest.providers.base import (
     Payload,
     Provider,
     Verdict,
+    needed,
 )
 from services.ingest.providers.encodings import JSON, read_object
-from services.ingest.providers.parts import instant, mapping, needed, objects, part, text
-from services.ingest.providers.signatures import verify_stamped
+from services.ingest.providers.reading import object_at, objects_in, text_of, time_of
+from services.ingest.providers.stamped import verify_stamped
 
 STATUSES = {"invitee.created": "set", "invitee.canceled": "cancelled", "invitee_no_show.created": "no_show"}
 TELLING = ("email", "first_name", "last_name", "text_reminder_number")
@@ -30,7 +31,7 @@ class Calendly(Provider):
     """
 
     media_types = frozenset({JSON})
-    names: Mapping[str, str] = {"name": "last_name", "text_reminder_number": "phone"}
+    names: ClassVar[Mapping[str, str]] = {"name": "last_name", "text_reminder_number": "phone"}
 
     def verify(self, delivery: Delivery, secrets: Sequence[str]) -> Verdict:
         if not secrets:
@@ -43,26 +44,26 @@ class Calendly(Provider):
 
     async def read(self, delivery: Delivery) -> Payload:
         body = read_object(delivery.body)
-        event = needed(text(body.get("event")), "event")
+        event = needed(text_of(body.get("event")), "event")
         if event not in STATUSES:
             return Payload(entries=[Nothing(reason="no event of an invitee", raw=body)])
-        invitee = needed(mapping(body.get("payload")), "payload")
+        invitee = needed(object_at(body, "payload") or None, "payload")
         appointment = _appointment(event, invitee)
         return Payload(entries=[*_form(event, invitee), appointment])
 
 
 def _appointment(event: str, invitee: dict[str, Any]) -> Entry:
-    uri = needed(text(invitee.get("uri")), "payload.uri")
-    hosts = objects(part(invitee, "scheduled_event", "event_memberships"))
+    uri = needed(text_of(invitee.get("uri")), "payload.uri")
+    hosts = objects_in(object_at(invitee, "scheduled_event").get("event_memberships"))
     activity = {
         "id": f"{event} {uri}",
         "type": "appointment",
         "appointment_id": uri,
         "status": STATUSES[event],
         "occurred_at": _time(event, invitee),
-        "lead": {"email": needed(text(invitee.get("email")), "payload.email")},
-        "rep": next((user for host in hosts if (user := text(host.get("user")))), UNKNOWN_REP),
-        "scheduled_for": instant(part(invitee, "scheduled_event", "start_time")),
+        "lead": {"email": needed(text_of(invitee.get("email")), "payload.email")},
+        "rep": next((user for host in hosts if (user := text_of(host.get("user")))), UNKNOWN_REP),
+        "scheduled_for": time_of(object_at(invitee, "scheduled_event").get("start_time")),
     }
     return Happened(activity=activity, raw=invitee)
 
@@ -71,10 +72,10 @@ def _time(event: str, invitee: dict[str, Any]) -> datetime:
     """When the lead did it, and not when Calendly told of it."""
     said = {
         "invitee.created": [invitee.get("created_at")],
-        "invitee.canceled": [part(invitee, "cancellation", "created_at"), invitee.get("updated_at")],
-        "invitee_no_show.created": [part(invitee, "no_show", "created_at"), invitee.get("updated_at")],
+        "invitee.canceled": [object_at(invitee, "cancellation").get("created_at"), invitee.get("updated_at")],
+        "invitee_no_show.created": [object_at(invitee, "no_show").get("created_at"), invitee.get("updated_at")],
     }[event]
-    return needed(next((moment for value in said if (moment := instant(value))), None), "payload.created_at")
+    return needed(next((moment for value in said if (moment := time_of(value))), None), "payload.created_at")
 
 
 def _form(event: str, invitee: dict[str, Any]) -> list[Form]:
@@ -83,11 +84,11 @@ def _form(event: str, invitee: dict[str, Any]) -> list[Form]:
         return []
     answers = [
         (question, answer)
-        for item in objects(invitee.get("questions_and_answers"))
-        if (question := text(item.get("question"))) and (answer := text(item.get("answer")))
+        for item in objects_in(invitee.get("questions_and_answers"))
+        if (question := text_of(item.get("question"))) and (answer := text_of(item.get("answer")))
     ]
-    own = {name: value for name in TELLING if (value := text(invitee.get(name)))}
-    if not own.keys() & {"first_name", "last_name"} and (name := text(invitee.get("name"))):
+    own = {name: value for name in TELLING if (value := text_of(invitee.get(name)))}
+    if not own.keys() & {"first_name", "last_name"} and (name := text_of(invitee.get("name"))):
         own["name"] = name
-    at = instant(invitee.get("created_at"))
-    return [Form(values=dict(answers) | own, raw=invitee, id=f"{event} {text(invitee.get('uri'))}", observed_at=at)]
+    at = time_of(invitee.get("created_at"))
+    return [Form(values=dict(answers) | own, raw=invitee, id=f"{event} {text_of(invitee.get('uri'))}", observed_at=at)]

@@ -4,11 +4,24 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from services.ingest.providers.base import UNKNOWN_REP, Happened, Nothing
+from services.ingest.providers.base import UNKNOWN_REP, Happened, Nothing, needed
 from shared.events import CallOutcome
 
 ANSWERED: CallOutcome = "gatekeeper"
 """Somebody answered; a telephone cannot tell whether it was the person in charge. The rep says so by a correction."""
+
+
+def is_outbound(direction: Any, name: str) -> bool:
+    """`inbound` or `outbound`, in whatever case. Raises Unusable, which names the part."""
+    said = direction.lower() if isinstance(direction, str) else None
+    return needed(said if said in ("inbound", "outbound") else None, name) == "outbound"
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> int | None:
+    """Whole seconds; None when one of the times is not known, or they stand in the wrong order."""
+    if start is None or end is None or end < start:
+        return None
+    return int((end - start).total_seconds())
 
 
 def call(

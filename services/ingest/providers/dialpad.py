@@ -6,14 +6,13 @@ from typing import Any
 
 import jwt
 
-from services.ingest.providers.base import Delivery, Entry, Nothing, Payload, Provider, Unusable, Verdict
-from services.ingest.providers.calls import ANSWERED, call
+from services.ingest.providers.base import Delivery, Entry, Nothing, Payload, Provider, Unusable, Verdict, needed
+from services.ingest.providers.calls import ANSWERED, call, is_outbound, seconds_between
 from services.ingest.providers.encodings import JSON, read_object
-from services.ingest.providers.parts import choice, instant, needed, part, seconds_between, text
+from services.ingest.providers.reading import object_at, text_of, time_of
 from shared.events import CallOutcome
 
 ALGORITHM = "HS256"
-MILLISECONDS = 1000
 
 
 class Dialpad(Provider):
@@ -31,7 +30,7 @@ class Dialpad(Provider):
 
     async def read(self, delivery: Delivery) -> Payload:
         claims = read_object(_claims(delivery.body))
-        if needed(text(claims.get("state")), "state") != "hangup":
+        if needed(text_of(claims.get("state")), "state") != "hangup":
             return Payload(entries=[Nothing(reason="no event that ends a call", raw=claims)])
         return Payload(entries=[_ended(claims)])
 
@@ -60,26 +59,27 @@ def _claims(body: bytes) -> bytes:
 def _ended(claims: Mapping[str, Any]) -> Entry:
     """A call to a group rings as a leg of its own at each member: the leg that was answered tells of it, else the call
     at which all began."""
-    connected = instant(claims.get("date_connected"), MILLISECONDS)
-    id_ = needed(text(claims.get("call_id")), "call_id")
-    is_leg = text(claims.get("entry_point_call_id")) not in (None, id_)
-    is_taken_by_leg = text(claims.get("operator_call_id")) not in (None, id_)
+    connected = time_of(claims.get("date_connected"))
+    id_ = needed(text_of(claims.get("call_id")), "call_id")
+    is_leg = text_of(claims.get("entry_point_call_id")) not in (None, id_)
+    is_taken_by_leg = text_of(claims.get("operator_call_id")) not in (None, id_)
     if is_taken_by_leg or (is_leg and connected is None):
         return Nothing(reason="one leg of several; another one tells of the call", raw=claims)
+    target = object_at(claims, "target")
     return call(
         f"call {id_}",
-        outbound=needed(choice(claims.get("direction"), "inbound", "outbound"), "direction") == "outbound",
-        number=text(claims.get("external_number")),
-        rep=text(part(claims, "target", "id")) if part(claims, "target", "type") == "user" else None,
+        outbound=is_outbound(claims.get("direction"), "direction"),
+        number=text_of(claims.get("external_number")),
+        rep=text_of(target.get("id")) if target.get("type") == "user" else None,
         outcome=_outcome(claims, connected is not None),
-        at=needed(instant(claims.get("date_started"), MILLISECONDS), "date_started"),
-        duration_s=seconds_between(connected, instant(claims.get("date_ended"), MILLISECONDS)),
+        at=needed(time_of(claims.get("date_started")), "date_started"),
+        duration_s=seconds_between(connected, time_of(claims.get("date_ended"))),
         raw=claims,
     )
 
 
 def _outcome(claims: Mapping[str, Any], is_answered: bool) -> CallOutcome:
-    if text(claims.get("voicemail_link")) or text(claims.get("voicemail_recording_id")):
+    if text_of(claims.get("voicemail_link")) or text_of(claims.get("voicemail_recording_id")):
         return "voicemail"
     return ANSWERED if is_answered else "no_answer"
 

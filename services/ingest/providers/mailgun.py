@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.ingest.providers.base import Delivery, Entry, Nothing, Payload, Provider, Unusable, Verdict
+from services.ingest.providers.base import Delivery, Entry, Nothing, Payload, Provider, Unusable, Verdict, needed
 from services.ingest.providers.encodings import JSON, read_object
-from services.ingest.providers.parts import instant, mapping, needed, part, text
-from services.ingest.providers.signatures import verify_stamped
+from services.ingest.providers.reading import object_at, text_of, time_of
+from services.ingest.providers.stamped import verify_stamped
 from services.ingest.providers.touches import touch
 from shared.events import TouchOutcome
 
@@ -28,28 +28,28 @@ class Mailgun(Provider):
         if not secrets:
             return Verdict.GENUINE
         try:
-            signature = read_object(delivery.body).get("signature")
+            signature = object_at(read_object(delivery.body), "signature")
         except Unusable:
             return Verdict.WRONG
-        stamp, token, told = (text(part(signature, name)) or "" for name in ("timestamp", "token", "signature"))
+        stamp, token, told = (text_of(signature.get(name)) or "" for name in ("timestamp", "token", "signature"))
         return verify_stamped(delivery, secrets, stamp, f"{stamp}{token}".encode(), [told])
 
     async def read(self, delivery: Delivery) -> Payload:
         body = read_object(delivery.body)
-        entry = _entry(needed(mapping(body.get("event-data")), "event-data"))
-        return Payload(entries=[entry], once=text(part(body, "signature", "token")))
+        entry = _entry(needed(object_at(body, "event-data") or None, "event-data"))
+        return Payload(entries=[entry], once=text_of(object_at(body, "signature").get("token")))
 
 
 def _entry(event: dict[str, Any]) -> Entry:
-    name = needed(text(event.get("event")), "event-data.event")
+    name = needed(text_of(event.get("event")), "event-data.event")
     if name not in OUTCOMES:
         return Nothing(reason="no delivery, opening, click, failure or unsubscribing", raw=event)
     if name == "failed" and event.get("severity") == "temporary":
         return Nothing(reason="Mailgun will try again", raw=event)
     return touch(
-        text(event.get("id")),
-        email=needed(text(event.get("recipient")), "event-data.recipient"),
+        text_of(event.get("id")),
+        email=needed(text_of(event.get("recipient")), "event-data.recipient"),
         outcome=OUTCOMES[name],
-        at=needed(instant(event.get("timestamp")), "event-data.timestamp"),
+        at=needed(time_of(event.get("timestamp")), "event-data.timestamp"),
         raw=event,
     )

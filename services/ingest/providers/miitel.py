@@ -13,11 +13,12 @@ from services.ingest.providers.base import (
     Reply,
     Unusable,
     Verdict,
+    needed,
     verify_told_secret,
 )
-from services.ingest.providers.calls import ANSWERED, call
+from services.ingest.providers.calls import ANSWERED, call, seconds_between
 from services.ingest.providers.encodings import JSON, read_object
-from services.ingest.providers.parts import instant, needed, objects, part, seconds_between, text
+from services.ingest.providers.reading import object_at, objects_in, text_of, time_of
 
 OUTBOUND = {"OUTGOING_CALL", "PREDICTIVE_DIAL"}
 INBOUND = {"INCOMING_CALL", "INCOMING_CALL_USER", "QUEUEING_CALL"}
@@ -41,47 +42,47 @@ class MiiTel(Provider):
 
     async def read(self, delivery: Delivery) -> Payload:
         body = read_object(delivery.body)
-        legs = needed(objects(part(body, "call", "details")) or None, "call.details")
+        legs = needed(objects_in(object_at(body, "call").get("details")) or None, "call.details")
         return Payload(entries=[_leg(leg, legs) for leg in legs])
 
 
 def _leg(leg: dict[str, Any], legs: Sequence[dict[str, Any]]) -> Entry:
     """A call that is passed on goes on in further legs; it counts at the first, as answered when any was answered."""
-    kind = text(leg.get("call_type"))
+    kind = text_of(leg.get("call_type"))
     if kind not in OUTBOUND | INBOUND:
         return Nothing(reason="no call from or to outside", raw=leg)
-    if text(leg.get("previous_id")) is not None:
+    if text_of(leg.get("previous_id")) is not None:
         return Nothing(reason="the rest of a call that is told of at its beginning", raw=leg)
     outbound = kind in OUTBOUND
-    id_ = needed(text(leg.get("id")), "call.details[].id")
+    id_ = needed(text_of(leg.get("id")), "call.details[].id")
     taken = next((part for part in _course(id_, leg, legs) if _answered(part)), leg)
     return call(
         f"call {id_}",
         outbound=outbound,
-        number=text(leg.get("to_number" if outbound else "from_number")),
+        number=text_of(leg.get("to_number" if outbound else "from_number")),
         rep=_operator(taken, "FROM" if outbound else "TO"),
         outcome=ANSWERED if _answered(taken) else "no_answer",
-        at=needed(instant(leg.get("dial_starts_at")), "call.details[].dial_starts_at"),
-        duration_s=seconds_between(_answered(taken), instant(taken.get("dial_ends_at"))),
+        at=needed(time_of(leg.get("dial_starts_at")), "call.details[].dial_starts_at"),
+        duration_s=seconds_between(_answered(taken), time_of(taken.get("dial_ends_at"))),
         raw=leg,
     )
 
 
 def _course(id_: str, leg: dict[str, Any], legs: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     """The leg and those that follow it, in their order."""
-    following = {text(other.get("previous_id")): other for other in legs if text(other.get("previous_id"))}
+    following = {text_of(other.get("previous_id")): other for other in legs if text_of(other.get("previous_id"))}
     course, last = [leg], id_
     while last in following and len(course) <= len(legs):
         course.append(following[last])
-        last = text(course[-1].get("id")) or ""
+        last = text_of(course[-1].get("id")) or ""
     return course
 
 
 def _answered(leg: Mapping[str, Any]) -> datetime | None:
-    return instant(leg.get("dial_answered_at"))
+    return time_of(leg.get("dial_answered_at"))
 
 
 def _operator(leg: Mapping[str, Any], side: str) -> str | None:
     """The login of our participant."""
-    logins = [text(one.get("login_id")) for one in objects(leg.get("participants")) if one.get("from_to") == side]
+    logins = [text_of(one.get("login_id")) for one in objects_in(leg.get("participants")) if one.get("from_to") == side]
     return next((login for login in logins if login), None)

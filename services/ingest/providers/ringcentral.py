@@ -14,10 +14,11 @@ from services.ingest.providers.base import (
     Reply,
     Verdict,
     is_same,
+    needed,
 )
-from services.ingest.providers.calls import ANSWERED, call
+from services.ingest.providers.calls import ANSWERED, call, is_outbound
 from services.ingest.providers.encodings import JSON, read_object
-from services.ingest.providers.parts import choice, instant, mapping, needed, objects, part, text
+from services.ingest.providers.reading import object_at, objects_in, text_of, time_of
 from shared.events import CallOutcome
 
 HEADER = "validation-token"
@@ -63,11 +64,11 @@ class RingCentral(Provider):
 
     async def read(self, delivery: Delivery) -> Payload:
         event = read_object(delivery.body)
-        push = mapping(event.get("pn_apns")) or event
-        if not needed(text(push.get("event")), "event").endswith("/telephony/sessions"):
+        push = object_at(event, "pn_apns") or event
+        if not needed(text_of(push.get("event")), "event").endswith("/telephony/sessions"):
             return Payload(entries=[Nothing(reason="no event of a telephone session", raw=event)])
-        session = needed(mapping(push.get("body")), "body")
-        parties = needed(objects(session.get("parties")) or None, "body.parties")
+        session = needed(object_at(push, "body") or None, "body")
+        parties = needed(objects_in(session.get("parties")) or None, "body.parties")
         return Payload(entries=[_ended(session, party) for party in parties])
 
 
@@ -77,24 +78,25 @@ def _asks(delivery: Delivery) -> bool:
 
 
 def _ended(session: Mapping[str, Any], party: dict[str, Any]) -> Entry:
-    code, reason = text(part(party, "status", "code")), text(part(party, "status", "reason"))
-    outbound = needed(choice(party.get("direction"), "Inbound", "Outbound"), "body.parties[].direction") == "Outbound"
+    code, reason = (text_of(object_at(party, "status").get(name)) for name in ("code", "reason"))
+    outbound = is_outbound(party.get("direction"), "body.parties[].direction")
     is_over = code == "Disconnected" and reason not in ELSEWHERE
     if not is_over and not (code == "VoiceMail" and not outbound):
         return Nothing(reason="the call is not over yet", raw=session)
-    if text(party.get("extensionId")) is None:
+    if text_of(party.get("extensionId")) is None:
         return Nothing(reason="the other party of the call; ours tells of it", raw=session)
-    if text(part(party, "to" if outbound else "from", "extensionId")) is not None:
+    other = object_at(party, "to" if outbound else "from")
+    if text_of(other.get("extensionId")) is not None:
         return Nothing(reason="a call between our own extensions", raw=session)
     is_missed = party.get("missedCall") is True
     if is_missed and party.get("queueCall") is True:
         return Nothing(reason="one telephone of several rang in vain; another one tells of the call", raw=session)
     outcome: CallOutcome = "no_answer" if is_missed else REASONS.get(reason or "", ANSWERED)
     return call(
-        f"call {needed(text(session.get('telephonySessionId')), 'telephonySessionId')}",
+        f"call {needed(text_of(session.get('telephonySessionId')), 'telephonySessionId')}",
         outbound=outbound,
-        number=text(part(party, "to" if outbound else "from", "phoneNumber")),
-        rep=text(party.get("extensionId")),
+        number=text_of(other.get("phoneNumber")),
+        rep=text_of(party.get("extensionId")),
         outcome=outcome if is_over else "voicemail",
         at=_time(session),
         raw=session,
@@ -104,4 +106,4 @@ def _ended(session: Mapping[str, Any], party: dict[str, Any]) -> Entry:
 
 def _time(session: Mapping[str, Any]) -> datetime:
     """When the session began, where it is said; else the time of the event."""
-    return instant(session.get("creationTime")) or needed(instant(session.get("eventTime")), "eventTime")
+    return time_of(session.get("creationTime")) or needed(time_of(session.get("eventTime")), "eventTime")

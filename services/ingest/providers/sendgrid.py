@@ -19,10 +19,11 @@ from services.ingest.providers.base import (
     Unusable,
     Verdict,
     is_recent,
+    needed,
 )
 from services.ingest.providers.encodings import JSON, read_json
-from services.ingest.providers.parts import instant, needed, text
-from services.ingest.providers.signatures import read_stamp
+from services.ingest.providers.reading import text_of, time_of
+from services.ingest.providers.stamped import read_stamp
 from services.ingest.providers.touches import touch
 from shared.events import TouchOutcome
 
@@ -62,14 +63,14 @@ def _entry(event: Any) -> Entry:
     if not isinstance(event, dict):
         return Broken(reason="is no object", raw=event)
     try:
-        name = needed(text(event.get("event")), "event")
+        name = needed(text_of(event.get("event")), "event")
         if name not in OUTCOMES:
             return Nothing(reason="no delivery, opening, click or bounce", raw=event)
         return touch(
-            needed(text(event.get("sg_event_id")), "sg_event_id"),
-            email=needed(text(event.get("email")), "email"),
+            needed(text_of(event.get("sg_event_id")), "sg_event_id"),
+            email=needed(text_of(event.get("email")), "email"),
             outcome=OUTCOMES[name],
-            at=needed(instant(event.get("timestamp")), "timestamp"),
+            at=needed(time_of(event.get("timestamp")), "timestamp"),
             raw=event,
         )
     except Unusable as error:

@@ -18,10 +18,11 @@ from services.ingest.providers.base import (
     Unusable,
     Verdict,
     is_same,
+    needed,
 )
 from services.ingest.providers.calls import ANSWERED, call
 from services.ingest.providers.encodings import FORM, JSON, media_type, read_body, read_urlencoded
-from services.ingest.providers.parts import needed, text
+from services.ingest.providers.reading import text_of
 from shared.events import CallOutcome
 
 OUTCOMES: Mapping[str, CallOutcome] = {
@@ -55,25 +56,25 @@ class Twilio(Provider):
         said = await read_body(delivery)
         if not isinstance(said, dict):
             raise Unusable("the body holds no names and values")
-        status = needed(text(said.get("CallStatus")), "CallStatus")
+        status = needed(text_of(said.get("CallStatus")), "CallStatus")
         if status not in OUTCOMES:
             return Payload(entries=[Nothing(reason="the call is not over yet", raw=said)])
         return Payload(entries=[_ended(said, status)])
 
 
 def _ended(said: Mapping[str, Any], status: str) -> Entry:
-    outbound = needed(text(said.get("Direction")), "Direction").startswith("outbound")
+    outbound = needed(text_of(said.get("Direction")), "Direction").startswith("outbound")
     ours, theirs = ("From", "To") if outbound else ("To", "From")
-    number = text(said.get(theirs)) or ""
+    number = text_of(said.get(theirs)) or ""
     if number.startswith(("client:", "sip:")):
         return Nothing(reason="a leg between our own telephones", raw=said)
-    duration = text(said.get("CallDuration")) or ""
+    duration = text_of(said.get("CallDuration")) or ""
     duration_s = int(duration) if duration.isascii() and duration.isdigit() and len(duration) < 8 else None
     return call(
-        f"call {needed(text(said.get('CallSid')), 'CallSid')}",
+        f"call {needed(text_of(said.get('CallSid')), 'CallSid')}",
         outbound=outbound,
         number=number,
-        rep=(text(said.get(ours)) or "").removeprefix("client:"),
+        rep=(text_of(said.get(ours)) or "").removeprefix("client:"),
         outcome=_outcome(said, status),
         at=_time(said) - timedelta(seconds=duration_s or 0),
         duration_s=duration_s if status == "completed" else None,
@@ -82,7 +83,7 @@ def _ended(said: Mapping[str, Any], status: str) -> Entry:
 
 
 def _outcome(said: Mapping[str, Any], status: str) -> CallOutcome:
-    by = text(said.get("AnsweredBy")) or ""
+    by = text_of(said.get("AnsweredBy")) or ""
     if status == "completed" and by.startswith("machine"):
         return "voicemail"
     return "invalid_number" if status == "completed" and by == "fax" else OUTCOMES[status]
@@ -91,7 +92,7 @@ def _outcome(said: Mapping[str, Any], status: str) -> CallOutcome:
 def _time(said: Mapping[str, Any]) -> datetime:
     """When the event was told of: at the end of the call, in the form of RFC 2822."""
     try:
-        moment = parsedate_to_datetime(needed(text(said.get("Timestamp")), "Timestamp"))
+        moment = parsedate_to_datetime(needed(text_of(said.get("Timestamp")), "Timestamp"))
         return moment.replace(tzinfo=moment.tzinfo or UTC)
     except (ValueError, OverflowError, IndexError, TypeError) as error:
         raise Unusable("`Timestamp` is no time of RFC 2822") from error

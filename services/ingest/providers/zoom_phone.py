@@ -12,11 +12,13 @@ from services.ingest.providers.base import (
     Reply,
     Unusable,
     Verdict,
+    needed,
 )
-from services.ingest.providers.calls import ANSWERED, call
+from services.ingest.providers.calls import ANSWERED, call, seconds_between
 from services.ingest.providers.encodings import JSON, read_object
-from services.ingest.providers.parts import instant, mapping, needed, part, seconds_between, text
-from services.ingest.providers.signatures import hex_hmac, verify_stamped
+from services.ingest.providers.reading import object_at, text_of, time_of
+from services.ingest.providers.signatures import hex_hmac
+from services.ingest.providers.stamped import verify_stamped
 from shared.events import CallOutcome
 
 VALIDATION = "endpoint.url_validation"
@@ -52,44 +54,45 @@ class ZoomPhone(Provider):
             body = read_object(delivery.body)
         except Unusable:
             return None
-        token = part(body, "payload", "plainToken")
+        token = object_at(body, "payload").get("plainToken")
         if body.get("event") != VALIDATION or not isinstance(token, str) or not secrets:
             return None
         return Reply({"plainToken": token, "encryptedToken": hex_hmac(secrets[0], token.encode())})
 
     async def read(self, delivery: Delivery) -> Payload:
         body = read_object(delivery.body)
-        event = needed(text(body.get("event")), "event")
+        event = needed(text_of(body.get("event")), "event")
         if event not in OURS:
             return Payload(entries=[Nothing(reason="no event that ends a call", raw=body)])
-        details = needed(mapping(part(body, "payload", "object")), "payload.object")
+        details = needed(object_at(body, "payload", "object") or None, "payload.object")
         return Payload(entries=[_ended(event, details)])
 
 
 def _ended(event: str, details: dict[str, Any]) -> Entry:
-    ours, theirs = OURS[event], {"caller": "callee", "callee": "caller"}[OURS[event]]
-    result = (text(details.get("handup_result")) or "").lower()
-    if _is_inside(details.get(theirs)):
+    outbound = OURS[event] == "caller"
+    ours, theirs = object_at(details, OURS[event]), object_at(details, "callee" if outbound else "caller")
+    result = (text_of(details.get("handup_result")) or "").lower()
+    if _is_inside(theirs):
         return Nothing(reason="a call between our own extensions", raw=details)
     if result == TAKEN_BY_ANOTHER or (event == "phone.callee_missed" and details.get("forwarded_by")):
         return Nothing(reason="one telephone of several rang in vain; another one tells of the call", raw=details)
-    answered = instant(details.get("answer_start_time"))
+    answered = time_of(details.get("answer_start_time"))
     outcome = OUTCOMES.get(result, ANSWERED if answered and not result else "no_answer")
     return call(
-        f"call {needed(text(details.get('call_id')), 'payload.object.call_id')}",
-        outbound=ours == "caller",
-        number=text(part(details, theirs, "phone_number")),
-        rep=text(part(details, ours, "user_id")) or text(part(details, ours, "extension_number")),
+        f"call {needed(text_of(details.get('call_id')), 'payload.object.call_id')}",
+        outbound=outbound,
+        number=text_of(theirs.get("phone_number")),
+        rep=text_of(ours.get("user_id")) or text_of(ours.get("extension_number")),
         outcome=outcome,
-        at=needed(instant(details.get("ringing_start_time")), "payload.object.ringing_start_time"),
-        duration_s=seconds_between(answered, instant(details.get("call_end_time"))) if outcome == ANSWERED else None,
+        at=needed(time_of(details.get("ringing_start_time")), "payload.object.ringing_start_time"),
+        duration_s=seconds_between(answered, time_of(details.get("call_end_time"))) if outcome == ANSWERED else None,
         raw=details,
         compared=("type",),  # both sides may tell of one call, each in its own words
     )
 
 
-def _is_inside(party: Any) -> bool:
-    kind = text(part(party, "extension_type"))
+def _is_inside(party: Mapping[str, Any]) -> bool:
+    kind = text_of(party.get("extension_type"))
     if kind is not None:
         return kind != "pstn"
-    return text(part(party, "user_id")) is not None or text(part(party, "extension_id")) is not None
+    return text_of(party.get("user_id")) is not None or text_of(party.get("extension_id")) is not None

@@ -7,12 +7,15 @@ test: the status that the sender sees, and what is stored.
 import json
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import httpx
 import pytest
 
+from services.ingest.providers import Delivery, Payload
 from shared.config.sources import Source
 from tests.ingest.door import Door
 from tests.system import ROOT
@@ -20,7 +23,11 @@ from tests.system import ROOT
 GIVEN = Path(os.environ.get("TASUKI_REAL_DATA", ROOT.parent / "shared" / "data")) / "webhooks"
 """Deliveries of real providers and vectors of their signatures, where this machine has them; they are not ours."""
 SECRET, PREVIOUS, OTHER = "current-secret", "previous-secret", "somebody-elses-secret"
+JUNK = ("garbage", "v1,a", "v1,a,b", "t=,v1=", "  ", "é", "sha256=", "=" * 3, "a" * 9000)
 ADDRESS = "https://leads.example.co.jp/v1/webhooks/source"
+
+
+Kind = TypeVar("Kind")
 
 
 class Posted(NamedTuple):
@@ -43,6 +50,33 @@ def given_json(name: str) -> Any:
     return json.loads(given(name))
 
 
+def delivery(posted: Posted, at_s: float = 0, url: str = "") -> Delivery:
+    """What a provider sees of it; header names come in lower case."""
+    headers = {name.lower(): value for name, value in posted.headers.items()}
+    at = datetime.fromtimestamp(at_s, UTC)
+    return Delivery(
+        body=posted.body,
+        content_type=headers.get("content-type", "application/json"),
+        headers=headers,
+        query=posted.query,
+        url=url,
+        at=at,
+    )
+
+
+def only(payload: Payload | None, kind: type[Kind]) -> Kind:
+    """The one entry of a payload."""
+    assert payload is not None
+    (entry,) = payload.entries
+    assert isinstance(entry, kind)
+    return entry
+
+
+def lead_values(lead: Mapping[str, Any]) -> dict[str, Any]:
+    """The believed values of a lead's document."""
+    return {name: field["value"] for name, field in lead["fields"].items()}
+
+
 class ProviderContract:
     """`provider` as in sources.yaml; `valid` makes what it sends, signed with a secret at a time in seconds."""
 
@@ -57,6 +91,13 @@ class ProviderContract:
     """Headers, in lower case, that may be anything."""
     settings: ClassVar[Mapping[str, Any]] = {}
     """More of its entry of sources.yaml: fields, reps, campaign."""
+
+    unquestioned: tuple[bytes, ...] = ()
+    """Malformed bodies that mean something to it."""
+
+    def configured(self, secret: str) -> str:
+        """What the operator configures of a secret: itself, or the public part of it."""
+        return secret
 
     def valid(self, secret: str, at_s: float, change: Mapping[str, Any] = {}) -> Posted:
         """A delivery of one lead or one activity. `change`: what of its content is otherwise (its identity is not)."""
@@ -77,8 +118,8 @@ class ProviderContract:
     @pytest.fixture
     def source(self, door: Door, monkeypatch: pytest.MonkeyPatch) -> Source:
         """The source `source`, of this provider."""
-        monkeypatch.setenv("TASUKI_SECRET_NOW", SECRET)
-        monkeypatch.setenv("TASUKI_SECRET_BEFORE", PREVIOUS)
+        monkeypatch.setenv("TASUKI_SECRET_NOW", self.configured(SECRET))
+        monkeypatch.setenv("TASUKI_SECRET_BEFORE", self.configured(PREVIOUS))
         secrets = {"secret_env": "TASUKI_SECRET_NOW", "previous_secret_env": "TASUKI_SECRET_BEFORE"}
         entry = {"id": "source", "provider": self.provider, "public_url": ADDRESS} | secrets | dict(self.settings)
         source = Source(**entry)
@@ -120,7 +161,7 @@ class ProviderContract:
         posted = self.valid(PREVIOUS, self.now_s(door))
         monkeypatch.delenv("TASUKI_SECRET_BEFORE")
         assert (await self.post(door, posted)).status_code == 401
-        monkeypatch.setenv("TASUKI_SECRET_BEFORE", PREVIOUS)
+        monkeypatch.setenv("TASUKI_SECRET_BEFORE", self.configured(PREVIOUS))
         assert (await self.post(door, posted)).status_code == 202
 
     async def test_wrong_signature(self, door: Door, source: Source) -> None:
@@ -136,20 +177,19 @@ class ProviderContract:
         assert (await self.post(door, Posted(genuine.body, content_type))).status_code == 401
         assert await self.stored(door) == (0, 0)
 
-    @pytest.mark.parametrize("junk", ["garbage", "v1,a", "v1,a,b", "t=,v1=", "  ", "é", "sha256=", "=" * 3, "a" * 9000])
-    async def test_hostile_signatures(self, door: Door, source: Source, junk: str) -> None:
+    async def test_hostile_signatures(self, door: Door, source: Source) -> None:
         genuine = self.valid(SECRET, self.now_s(door))
         signed = [name for name in genuine.headers if name.lower() not in ("content-type", "user-agent")]
-        for name in signed:
+        for name, junk in product(signed, JUNK):
             answer = await door.http.post(
                 "/v1/webhooks/source",
                 content=genuine.body,
                 headers=[(n.encode(), (junk if n == name else v).encode()) for n, v in genuine.headers.items()],
                 params=dict(genuine.query),
             )
-            assert answer.status_code in (401, 415, 202), (name, answer.text)
+            assert answer.status_code in (401, 415, 202), (name, junk, answer.text)
             if answer.status_code == 202:  # a header that is no part of what proves the sender, such as an identity
-                assert not self.signs or name.lower() in self.may_differ, name
+                assert not self.signs or name.lower() in self.may_differ, (name, junk)
 
     async def test_stale_and_early(self, door: Door, source: Source) -> None:
         if not self.signs_time:
@@ -170,12 +210,15 @@ class ProviderContract:
         assert again == signed_anew == first | {"duplicate": True}
         assert await self.stored(door) == before
 
-    @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[" * 5000, b"nonsense", b"null", b"7", b'{"a": NaN}'])
-    async def test_malformed(self, door: Door, source: Source, body: bytes) -> None:
-        at_s = self.now_s(door)
-        answer = await self.post(door, self.resigned(self.valid(SECRET, at_s), body, SECRET, at_s))
-        assert answer.status_code in (401, 422), answer.text
-        assert await self.stored(door) == (0, 1 if answer.status_code == 422 else 0)
+    async def test_malformed(self, door: Door, source: Source) -> None:
+        at_s, kept = self.now_s(door), 0
+        for body in (b"", b"\xff\xfe", b"[" * 5000, b"nonsense", b"null", b"7", b'{"a": NaN}'):
+            if body in self.unquestioned:
+                continue
+            answer = await self.post(door, self.resigned(self.valid(SECRET, at_s), body, SECRET, at_s))
+            assert answer.status_code in (401, 422), (body, answer.text)
+            kept += answer.status_code == 422
+            assert await self.stored(door) == (0, kept), body
 
     async def test_unmapped(self, door: Door, source: Source) -> None:
         posted = self.unmapped(SECRET, self.now_s(door))
