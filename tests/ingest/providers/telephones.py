@@ -18,6 +18,8 @@ async def assert_call(door: Door, receipt: Mapping[str, Any], call: Mapping[str,
     assert msgspec.to_builtins(event.data) == call
     assert msgspec.to_builtins(event.time) == AT
     assert (event.source, event.id, event.subject) == ("source", receipt["event_id"], receipt["lead_id"])
-    later = {"type": "call", "occurred_at": AT, "lead": {"phone": PHONE}, "id": "later", "source": "dialer"} | call
+    later = {"type": "call", "occurred_at": AT, "lead": {"phone": PHONE}, "id": "later", "source": "dialer"} | dict(
+        call
+    )
     answer = (await door.post("/v1/activities", later)).json()
     assert answer["results"][0]["lead_id"] == receipt["lead_id"]

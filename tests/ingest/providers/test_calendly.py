@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from services.ingest.providers import Form, Nothing, Verdict
+from shared.config.sources import Source
 from tests.ingest.door import Door
 from tests.ingest.providers.provider_contract import SECRET, Posted, ProviderContract, given, given_json
 from tests.ingest.providers.unpromised import (
@@ -83,7 +84,7 @@ class TestCalendly(ProviderContract):
             "scheduled_for": "2026-12-01T06:30:00Z",
         }
 
-    async def test_an_appointment_that_is_moved(self, door: Door, source: object) -> None:
+    async def test_an_appointment_that_is_moved(self, door: Door, source: Source) -> None:
         """Cancelled, and set anew as another one, in whatever order they come."""
         later = URI.replace("/E/", "/F/")
         moved = event("invitee.canceled", rescheduled=True, cancellation={"created_at": "2026-11-24T02:00:00Z"})

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from services.ingest.providers import Nothing, Unusable, Verdict
+from shared.config.sources import Source
 from tests.ingest.door import Door
 from tests.ingest.providers.provider_contract import SECRET, Posted, ProviderContract, given, given_json
 from tests.ingest.providers.unpromised import (
@@ -23,7 +24,7 @@ from tests.ingest.providers.unpromised import (
 HEADERS = {"Content-Type": "application/json"}
 
 
-def body(signature: Mapping[str, str] = {}, **change: Any) -> dict[str, Any]:
+def body(signature: Mapping[str, Any] = {}, **change: Any) -> dict[str, Any]:
     data = {
         "event": "clicked",
         "id": "e-1",
@@ -64,7 +65,7 @@ class TestMailgun(ProviderContract):
         lead = await door.lead({"email": "mei@acme.co.jp"})
         assert lead["lead_id"] == receipt["lead_id"]
 
-    async def test_a_token_is_good_for_one_body(self, door: Door, source: object) -> None:
+    async def test_a_token_is_good_for_one_body(self, door: Door, source: Source) -> None:
         """Who saw a delivery could send another one under its signature."""
         at_s = self.now_s(door)
         assert (await self.post(door, self.valid(SECRET, at_s))).status_code == 202
@@ -74,12 +75,12 @@ class TestMailgun(ProviderContract):
         fresh = json.dumps(body(signature(SECRET, at_s, "t-2"), id="e-2")).encode()
         assert (await self.post(door, Posted(fresh, HEADERS))).status_code == 202
 
-    async def test_what_cannot_be_used(self, door: Door, source: object) -> None:
+    async def test_what_cannot_be_used(self, door: Door, source: Source) -> None:
         answer = await self.post(door, self.valid(SECRET, self.now_s(door), {"recipient": None}))
         assert answer.status_code == 422
         assert await self.stored(door) == (0, 1)
 
-    async def test_hostile_parts_of_the_signature(self, door: Door, source: object) -> None:
+    async def test_hostile_parts_of_the_signature(self, door: Door, source: Source) -> None:
         good = signature(SECRET, self.now_s(door))
         for part in good:
             for junk in ("", "é", " ", "1_0", ".9", None, 7, ["a"], {"a": 1}, "9" * 400):
@@ -122,7 +123,12 @@ def test_the_given_events(name: str, expected: dict[str, Any]) -> None:
 
 
 def test_what_has_no_effect() -> None:
-    for change in ({"event": "failed", "severity": "temporary"}, {"event": "accepted"}, {"event": "complained"}):
+    changes: list[dict[str, Any]] = [
+        {"event": "failed", "severity": "temporary"},
+        {"event": "accepted"},
+        {"event": "complained"},
+    ]
+    for change in changes:
         assert isinstance(entries("mailgun", body(**change))[0], Nothing)
 
 

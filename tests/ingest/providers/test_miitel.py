@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from services.ingest.providers import PROVIDERS, Nothing
+from shared.config.sources import Source
 from tests.ingest.door import Door
 from tests.ingest.providers.provider_contract import SECRET, Posted, ProviderContract, delivery, given_json
 from tests.ingest.providers.telephones import AT, CALL, PHONE, assert_call
@@ -58,14 +59,14 @@ class TestMiiTel(ProviderContract):
     async def check(self, door: Door, receipt: Mapping[str, Any]) -> None:
         await assert_call(door, receipt, CALL)
 
-    async def test_the_challenge(self, door: Door, source: object) -> None:
+    async def test_the_challenge(self, door: Door, source: Source) -> None:
         asked = json.dumps({"challenge": "0f1e2d", "more": 1}).encode()
         answer = await self.post(door, Posted(asked, self.valid(SECRET, 0).headers))
         assert (answer.status_code, answer.text) == (200, "0f1e2d")
         assert answer.headers["content-type"].partition(";")[0] == "text/plain"
         assert (await self.post(door, Posted(asked, {"Content-Type": "application/json"}))).status_code == 401
 
-    async def test_minutes_come_later_and_are_of_the_same_call(self, door: Door, source: object) -> None:
+    async def test_minutes_come_later_and_are_of_the_same_call(self, door: Door, source: Source) -> None:
         posted = self.valid(SECRET, 0)
         first = self.receipt(await self.post(door, posted))
         later = json.dumps(body(leg(minutes="議事録", analysis={"score": 1}))).encode()
@@ -122,7 +123,7 @@ def test_the_given_calls(name: str, expected: dict[str, Any]) -> None:
 
 
 def test_a_call_that_was_passed_on_counts_once() -> None:
-    unanswered = {"dial_answered_at": None, "participants": []}
+    unanswered: dict[str, Any] = {"dial_answered_at": None, "participants": []}
     arrived = leg(call_type="QUEUEING_CALL", from_number=PHONE, to_number="050", **unanswered)
     taken = leg(
         id="d-2",

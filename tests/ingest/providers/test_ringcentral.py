@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from services.ingest.providers import Nothing, Verdict
+from shared.config.sources import Source
 from tests.ingest.door import Door
 from tests.ingest.providers.provider_contract import SECRET, Posted, ProviderContract, given_json
 from tests.ingest.providers.telephones import AT, CALL, PHONE, assert_call
@@ -28,7 +29,7 @@ def session(party: Mapping[str, Any] = {}, **change: Any) -> dict[str, Any]:
         "status": {"code": "Disconnected", "rcc": False},
         "missedCall": False,
     }
-    body = {"sequence": 7, "telephonySessionId": "s-1", "eventTime": AT, "parties": [ours | party]}
+    body = {"sequence": 7, "telephonySessionId": "s-1", "eventTime": AT, "parties": [ours | dict(party)]}
     event = "/restapi/v1.0/account/8096/extension/8096/telephony/sessions"
     return {"uuid": "1823", "event": event, "timestamp": AT, "body": body | change}
 
@@ -52,7 +53,7 @@ class TestRingCentral(ProviderContract):
     async def check(self, door: Door, receipt: Mapping[str, Any]) -> None:
         await assert_call(door, receipt, {name: value for name, value in CALL.items() if name != "duration_s"})
 
-    async def test_the_question_on_subscribing(self, door: Door, source: object) -> None:
+    async def test_the_question_on_subscribing(self, door: Door, source: Source) -> None:
         asked = {"Validation-Token": "made-by-them", "Content-Type": "application/json"}
         answer = await self.post(door, Posted(b"", asked))
         assert (answer.status_code, answer.headers["validation-token"]) == (200, "made-by-them")
@@ -63,7 +64,7 @@ class TestRingCentral(ProviderContract):
             assert answer.status_code == 401, token
         assert await self.stored(door) == (0, 0)
 
-    async def test_the_end_of_a_session_may_be_told_of_again(self, door: Door, source: object) -> None:
+    async def test_the_end_of_a_session_may_be_told_of_again(self, door: Door, source: Source) -> None:
         first = self.receipt(await self.post(door, self.valid(SECRET, 0)))
         change = {"sequence": 9, "eventTime": "2026-11-24T01:41:00Z"}
         again = self.receipt(await self.post(door, self.valid(SECRET, 0, change)))
@@ -126,14 +127,15 @@ def test_outcomes(party: Mapping[str, Any], outcome: str) -> None:
 
 
 def test_what_is_no_end_of_a_call_with_a_lead() -> None:
-    for party in (
+    parties: list[dict[str, Any]] = [
         {"status": {"code": "Proceeding"}},
         {"status": {"code": "Disconnected", "reason": "BlindTransfer"}},
         {"to": {"phoneNumber": "102", "extensionId": "8097"}},
         {"extensionId": None},
         {"to": {}},
         INWARD | {"missedCall": True, "queueCall": True},
-    ):
+    ]
+    for party in parties:
         (entry,) = entries("ringcentral", session(party))
         assert isinstance(entry, Nothing), party
     (reminder,) = entries("ringcentral", {"event": "/restapi/v1.0/subscription/~?threshold=60", "body": {}})

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.ingest.providers import Broken, Nothing, Unusable, Verdict
+from shared.config.sources import Source
 from tests.ingest.door import Door
 from tests.ingest.providers.provider_contract import (
     PREVIOUS,
@@ -88,7 +89,7 @@ class TestSendGrid(ProviderContract):
         lead = await door.lead({"email": "mei@acme.co.jp"})
         assert lead["lead_id"] == receipt["lead_id"]
 
-    async def test_as_many_as_fit(self, door: Door, source: object) -> None:
+    async def test_as_many_as_fit(self, door: Door, source: Source) -> None:
         events = [event(sg_event_id=f"e-{n}", email=f"lead{n % 40}@acme.co.jp") for n in range(7_000)]
         body = json.dumps(events, separators=(",", ":")).encode()
         assert 700_000 < len(body) < 2**20
@@ -97,7 +98,7 @@ class TestSendGrid(ProviderContract):
         assert [r["duplicate"] for r in answer.json()["results"]] == [False] * 7_000
         assert await self.stored(door) == (7_000, 0)
 
-    async def test_one_that_cannot_be_read_is_kept_and_can_be_tried_again(self, door: Door, source: object) -> None:
+    async def test_one_that_cannot_be_read_is_kept_and_can_be_tried_again(self, door: Door, source: Source) -> None:
         body = json.dumps([event(), event(sg_event_id="e-2", timestamp="soon"), event(event="processed"), 7])
         answer = await self.post(door, signed(body.encode(), SECRET, self.now_s(door)))
         assert answer.status_code == 202

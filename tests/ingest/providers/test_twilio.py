@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from services.ingest.providers import Nothing, Unusable, Verdict
 from services.ingest.providers.base import Entry
+from shared.config.sources import Source
 from tests.ingest.door import Door
 from tests.ingest.providers.provider_contract import ADDRESS, SECRET, Posted, ProviderContract, given, given_json
 from tests.ingest.providers.telephones import CALL, assert_call
@@ -46,7 +48,7 @@ class TestTwilio(ProviderContract):
     settings: ClassVar = {"reps": {"+81312345678": "tanaka"}}
 
     def valid(self, secret: str, at_s: float, change: Mapping[str, Any] = {}) -> Posted:
-        return posted(DONE | change, secret)
+        return posted(DONE | dict(change), secret)
 
     def unmapped(self, secret: str, at_s: float) -> Posted | None:
         return None
@@ -60,7 +62,7 @@ class TestTwilio(ProviderContract):
     async def check(self, door: Door, receipt: Mapping[str, Any]) -> None:
         await assert_call(door, receipt, CALL)
 
-    async def test_json(self, door: Door, source: object) -> None:
+    async def test_json(self, door: Door, source: Source) -> None:
         made = self.resigned(Posted(b"", {}), json.dumps(DONE).encode(), SECRET, 0)
         assert self.receipt(await self.post(door, made))["duplicate"] is False
         again = self.receipt(await self.post(door, self.valid(SECRET, 0)))
@@ -68,11 +70,9 @@ class TestTwilio(ProviderContract):
         other = Posted(made.body.replace(b"60", b"61"), made.headers, made.query)
         assert (await self.post(door, other)).status_code == 401
 
-    async def test_a_hostile_host(self, door: Door, source: object) -> None:
+    async def test_a_hostile_host(self, door: Door, source: Source) -> None:
         """Without public_url the address is as it was asked, and that is anybody's to say."""
-        door.runtime.config.sources["source"] = type(source)(
-            id="source", provider="twilio", secret_env="TASUKI_SECRET_NOW"
-        )
+        door.runtime.config.sources["source"] = msgspec.structs.replace(source, public_url=None)
         genuine = self.valid(SECRET, 0)
         for host in ("[", "a:b", "a:99999", "é", "", "[::1]:80"):
             headers = [*genuine.headers.items(), ("Host", host)]

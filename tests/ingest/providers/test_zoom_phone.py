@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from services.ingest.providers import PROVIDERS, Nothing, Verdict
+from shared.config.sources import Source
 from tests.ingest.door import Door
 from tests.ingest.providers.provider_contract import SECRET, Posted, ProviderContract, delivery, given, given_json
 from tests.ingest.providers.telephones import AT, CALL, PHONE, assert_call
@@ -59,7 +60,7 @@ class TestZoomPhone(ProviderContract):
     async def check(self, door: Door, receipt: Mapping[str, Any]) -> None:
         await assert_call(door, receipt, CALL)
 
-    async def test_both_sides_tell_of_a_call_and_it_counts_once(self, door: Door, source: object) -> None:
+    async def test_both_sides_tell_of_a_call_and_it_counts_once(self, door: Door, source: Source) -> None:
         sides = {"caller": {"phone_number": "+81312345678"}, "callee": {"phone_number": PHONE}}
         results = []
         for event in ("phone.caller_ended", "phone.callee_ended"):
@@ -68,7 +69,7 @@ class TestZoomPhone(ProviderContract):
         assert [r["duplicate"] for r in results] == [False, True]
         assert len(await door.outbox("call")) == 1
 
-    async def test_the_challenge(self, door: Door, source: object) -> None:
+    async def test_the_challenge(self, door: Door, source: Source) -> None:
         body = b'{"event": "endpoint.url_validation", "payload": {"plainToken": "p"}}'
         answer = await self.post(door, signed(body, SECRET, self.now_s(door)))
         encrypted = hmac.new(SECRET.encode(), b"p", hashlib.sha256).hexdigest()
