@@ -43,10 +43,11 @@ class MiiTel(Provider):
     async def read(self, delivery: Delivery) -> Payload:
         body = read_object(delivery.body)
         legs = needed(objects_in(object_at(body, "call").get("details")) or None, "call.details")
-        return Payload(entries=[_leg(leg, legs) for leg in legs])
+        following = {previous: leg for leg in legs if (previous := text_of(leg.get("previous_id")))}
+        return Payload(entries=[_leg(leg, following) for leg in legs])
 
 
-def _leg(leg: dict[str, Any], legs: Sequence[dict[str, Any]]) -> Entry:
+def _leg(leg: dict[str, Any], following: Mapping[str, dict[str, Any]]) -> Entry:
     """A call that is passed on goes on in further legs; it counts at the first, as answered when any was answered."""
     kind = text_of(leg.get("call_type"))
     if kind not in OUTBOUND | INBOUND:
@@ -55,7 +56,7 @@ def _leg(leg: dict[str, Any], legs: Sequence[dict[str, Any]]) -> Entry:
         return Nothing(reason="the rest of a call that is told of at its beginning", raw=leg)
     outbound = kind in OUTBOUND
     id_ = needed(text_of(leg.get("id")), "call.details[].id")
-    taken = next((part for part in _course(id_, leg, legs) if _answered(part)), leg)
+    taken = next((part for part in _course(id_, leg, following) if _answered(part)), leg)
     return call(
         f"call {id_}",
         outbound=outbound,
@@ -68,11 +69,10 @@ def _leg(leg: dict[str, Any], legs: Sequence[dict[str, Any]]) -> Entry:
     )
 
 
-def _course(id_: str, leg: dict[str, Any], legs: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    """The leg and those that follow it, in their order."""
-    following = {text_of(other.get("previous_id")): other for other in legs if text_of(other.get("previous_id"))}
+def _course(id_: str, leg: dict[str, Any], following: Mapping[str, dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The leg and those that follow it, in their order; a ring, which would be a mistake of theirs, ends."""
     course, last = [leg], id_
-    while last in following and len(course) <= len(legs):
+    while last in following and len(course) <= len(following):
         course.append(following[last])
         last = text_of(course[-1].get("id")) or ""
     return course

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import jwt
 import pytest
 
 from services.ingest.providers import Nothing, Unusable, Verdict
@@ -24,6 +25,7 @@ from tests.ingest.providers.unpromised import (
 
 STARTED = 1_795_484_400_000  # 2026-11-24T01:40:00Z
 JWT = {"Content-Type": "application/jwt"}
+LONG = "a secret as long as the algorithms of the longest digests want it, to be sure of that"
 
 
 def token(claims: bytes, secret: str, header: Mapping[str, Any] = {"alg": "HS256", "typ": "JWT"}) -> bytes:
@@ -95,13 +97,16 @@ def test_the_given_token() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        token(b"{}", "secret", {"alg": "none"}),
-        token(b"{}", "secret", {"alg": "HS512"}),
-        token(b"{}", "secret", {"alg": "RS256"}),
-        token(b"{}", "secret", {"alg": None}),
-        token(b"{}", "secret", {}),
-        token(b"{}", "secret", {"alg": "HS256", "b64": False, "crit": ["b64"]}),
-        token(b"{}", "secret").rpartition(b".")[0] + b".",
+        jwt.encode({}, LONG, algorithm="HS512").encode(),
+        jwt.encode({}, LONG, algorithm="HS384").encode(),
+        jwt.encode({}, None, algorithm="none").encode(),
+        token(b"{}", LONG, {"alg": "none"}),
+        token(b"{}", LONG, {"alg": "HS512"}),
+        token(b"{}", LONG, {"alg": "RS256"}),
+        token(b"{}", LONG, {"alg": None}),
+        token(b"{}", LONG, {}),
+        token(b"{}", LONG, {"alg": "HS256", "b64": False, "crit": ["b64"]}),
+        token(b"{}", LONG).rpartition(b".")[0] + b".",
         segment(b"[" * 100_000) + b".e30.x",
         segment(b"7") + b".e30.x",
         b"..",
@@ -111,8 +116,8 @@ def test_the_given_token() -> None:
     ],
 )
 def test_confused_tokens(body: bytes) -> None:
-    assert verdict("dialpad", Posted(token(b"{}", "secret"), JWT), ["secret"], 0) is Verdict.GENUINE
-    assert verdict("dialpad", Posted(body, JWT), ["secret"], 0) is Verdict.WRONG
+    assert verdict("dialpad", Posted(token(b"{}", LONG), JWT), [LONG], 0) is Verdict.GENUINE
+    assert verdict("dialpad", Posted(body, JWT), [LONG], 0) is Verdict.WRONG
 
 
 @pytest.mark.parametrize(

@@ -140,8 +140,11 @@ def test_a_call_that_was_passed_on_counts_once() -> None:
 
 
 def test_legs_in_a_ring() -> None:
-    (_, one, other) = entries("miitel", body(leg(), leg(id="a", previous_id="b"), leg(id="b", previous_id="a")))
-    assert (type(one), type(other)) == (Nothing, Nothing)
+    beside = entries("miitel", body(leg(), leg(id="a", previous_id="b"), leg(id="b", previous_id="a")))
+    through = entries("miitel", body(leg(), leg(id="a", previous_id="d-1"), leg(id="d-1", previous_id="a")))
+    for first, *others in (beside, through):
+        assert happened(first)["id"] == "call d-1"
+        assert [type(entry) for entry in others] == [Nothing, Nothing]
 
 
 def test_what_is_no_call_with_a_lead() -> None:
