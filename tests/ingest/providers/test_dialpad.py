@@ -99,7 +99,7 @@ def test_the_given_token() -> None:
     [
         jwt.encode({}, LONG, algorithm="HS512").encode(),
         jwt.encode({}, LONG, algorithm="HS384").encode(),
-        jwt.encode({}, None, algorithm="none").encode(),
+        jwt.encode({}, "", algorithm="none").encode(),
         token(b"{}", LONG, {"alg": "none"}),
         token(b"{}", LONG, {"alg": "HS512"}),
         token(b"{}", LONG, {"alg": "RS256"}),
