@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
 import msgspec
@@ -13,7 +13,7 @@ from services.ingest.context import Context
 from services.ingest.fetches import Due
 from services.ingest.intake import Intake
 from services.ingest.items import Outcome
-from services.ingest.providers import PROVIDERS, Access, Form, Nothing, Unusable
+from services.ingest.providers import Access, Form, Nothing, Unusable, with_provider
 from services.ingest.providers.encodings import JSON
 from services.ingest.submissions import Arrival
 from shared.backoff import Backoff
@@ -34,9 +34,9 @@ class Fetcher:
         self._context = context
         self._intake = intake
         self._sources = {
-            source.id: (source, PROVIDERS[source.provider])
+            source.id: known
             for source in context.config.sources.values()
-            if source.token_env is not None
+            if source.token_env is not None and (known := with_provider(source)) is not None
         }
         self._notices = Notices(context.engine)
         self._waker = self._notices.waker(fetches.CHANNEL)
@@ -83,8 +83,10 @@ class Fetcher:
                 await self._end(due, "done", "ignored", entry.reason)
             else:
                 await self._store(due, source, entry)
-        except (Unusable, Refused) as error:
-            await self._give_up(due, str(error))
+        except Unusable as error:
+            await self._give_up(due, [FieldError("", str(error))])
+        except Refused as error:
+            await self._give_up(due, error.errors)
         except (httpx.HTTPError, LookupError) as error:
             await self._failed(due, _reason(error))
         return True
@@ -105,13 +107,14 @@ class Fetcher:
             "fetch_failed", source=due.source, id=due.id, attempt=due.attempts, reason=reason
         )
         if due.attempts >= fetches.TRIES:
-            await self._give_up(due, f"it could not be fetched in {due.attempts} tries: {reason}")
+            told = f"it could not be fetched in {due.attempts} tries: {reason}"
+            await self._give_up(due, [FieldError("", told)])
 
-    async def _give_up(self, due: Due, reason: str) -> None:
-        body = msgspec.json.encode(due.raw)
-        unused = quarantine.Unused(due.source, None, JSON, body, [FieldError("", reason)], {})
+    async def _give_up(self, due: Due, errors: Sequence[FieldError]) -> None:
+        """What is wrong may repeat what the lead said, so only the quarantine tells it."""
+        unused = quarantine.Unused(due.source, None, JSON, msgspec.json.encode(due.raw), list(errors), {})
         async with self._context.database() as db:
-            await fetches.finish(db, due, "failed", reason[:500])
+            await fetches.finish(db, due, "failed", "see the quarantine")
             await quarantine.keep(db, [unused], due.received_at)
         self._count(due, "fetch_failed")
 
@@ -131,7 +134,7 @@ class Fetcher:
 
 def _access(source: Source, environment: Mapping[str, str]) -> Access:
     """Raises LookupError."""
-    return Access(source.token(environment), source.api_url)
+    return Access(source.token(environment), source.api_url, source.fields)
 
 
 def _reason(error: Exception) -> str:

@@ -102,6 +102,9 @@ class Intake:
             outcomes = await submit(recorder.activities, list(sorted_.activities.values()))
             told |= dict(zip(sorted_.activities, map(_outcome, outcomes), strict=True))
         if sorted_.notices:
+            if source.token_env is None:
+                reason = "sources.yaml names no token_env for it; they wait until it does"
+                self._context.telemetry.log.warning("notices_cannot_be_fetched", source=source.id, reason=reason)
             async with self._context.database() as db:
                 new = await fetches.add(db, source.id, list(sorted_.notices.values()), arrival)
             for index, notice in sorted_.notices.items():

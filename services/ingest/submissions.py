@@ -105,7 +105,7 @@ def webhook_id(source: str, name: str) -> str:
 def read_entry(form: Form, source: Source, registry: FieldRegistry, arrival: Arrival) -> Submission:
     """One submission of a webhook: a wrong value is kept aside and the rest is taken. Raises Refused."""
     digest = submission_digest(form.values)
-    mapped = map_names(form.values, source.fields, registry)
+    mapped = map_names(form.values, source.fields, registry, form.also)
     aside = mapped.unmapped
     observed_at = form.observed_at or _own(mapped.own, "observed_at", Timestamp, aside)
     if observed_at is not None and (late := check_time(observed_at, "", arrival.at)):
@@ -123,7 +123,7 @@ def read_entry(form: Form, source: Source, registry: FieldRegistry, arrival: Arr
         said_by=source.id,
     )
     observed, wrong = observe_fields(registry, origin, mapped.fields)
-    if not observed and external_id is None:
+    if not observed and (external_id is None or form.external_id is not None):  # an id alone is no lead to talk to
         errors = [FieldError(f"/{escape(field)}", reason) for field, reason in wrong.items()]
         hint = "holds no field that we know: map the names in `fields` of sources.yaml"
         raise Refused(errors or [FieldError("", hint)])

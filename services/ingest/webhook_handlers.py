@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-import msgspec
-
 from services.ingest import quarantine
 from services.ingest.answers import QuarantineEntry, WebhookAnswer
 from services.ingest.context import Context, identity_conflict
 from services.ingest.intake import Intake, Taken
-from services.ingest.providers import PROVIDERS, Delivery, Provider, Verdict
+from services.ingest.providers import Delivery, Provider, Verdict, with_provider
 from services.ingest.providers.encodings import media_type
 from services.ingest.submissions import Arrival
 from shared.config.sources import Source
@@ -103,11 +101,11 @@ class WebhookHandlers:
 
     def _source(self, source_id: str) -> tuple[Source, Provider]:
         source = self._context.config.sources.get(source_id)
-        provider = PROVIDERS.get(source.provider) if source else None
-        if source is None or provider is None:
+        known = with_provider(source) if source else None
+        if known is None:
             self._count("other", "unknown_source")
             raise not_found(f"There is no source {source_id[:100]} that this version can read; see sources.yaml.")
-        return msgspec.structs.replace(source, fields={**provider.names, **source.fields}), provider
+        return known
 
     async def _entry(self, entry_id: str) -> quarantine.Kept:
         is_number = entry_id.isascii() and entry_id.isdecimal() and len(entry_id) <= 18

@@ -2,13 +2,15 @@
 
 import hmac
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
-import httpx
 import msgspec
+
+if TYPE_CHECKING:
+    import httpx  # what a provider reads stays known to pure modules
 
 T = TypeVar("T")
 
@@ -46,13 +48,18 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
     """A submission as its sender named it. `id`: what the sender calls it, the same at every repetition; None: only its
-    content tells. `raw`: the part of the body that it was read from, which `read` takes alone, too."""
+    content tells. `raw`: the part of the body that it was read from, which `read` takes alone, too.
+
+    `also`: further names of a value that its sender has (a question's id beside its label), the surest first; the last
+    may be what its type says, such as `email`. sources.yaml may use any of them.
+    """
 
     values: Mapping[str, Any]
     raw: Any
     id: str | None = None
     external_id: str | None = None
     observed_at: datetime | None = None
+    also: Mapping[str, Sequence[str]] = {}
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,10 +126,14 @@ class Reply(NamedTuple):
 
 
 class Access(NamedTuple):
-    """How to get what a thin notice is about: the operator's token, and another address than the provider's own."""
+    """How to get what a thin notice is about: the operator's token, and another address than the provider's own.
+
+    `names`: what sources.yaml maps, for where values must be asked for by name.
+    """
 
     token: str
     api_url: str | None = None
+    names: Collection[str] = ()
 
 
 class Provider(ABC):
@@ -150,7 +161,7 @@ class Provider(ABC):
     async def read(self, delivery: Delivery) -> Payload:
         """Raises Unusable."""
 
-    async def fetch(self, client: httpx.AsyncClient, reference: Mapping[str, Any], access: Access) -> Form | Nothing:
+    async def fetch(self, client: "httpx.AsyncClient", reference: Mapping[str, Any], access: Access) -> Form | Nothing:
         """The submission behind a Thin. Raises httpx.HTTPError (it may work later) and Unusable (it never will)."""
         raise Unusable("this provider sends whole submissions")
 

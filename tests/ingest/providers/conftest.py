@@ -18,10 +18,10 @@ def database_url(module_database_url: str) -> str:
 async def _empty(url: str) -> None:
     connection = await asyncpg.connect(dsn(url))
     try:
-        tables = await connection.fetchval(
-            "select string_agg(format('ingest.%I', tablename), ', ') from pg_tables"
-            " where schemaname = 'ingest' and tablename <> 'alembic_version'"
+        statements = await connection.fetchval(
+            "select string_agg(format('delete from ingest.%I', tablename), ';' order by tablename = 'leads')"
+            " from pg_tables where schemaname = 'ingest' and tablename <> 'alembic_version'"
         )
-        await connection.execute(f"truncate {tables} restart identity")
+        await connection.execute(statements)  # of so few rows faster than truncate, which makes new files
     finally:
         await connection.close()
