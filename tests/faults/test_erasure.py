@@ -91,7 +91,7 @@ def _holding(system: System) -> list[str]:
 def _said_to_outsiders(client: Client, lead: str) -> Iterator[str]:
     """Scrapes, exports, lists and packages."""
     for service in ("ingest", "handoff", "metrics"):
-        yield str(client.once(service, "GET", "/metrics").body)  # type: ignore[arg-type]
+        yield str(client.once(service, "GET", "/metrics").body)
     yield str(client.get("metrics", "/v1/kpis/calls/contributors?grain=all"))
     yield str(client.once("metrics", "GET", "/v1/kpis/calls/contributors?grain=all&format=csv").body)
     yield str(client.get("handoff", "/v1/handoffs"))
