@@ -102,7 +102,8 @@ def _read_tag(html: str, start: int) -> _Tag | None:
     name = _TAG_NAME.match(html, start + 1 + closing)
     if name is None:  # it begins with a letter
         raise AssertionError(start)
-    at, attributes = name.end(), {}
+    at = name.end()
+    attributes: dict[str, str] = {}
     while True:
         found = _ATTRIBUTE_NAME.match(html, at)
         if found is None or found.end() >= len(html):
