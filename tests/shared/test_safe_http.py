@@ -355,7 +355,7 @@ async def test_the_certificate_is_that_of_the_name(certificate: Path) -> None:
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     asked: list[str] = []
-    served.sni_callback = lambda _socket, name, _context: asked.append(name)  # type: ignore[assignment]
+    served.sni_callback = lambda _socket, name, _context: asked.append(name)
     trusted = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
     with Website({"/": answer("page")}, served) as site:
         local = fetcher(resolve=names(["127.0.0.1"]), tls=trusted)

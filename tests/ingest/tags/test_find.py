@@ -8,6 +8,7 @@ from services.ingest.tags.find import IDS_MAX, find_tags, read_signatures, shipp
 from shared.config import ConfigError
 from shared.config.document import Document
 from shared.config.yaml import parse
+from tests.system import ROOT
 
 PAGES = Path(__file__).parent / "pages"
 HEX32 = "0123456789abcdef0123456789abcdef"
@@ -133,3 +134,10 @@ def test_a_vendor_stands_once() -> None:
     twice = "vendors:\n  - {id: a, name: A, find: [a]}\n  - {id: a, name: B, find: [b]}\n"
     with pytest.raises(ConfigError, match="twice"):
         read_signatures(document(twice))
+
+
+def test_the_documentation_lists_every_vendor() -> None:
+    page = (ROOT / "docs" / "tags.md").read_text(encoding="utf-8")
+    examples = {entry.partition(":")[0]: entry for entries in EXPECTED.values() for entry in reversed(entries)}
+    for signature in shipped_signatures():
+        assert f"| {signature.name} | `{examples[signature.id]}` |\n" in page
