@@ -3,7 +3,11 @@
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.consume import GROUP, TOPICS, Stages
 from services.ingest.context import Context
+from services.ingest.fetcher import Fetcher
+from services.ingest.intake import Intake
 from services.ingest.lead_handlers import LeadHandlers
+from services.ingest.merge_handlers import MergeHandlers
+from services.ingest.privacy_handlers import PrivacyHandlers
 from services.ingest.record import Recorder
 from services.ingest.routes import endpoints
 from services.ingest.submissions import takes_tags
@@ -12,17 +16,22 @@ from services.ingest.tag_handlers import TagHandlers
 from services.ingest.tags.collect import user_agent
 from services.ingest.tags.worker import TagScans
 from services.ingest.webhook_handlers import WebhookHandlers
+from shared import safe_http
 from shared.consume import Consumer
 from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.relay import Relay
-from shared.safe_http import Allowed, Fetcher
 from shared.serve import Runtime, Service, Task
 
 
 async def build(runtime: Runtime) -> Service:
     """The service on a runtime."""
     scans_tags = takes_tags(runtime.config.fields)
-    recorder = Recorder(runtime.engine, runtime.clock, scan_websites=scans_tags and runtime.settings.tag_scan_automatic)
+    recorder = Recorder(
+        runtime.engine,
+        runtime.clock,
+        runtime.config.fields.personal,
+        scan_websites=scans_tags and runtime.settings.tag_scan_automatic,
+    )
     context = Context(
         engine=runtime.engine,
         clock=runtime.clock,
@@ -31,6 +40,7 @@ async def build(runtime: Runtime) -> Service:
         recorder=recorder,
         telemetry=runtime.telemetry,
     )
+    intake = Intake(context)
     relay = Relay(runtime.engine, SCHEMA, runtime.log, runtime.telemetry)
     consumer = Consumer(
         engine=runtime.engine,
@@ -48,7 +58,7 @@ async def build(runtime: Runtime) -> Service:
     tag_scans = TagScans(
         engine=runtime.engine,
         clock=runtime.clock,
-        fetcher=Fetcher(Allowed(runtime.settings.private_networks), user_agent()),
+        fetcher=safe_http.Fetcher(safe_http.Allowed(runtime.settings.private_networks), user_agent()),
         recorder=recorder,
         registry=runtime.config.fields,
         telemetry=runtime.telemetry,
@@ -57,6 +67,7 @@ async def build(runtime: Runtime) -> Service:
     tasks: dict[str, Task] = {
         "activities": recorder.activities.run,
         "submissions": recorder.submissions.run,
+        "fetcher": Fetcher(context, intake).run,
         "relay": relay.run,
         "consumer": consumer.run,
     }
@@ -65,7 +76,12 @@ async def build(runtime: Runtime) -> Service:
 
     return Service(
         endpoints=endpoints(
-            LeadHandlers(context), WebhookHandlers(context), ActivityHandlers(context), TagHandlers(context)
+            LeadHandlers(context),
+            MergeHandlers(context),
+            PrivacyHandlers(context),
+            TagHandlers(context),
+            WebhookHandlers(context, intake),
+            ActivityHandlers(context),
         ),
         tasks=tasks,
         alive={"consumer": consumer.healthy},

@@ -5,7 +5,6 @@ from services.ingest.context import Context
 from services.ingest.submissions import takes_tags
 from services.ingest.tags import scans
 from services.ingest.tags.scans import Scan
-from shared.fields import believed
 from shared.web import Answer, Call, Problem, not_found
 
 
@@ -22,7 +21,7 @@ class TagHandlers:
             detail = "fields.yaml has no field `website_tags` of type list that a tool may supply; add it as shipped."
             raise Problem(409, "no-website-tags", "There is no field for the tags", detail)
         lead = await self._context.lead(call.path["id"])
-        if "website" not in believed(registry, lead.observations):
+        if "website" not in self._context.answer(lead).fields:
             detail = "The lead has no website; give one in the field `website` first."
             raise Problem(409, "no-website", "There is nothing to fetch", detail)
         async with self._context.database() as db:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest import store
+from services.ingest.answers import lead_answer
 from services.ingest.group import Overloaded
 from services.ingest.record import Recorder
 from services.ingest.submissions import read_tag_scan
@@ -21,7 +22,7 @@ from services.ingest.tags.scans import Scan
 from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.db import DatabaseUnavailable, driver, is_retryable, transaction
-from shared.fields import FieldRegistry, believed
+from shared.fields import FieldRegistry
 from shared.notify import Notices, Waker
 from shared.safe_http import Fetcher, FetchFailed, FetchRefused
 from shared.telemetry import Telemetry
@@ -138,7 +139,7 @@ class TagScans:
             if standing is None or standing.erased:
                 return None
             (row,) = await store.read_leads(db, [standing.lead_id])
-        said = believed(self._registry, row.observations).get("website")
+        said = lead_answer(row, self._registry).fields.get("website")
         return said.value if said is not None and isinstance(said.value, str) else None
 
     async def _fail(self, scan: Scan, website: str | None, reason: str) -> None:
