@@ -10,6 +10,7 @@ from services.ingest.activities import Refused, read_activity
 from services.ingest.answers import Receipt
 from services.ingest.context import Context, submit
 from services.ingest.items import Activity, Outcome, Submission
+from services.ingest.observations import submission_digest
 from services.ingest.providers import Aside, Delivery, Form, Happened, Nothing, Payload, Provider, Thin, Unusable
 from services.ingest.providers.base import Broken
 from services.ingest.providers.encodings import JSON
@@ -127,7 +128,13 @@ def _activity(entry: Happened, source: Source, arrival: Arrival) -> Activity:
             said[name] = source.reps.get(str(said[name]), str(said[name]))
     if said.get("type") in ("call", "touch", "spend") and source.campaign is not None:
         said.setdefault("campaign", source.campaign)
-    return read_activity(said | {"source": source.id}, arrival.at, seed=arrival.seed, traceparent=arrival.traceparent)
+    activity = read_activity(
+        said | {"source": source.id}, arrival.at, seed=arrival.seed, traceparent=arrival.traceparent
+    )
+    if entry.compared is None:
+        return activity
+    digest = submission_digest({name: said.get(name) for name in entry.compared})
+    return msgspec.structs.replace(activity, digest=digest)
 
 
 def _without_effect(entry: Nothing | Aside | Broken) -> tuple[Receipt, str]:

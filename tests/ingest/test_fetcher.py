@@ -52,7 +52,7 @@ async def fetching(door: Door, api: Api) -> AsyncIterator[tuple[Fetcher, httpx.A
         fields={"会社": "company_name"},
     )
     door.runtime.config.sources["meta"] = source
-    recorder = Recorder(door.runtime.engine, door.clock)
+    recorder = Recorder(door.runtime.engine, door.clock, door.runtime.config.fields.personal)
     context = Context(
         engine=door.runtime.engine,
         clock=door.clock,

@@ -75,6 +75,7 @@ def test_the_commented_sources_are_an_entry_for_each_provider_and_would_load(shi
     document = type(shipped.kpis)(*_parsed(text))
     sources = read_sources(document, shipped.fields, shipped.campaigns)
     assert {source.provider for source in sources.values()} == set(PROVIDERS)
+    assert {rep for source in sources.values() for rep in source.reps.values()} <= set(shipped.team.member_ids)
 
 
 def _parsed(text: str) -> tuple[object, str, dict[tuple[str | int, ...], int]]:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 import msgspec
 
 from services.ingest.providers import (
+    aircall,
+    calendly,
+    dialpad,
     google_ads,
     google_forms,
     gravity_forms,
@@ -13,13 +16,19 @@ from services.ingest.providers import (
     jotform,
     json,
     linkedin,
+    mailgun,
     marketo,
     meta,
+    miitel,
+    ringcentral,
     salesforce_web_to_lead,
+    sendgrid,
     standard_webhooks,
     tally,
+    twilio,
     typeform,
     webflow,
+    zoom_phone,
 )
 from services.ingest.providers.base import (
     Access,
@@ -38,6 +47,9 @@ from services.ingest.providers.base import (
 from shared.config.sources import Source
 
 PROVIDERS: Mapping[str, Provider] = {
+    "aircall": aircall.Aircall(),
+    "calendly": calendly.Calendly(),
+    "dialpad": dialpad.Dialpad(),
     "google_ads": google_ads.GoogleAds(),
     "google_forms": google_forms.GoogleForms(),
     "gravity_forms": gravity_forms.GravityForms(),
@@ -46,13 +58,19 @@ PROVIDERS: Mapping[str, Provider] = {
     "jotform": jotform.Jotform(),
     "json": json.Json(),
     "linkedin": linkedin.LinkedIn(),
+    "mailgun": mailgun.Mailgun(),
     "marketo": marketo.Marketo(),
     "meta": meta.Meta(),
+    "miitel": miitel.MiiTel(),
+    "ringcentral": ringcentral.RingCentral(),
     "salesforce_web_to_lead": salesforce_web_to_lead.SalesforceWebToLead(),
+    "sendgrid": sendgrid.SendGrid(),
     "standard_webhooks": standard_webhooks.StandardWebhooks(),
     "tally": tally.Tally(),
+    "twilio": twilio.Twilio(),
     "typeform": typeform.Typeform(),
     "webflow": webflow.Webflow(),
+    "zoom_phone": zoom_phone.ZoomPhone(),
 }
 
 

@@ -5,12 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
     import httpx  # what a provider reads stays known to pure modules
+
+T = TypeVar("T")
 
 TOLERANCE_S = 300
 """How far the time of a signature may lie from ours, where the provider signs one."""
@@ -61,10 +63,15 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
-    """An activity, as /v1/activities takes it, but for the source. `id` is in it, `rep` is the sender's own name."""
+    """An activity, as /v1/activities takes it, but for the source. `id` is in it, `rep` is the sender's own name.
+
+    `compared`: the names in it that tell a repetition from a contradiction, where the sender may tell of one thing
+    several times in other words; the first counts. None: all of it.
+    """
 
     activity: Mapping[str, Any]
     raw: Any
+    compared: Sequence[str] | None = None
 
 
 class Thin(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +164,13 @@ class Provider(ABC):
     async def fetch(self, client: "httpx.AsyncClient", reference: Mapping[str, Any], access: Access) -> Form | Nothing:
         """The submission behind a Thin. Raises httpx.HTTPError (it may work later) and Unusable (it never will)."""
         raise Unusable("this provider sends whole submissions")
+
+
+def needed(value: T | None, name: str) -> T:
+    """The value. Raises Unusable, which names the part of the body but never tells what stood there."""
+    if value is None:
+        raise Unusable(f"`{name}` is missing, or of another kind than this provider documents")
+    return value
 
 
 def first_genuine(verdicts: Sequence[Verdict]) -> Verdict:

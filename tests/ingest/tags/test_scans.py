@@ -271,3 +271,33 @@ async def test_a_worker_that_wakes_too_late_changes_nothing(database_url: str, s
         await asyncio.sleep(2)
         assert await tags_of(zombie, lead_id) == TAGS
         assert (await scan_of(zombie, lead_id, "done"))["tags"] == TAGS
+
+
+async def test_an_erased_leads_scan_is_gone_whatever_it_was_doing(door: Door, site: Website) -> None:
+    def late(connection: socket.socket) -> None:
+        time.sleep(1)
+        connection.sendall(PAGE)
+
+    done = (await door.lead({"email": "a@acme.co.jp", "website": site.url}))["lead_id"]
+    await scan_of(door, done, "done")
+    site.pages["/late"] = late
+    running = (await door.lead({"email": "b@acme.co.jp", "website": f"{site.url}/late"}))["lead_id"]
+    await asyncio.to_thread(until, lambda: "/late" in site.paths)
+    for lead_id in (done, running):
+        assert (await door.post(f"/v1/leads/{lead_id}/erase", {"reason": "asked for"})).status_code == 200
+        assert (await door.get(f"/v1/leads/{lead_id}/tag-scan")).status_code == 410
+        assert (await door.post(f"/v1/leads/{lead_id}/tag-scan", b"")).status_code == 410
+    await asyncio.sleep(1.5)
+    assert await door.rows("select 1 from ingest.tag_scans") == []
+    assert await door.rows("select 1 from ingest.observations") == []
+
+
+async def test_a_merged_lead_answers_as_its_survivor(door: Door, site: Website) -> None:
+    lead = await door.lead({"email": "a@acme.co.jp", "website": site.url})
+    await scan_of(door, lead["lead_id"], "done")
+    survivor = await door.lead({"email": "b@acme.co.jp"})
+    await door.post(f"/v1/leads/{lead['lead_id']}/merge", {"into": survivor["lead_id"]})
+    asked = await door.post(f"/v1/leads/{lead['lead_id']}/tag-scan", b"")
+    assert (asked.status_code, asked.json()["lead_id"]) == (202, survivor["lead_id"])
+    assert (await scan_of(door, survivor["lead_id"], "done"))["tags"] == TAGS
+    assert await tags_of(door, lead["lead_id"]) == TAGS
