@@ -19,7 +19,12 @@ from tests.journeys.story import decided, hear
 ENDLESS = "/v1/stream"
 REACHED = {
     "ingest": ["/v1/leads/{id}", "/v1/leads/{id}/observations"],
-    "handoff": ["/v1/leads/{id}/stages", "/v1/handoffs/{id}", "/v1/policies/{id}/versions/{n}"],
+    "handoff": [
+        "/v1/leads/{id}/stages",
+        "/v1/leads/{id}/questions",
+        "/v1/handoffs/{id}",
+        "/v1/policies/{id}/versions/{n}",
+    ],
     "metrics": ["/v1/kpis/{id}/values"],
 }
 NOT_FROM_A_SCHEMA = "positive_data_acceptance"  # which fields there are, and how they hang together, no schema can tell
@@ -37,8 +42,16 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
     handoff_id = outside.ok("handoff", "POST", "/v1/handoffs", handoff, 201)["handoff_id"]
     outside.call("ingest", "POST", "/v1/webhooks/web-json", b"unreadable", key=None)
     (entry,) = outside.ok("ingest", "GET", "/v1/quarantine")["items"]
+    gone, merged = (
+        outside.ok("ingest", "POST", "/v1/leads", {"fields": {"email": f"{name}@documented.example.jp"}}, 201)[
+            "lead_id"
+        ]
+        for name in ("gone", "merged")
+    )
     known = {
-        "/v1/leads/": {"id": lead_id},
+        "/v1/leads/(?!.*/(erase|merge|unmerge)$)": {"id": lead_id},
+        "/v1/leads/.*/erase$": {"id": gone},  # which ends what is known of it
+        "/v1/leads/.*/(merge|unmerge)$": {"id": merged},
         "/v1/handoffs/": {"id": handoff_id},
         "/v1/policies/": {"id": "default", "n": "1"},
         "/v1/kpis/": {"id": "calls"},
@@ -48,7 +61,7 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
     lines = []
     for path, parameters in known.items():
         values = ", ".join(f'"path.{name}" = "{value}"' for name, value in parameters.items())
-        lines += ["[[operations]]", f'include-path-regex = "^{path}"', f"parameters = {{ {values} }}", ""]
+        lines += ["[[operations]]", f"include-path-regex = '^{path}'", f"parameters = {{ {values} }}", ""]
     file = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
     file.write_text("\n".join(lines))
     return file
