@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -164,6 +164,22 @@ class ActivityReceipt(msgspec.Struct, frozen=True):
     accepted: int
     duplicates: int
     results: list[ActivityResult]
+
+
+class TagScanAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last look at a lead's website. `reason`: why the last attempt failed; a queued one is tried again."""
+
+    lead_id: str
+    scan_id: str
+    state: Literal["queued", "running", "done", "failed"]
+    requested_at: datetime
+    attempts: int
+    next_attempt_at: datetime | None = None
+    website: str | None = None
+    observed_at: datetime | None = None
+    tags: list[str] | None = None
+    finished_at: datetime | None = None
+    reason: str | None = None
 
 
 class QuarantineEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -123,6 +123,7 @@ _ERASE = (
     "delete from ingest.lead_terms where lead_id = any($1)",
     "delete from ingest.lead_keys where lead_id = any($1)",
     "delete from ingest.consents where lead_id = any($1)",
+    "delete from ingest.tag_scans where lead_id = any($1)",
     "update ingest.submissions set unmapped = '[]' where lead_id = any($1) and unmapped <> '[]'",
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -21,14 +22,19 @@ class Recorder:
     """The two queues of ingest: `activities` and `submissions`. `submit` answers when the items are durable.
 
     personal: ids of the fields that hold personal data; what the log is told of them is sealed.
+    scan_websites: have a website that becomes known looked at for tags.
     """
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, personal: frozenset[str]) -> None:
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, personal: frozenset[str], *, scan_websites: bool = False
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._personal = personal
         self.activities: GroupCommit[Activity, Outcome] = GroupCommit(self._in_transaction(record_activities))
-        self.submissions: GroupCommit[Submission, Outcome] = GroupCommit(self._in_transaction(record_submissions))
+        self.submissions: GroupCommit[Submission, Outcome] = GroupCommit(
+            self._in_transaction(partial(record_submissions, scan_websites=scan_websites))
+        )
 
     def _in_transaction(self, record: Record[Item]) -> Callable[[Sequence[Item]], Awaitable[list[Outcome]]]:
         async def commit(items: Sequence[Item]) -> list[Outcome]:

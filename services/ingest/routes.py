@@ -14,12 +14,14 @@ from services.ingest.answers import (
     ObservationPage,
     QuarantineEntry,
     QuarantinePage,
+    TagScanAnswer,
     WebhookAnswer,
 )
 from services.ingest.forms import ConsentForm, EraseForm, HearingForm, LeadForm, MergeForm, ToolResultForm
 from services.ingest.lead_handlers import LeadHandlers, LeadSearch
 from services.ingest.merge_handlers import MergeHandlers
 from services.ingest.privacy_handlers import PrivacyHandlers
+from services.ingest.tag_handlers import TagHandlers
 from services.ingest.webhook_handlers import WebhookHandlers
 from shared.web import Endpoint, Paging
 
@@ -28,6 +30,7 @@ def endpoints(
     leads: LeadHandlers,
     merges: MergeHandlers,
     privacy: PrivacyHandlers,
+    tags: TagHandlers,
     webhooks: WebhookHandlers,
     activities: ActivityHandlers,
 ) -> list[Endpoint]:
@@ -85,6 +88,22 @@ def endpoints(
             summary="What a tool found out about the lead; the answer is the lead",
             body=ToolResultForm,
             answers={201: LeadAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/tag-scan",
+            handler=tags.post,
+            scope="leads:write",
+            summary="Have the lead's website looked at for tags, in the background; the answer is the scan",
+            answers={202: TagScanAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/leads/{id}/tag-scan",
+            handler=tags.get,
+            scope="leads:read",
+            summary="The last scan of the lead's website: its state, and what it found",
+            answers={200: TagScanAnswer, 410: None},
         ),
         Endpoint(
             method="POST",

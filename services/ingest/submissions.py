@@ -11,7 +11,7 @@ from services.ingest.activities import Refused, check_time
 from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
 from services.ingest.items import Submission, Unmapped, Whom, made_id
 from services.ingest.mapping import map_names
-from services.ingest.observations import Origin, escape, observe_answers, observe_fields, submission_digest
+from services.ingest.observations import Origin, escape, observation, observe_answers, observe_fields, submission_digest
 from services.ingest.providers.base import Form
 from shared.config.sources import Source
 from shared.events import Name, Observation, Timestamp
@@ -20,6 +20,8 @@ from shared.mistakes import FieldError
 
 FORM_SOURCE = "api"
 MAX_CAMPAIGN = 200
+TAG_COLLECTOR = "tag-collector"
+_TAGS_FIELD = "website_tags"
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +97,34 @@ def read_tool_result(lead_id: str, form: ToolResultForm, registry: FieldRegistry
     if errors:
         raise Refused(errors)
     return _submission(origin, digest, _of_lead(lead_id, registry, observed), observed, arrival)
+
+
+def takes_tags(registry: FieldRegistry) -> bool:
+    """Whether fields.yaml has a place for what the tag collector finds."""
+    return (
+        _TAGS_FIELD in registry and registry.get(_TAGS_FIELD).type == "list" and registry.allowed(_TAGS_FIELD, "tool")
+    )
+
+
+def read_tag_scan(lead_id: str, scan_id: str, tags: list[str], observed_at: datetime) -> Submission:
+    """What the tag collector found in the lead's website; that there was nothing is an observation, too."""
+    origin = Origin(
+        source=TAG_COLLECTOR,
+        id=scan_id,
+        method="tool",
+        observed_at=observed_at,
+        said_by=TAG_COLLECTOR,
+        by=TAG_COLLECTOR,
+    )
+    return Submission(
+        source=origin.source,
+        id=origin.id,
+        digest=submission_digest("tag-scan", lead_id, tags, observed_at),
+        method=origin.method,
+        whom=Whom(lead_id=lead_id, create=False),
+        observed_at=observed_at,
+        observations=(observation(origin, _TAGS_FIELD, value=tags),),
+    )
 
 
 def webhook_id(source: str, name: str) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
@@ -189,6 +190,26 @@ webhook_tokens = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("seen_at", TIME, nullable=False),
 )
+
+# The last look at each lead's website. `state`: queued running done failed. `next_at`: when it may be taken, on the
+# database's clock; of a running one, when it counts as broken off. `website`, `observed_at`, `tags`: what was found,
+# kept before it becomes an observation, so that a repetition says the same. `reason`: why the last attempt failed.
+tag_scans = Table(
+    "tag_scans",
+    metadata,
+    Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), primary_key=True),
+    Column("scan_id", UUID(as_uuid=False), nullable=False, server_default=func.gen_random_uuid()),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("requested_at", TIME, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", TIME, server_default=func.now()),
+    Column("website", Text),
+    Column("observed_at", TIME),
+    Column("tags", JSONB),
+    Column("finished_at", TIME),
+    Column("reason", Text),
+)
+Index("tag_scans_next", tag_scans.c.next_at, postgresql_where=tag_scans.c.next_at.is_not(None))
 
 outbox = outbox_table(metadata, SCHEMA)
 consumer = consumer_tables(metadata, SCHEMA)

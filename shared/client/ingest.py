@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from shared.client.operation import Operation, given, part
-from shared.client.types import ActivityReceipt, FieldInfo, Lead, Observed, Page
+from shared.client.types import ActivityReceipt, FieldInfo, Lead, Observed, Page, TagScan
 
 ACTIVITIES_MAX = 1_000
 _BYTES_MAX = 1_000_000  # the service takes 1 MiB
@@ -70,6 +70,16 @@ def merge(lead_id: str, into: str) -> Operation[Lead]:
 def unmerge(lead_id: str) -> Operation[Lead]:
     """Have a merged lead stand by itself again."""
     return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/unmerge", Lead)
+
+
+def ask_tag_scan(lead_id: str) -> Operation[TagScan]:
+    """Have the lead's website looked at for tags, in the background."""
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/tag-scan", TagScan)
+
+
+def tag_scan(lead_id: str) -> Operation[TagScan]:
+    """The last look at the lead's website."""
+    return Operation("ingest", "GET", f"/v1/leads/{part(lead_id)}/tag-scan", TagScan)
 
 
 def activities(items: Sequence[Mapping[str, Any]]) -> Operation[ActivityReceipt]:

@@ -55,6 +55,22 @@ class Observed(FieldValue, frozen=True, kw_only=True):
     winner: bool = False
 
 
+class TagScan(msgspec.Struct, frozen=True, kw_only=True):
+    """The last look at a lead's website: queued, running, done with its tags, or failed with a reason."""
+
+    lead_id: str
+    scan_id: str
+    state: str
+    requested_at: datetime
+    attempts: int
+    next_attempt_at: datetime | None = None
+    website: str | None = None
+    observed_at: datetime | None = None
+    tags: list[str] | None = None
+    finished_at: datetime | None = None
+    reason: str | None = None
+
+
 class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the field registry."""
 

@@ -76,9 +76,12 @@ class Door:
 
 
 @asynccontextmanager
-async def open_door(database_url: str) -> AsyncIterator[Door]:
-    """Starts ingest on a migrated database, with the shipped configuration and a clock that stands at NOW."""
-    settings = Settings(database_url=database_url)
+async def open_door(database_url: str, *tasks: str, **more: Any) -> AsyncIterator[Door]:
+    """Starts ingest on a migrated database, with the shipped configuration and a clock that stands at NOW.
+
+    `tasks`: what else of the service shall run beside its queues; `more`: settings.
+    """
+    settings = Settings(database_url=database_url, **more)
     engine = connect(settings, "ingest-test")
     log = await EmbeddedLog.open(settings)
     await ensure_admin_key(engine, KEY)
@@ -89,7 +92,7 @@ async def open_door(database_url: str) -> AsyncIterator[Door]:
     service = await build(runtime)
     app = create_app(title="ingest", endpoints=service.endpoints, access=runtime.access, telemetry=telemetry)
     stop = asyncio.Event()
-    queues = [asyncio.ensure_future(service.tasks[name](stop)) for name in ("activities", "submissions")]
+    queues = [asyncio.ensure_future(service.tasks[name](stop)) for name in ("activities", "submissions", *tasks)]
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     headers = {"Authorization": f"Bearer {KEY}"}
     try:
