@@ -3,6 +3,8 @@
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.consume import GROUP, TOPICS, Stages
 from services.ingest.context import Context
+from services.ingest.import_handlers import ImportHandlers
+from services.ingest.imports.worker import ImportWorker
 from services.ingest.lead_handlers import LeadHandlers
 from services.ingest.record import Recorder
 from services.ingest.routes import endpoints
@@ -25,6 +27,7 @@ async def build(runtime: Runtime) -> Service:
         recorder=recorder,
         telemetry=runtime.telemetry,
     )
+    imports = ImportWorker(context)
     relay = Relay(runtime.engine, SCHEMA, runtime.log, runtime.telemetry)
     consumer = Consumer(
         engine=runtime.engine,
@@ -40,10 +43,16 @@ async def build(runtime: Runtime) -> Service:
     )
 
     return Service(
-        endpoints=endpoints(LeadHandlers(context), WebhookHandlers(context), ActivityHandlers(context)),
+        endpoints=endpoints(
+            LeadHandlers(context),
+            WebhookHandlers(context),
+            ActivityHandlers(context),
+            ImportHandlers(context, imports),
+        ),
         tasks={
             "activities": recorder.activities.run,
             "submissions": recorder.submissions.run,
+            "imports": imports.run,
             "relay": relay.run,
             "consumer": consumer.run,
         },

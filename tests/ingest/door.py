@@ -84,7 +84,7 @@ async def open_door(database_url: str) -> AsyncIterator[Door]:
     service = await build(runtime)
     app = create_app(title="ingest", endpoints=service.endpoints, access=runtime.access, telemetry=telemetry)
     stop = asyncio.Event()
-    queues = [asyncio.ensure_future(service.tasks[name](stop)) for name in ("activities", "submissions")]
+    queues = [asyncio.ensure_future(service.tasks[name](stop)) for name in ("activities", "submissions", "imports")]
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     headers = {"Authorization": f"Bearer {KEY}"}
     try:
