@@ -21,6 +21,7 @@ OPENS = {
         "POST /v1/leads/{id}/hearings",
         "POST /v1/leads/{id}/tool-results",
         "POST /v1/quarantine/{id}/retry",
+        "POST /v1/imports",
     },
     "leads:read": {
         "GET /v1/leads",
@@ -28,6 +29,9 @@ OPENS = {
         "GET /v1/leads/{id}/observations",
         "GET /v1/fields",
         "GET /v1/quarantine",
+        "GET /v1/imports",
+        "GET /v1/imports/{id}",
+        "GET /v1/imports/{id}/rejected.csv",
         "GET /v1/leads/{id}/readiness",
         "GET /v1/leads/{id}/stages",
         "GET /v1/handoffs",

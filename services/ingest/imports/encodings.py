@@ -26,9 +26,9 @@ def charset_of(content_type: str) -> str | None:
     """The encoding that `text/csv; charset=...` names, None where it names none. Raises Unreadable for another one."""
     message = Message()
     message["content-type"] = content_type
-    charset = message.get_content_charset()
-    if charset is None:
+    if message.get_param("charset") is None:
         return None
+    charset = message.get_content_charset("")
     if charset not in _NAMES:
         raise Unreadable(f"the charset {charset[:20]!r} is not read here: utf-8, cp932 or euc-jp")
     return _NAMES[charset]

@@ -22,7 +22,7 @@ UNFIT = re.compile("[\x00\ud800-\udfff]")
 """What no text may hold; bytes that are no characters become lone surrogates."""
 _TOO_LONG = f"has more than {MAX_ROW:,} bytes"
 _NOT_CLOSED = "opens a quote that is never closed"
-_SHOWN = 500  # characters of a row that is too long to be kept
+_SHOWN = 1_000  # bytes of a row that is too long to be kept
 
 
 class Row(NamedTuple):
@@ -143,7 +143,7 @@ class _Lines:
         self.is_inside = self._has_tail and self._first == len(self._lines) - 1
         self._pass()
         if len(line) > MAX_ROW:
-            return [line[: 4 * _SHOWN].decode(self._encoding, "replace")[:_SHOWN] + "…"]
+            return [line[:_SHOWN].decode(self._encoding, "ignore") + "…"]
         return next(csv.reader([self._decoded(line)], delimiter=delimiter), [])
 
     def __iter__(self) -> Self:

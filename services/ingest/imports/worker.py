@@ -54,7 +54,7 @@ class ImportWorker:
         while not stop.is_set():
             try:
                 self._woken.clear()
-                await self._sweep()
+                await self.sweep()
                 while not stop.is_set() and await self.step():
                     backoff.reset()
                 await self._rest(stop)
@@ -138,7 +138,8 @@ class ImportWorker:
             return await try_submissions(conn, item.import_id, given, self._context.clock.now())
         return await record_submissions(conn, given, self._context.clock.now())
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
+        """Remove what nobody goes on with, and old reports; now and then. Raises DatabaseUnavailable."""
         now = self._context.clock.now()
         if now - self._swept_at < SWEEP_EVERY:
             return
