@@ -13,12 +13,12 @@ import pytest
 
 from shared.settings import SERVICES, ServiceName
 from tests.journeys.operations import operations_of
-from tests.journeys.outside import Outside
+from tests.journeys.outside import CSV, Outside
 from tests.journeys.story import decided, hear
 
 ENDLESS = "/v1/stream"
 REACHED = {
-    "ingest": ["/v1/leads/{id}", "/v1/leads/{id}/observations"],
+    "ingest": ["/v1/leads/{id}", "/v1/leads/{id}/observations", "/v1/imports/{id}", "/v1/imports/{id}/rejected.csv"],
     "handoff": ["/v1/leads/{id}/stages", "/v1/handoffs/{id}", "/v1/policies/{id}/versions/{n}"],
     "metrics": ["/v1/kpis/{id}/values"],
 }
@@ -37,7 +37,10 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
     handoff_id = outside.ok("handoff", "POST", "/v1/handoffs", handoff, 201)["handoff_id"]
     outside.call("ingest", "POST", "/v1/webhooks/web-json", b"unreadable", key=None)
     (entry,) = outside.ok("ingest", "GET", "/v1/quarantine")["items"]
+    file = b"email\nueda@documented.example.jp\nragged,row\n"
+    sent = outside.call("ingest", "POST", "/v1/imports?source=website", file, content_type=CSV).json()
     known = {
+        "/v1/imports/": {"id": sent["id"]},
         "/v1/leads/": {"id": lead_id},
         "/v1/handoffs/": {"id": handoff_id},
         "/v1/policies/": {"id": "default", "n": "1"},
@@ -49,9 +52,15 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for path, parameters in known.items():
         values = ", ".join(f'"path.{name}" = "{value}"' for name, value in parameters.items())
         lines += ["[[operations]]", f'include-path-regex = "^{path}"', f"parameters = {{ {values} }}", ""]
-    file = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
-    file.write_text("\n".join(lines))
-    return file
+    lines += [
+        "[[operations]]",
+        'include-path-regex = "^/v1/imports$"',
+        'parameters = { "query.source" = "website" }',
+        "",
+    ]
+    written = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
+    written.write_text("\n".join(lines))
+    return written
 
 
 @pytest.mark.parametrize("service", SERVICES)
