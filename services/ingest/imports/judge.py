@@ -7,12 +7,14 @@ from services.ingest.activities import Refused
 from services.ingest.imports.rows import UNFIT, Row
 from services.ingest.items import Outcome, Submission
 from services.ingest.mapping import OWN_NAMES
-from services.ingest.observations import submission_digest
 from services.ingest.submissions import Arrival, read_entry
 from shared.config.sources import EXTERNAL_ID, Source
 from shared.fields import FieldRegistry
 from shared.mistakes import FieldError
 from shared.spreadsheet import meant
+
+ANY_DAY = ""
+"""The day of an `Arrival` whose rows are the same on whatever day they come again."""
 
 _REFUSED = {
     "erased_lead": "its lead was erased, and what was erased cannot be given again",
@@ -53,7 +55,7 @@ def judge(
     registry: FieldRegistry,
     at: Arrival,
 ) -> Judged:
-    """A row is one submission of the source, whose identity is its content: the same row is the same for ever."""
+    """A row is one submission of the source, whose identity is its content."""
     judged = Judged([], [])
     for row in rows:
         try:
@@ -105,5 +107,4 @@ def _read(row: Row, columns: Sequence[str], source: Source, registry: FieldRegis
     if row.wrong is not None:
         raise Refused([FieldError("", row.wrong)])
     entry = {name: meant(cell) for name, cell in zip(columns, row.cells, strict=True) if cell and not cell.isspace()}
-    seed = f"import {submission_digest(entry).hex()}"
-    return read_entry(entry, source, registry, Arrival(at=at.at, day=at.day, seed=seed, traceparent=at.traceparent))
+    return read_entry(entry, source, registry, at)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.context import Context
 from services.ingest.imports import store
-from services.ingest.imports.judge import Judged, judge, rejected, tally
+from services.ingest.imports.judge import ANY_DAY, Judged, judge, rejected, tally
 from services.ingest.imports.rows import MAX_ROW, Row, read_rows
 from services.ingest.imports.store import Import
 from services.ingest.imports.trial import try_submissions
@@ -122,7 +122,7 @@ class ImportWorker:
     async def _judge(self, item: Import, source: Source, rows: list[Row]) -> Judged:
         if self._began == self._hindering:
             return Judged([], [rejected(row, [FieldError("", _NOT_STORED)]) for row in rows])
-        arrival = Arrival(at=item.received_at, day="", traceparent=item.traceparent)
+        arrival = Arrival(at=item.received_at, day=ANY_DAY, traceparent=item.traceparent)
         whole = Judged([], [])
         for begin in range(0, len(rows), _SLICE):
             part = judge(rows[begin : begin + _SLICE], item.columns, source, self._context.config.fields, arrival)
