@@ -3,6 +3,7 @@
 import csv
 import io
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,60 @@ def test_a_file_has_no_limit_of_size_and_a_row_of_ten_megabytes_costs_itself(out
     body = b"email,title\na@import-d.co.jp,x\n" + b"y" * 10_000_000 + b",z\nb@import-d.co.jp,x"
     answer = outside.call("ingest", "POST", "/v1/imports?source=website", body, content_type=CSV)
     assert answer.status_code == 202, answer.text
-    import_id = answer.json()["id"]
-    until(lambda: outside.ok("ingest", "GET", f"/v1/imports/{import_id}")["state"] == "done")
-    report = outside.ok("ingest", "GET", f"/v1/imports/{import_id}")
+    report = _over(outside, answer.json()["id"])
     assert (report["created"], report["rejected"]) == (2, 1)
     assert report["items"][0]["errors"][0]["detail"] == "has more than 100,000 bytes"
+
+
+def test_memory_does_not_grow_with_the_file(outside: Outside) -> None:
+    """300 MB in six rows: it is held in memory neither while it comes nor while its rows are looked for."""
+    line = b"y" * (1024 * 1024)
+
+    def parts() -> Iterator[bytes]:
+        yield b"email,title\n"
+        for n in range(6):
+            yield from [line] * 50
+            yield b"\na%d@import-e.co.jp,x\n" % n
+
+    before = _peak_mb(outside)
+    answer = outside.call("ingest", "POST", "/v1/imports?source=website&dry_run=true", parts(), content_type=CSV)
+    assert answer.status_code == 202, answer.text
+    report = _over(outside, answer.json()["id"])
+    assert (report["created"], report["rejected"]) == (6, 6)
+    assert _peak_mb(outside) - before < 40
+
+
+@pytest.mark.long
+def test_memory_does_not_grow_with_the_rows(outside: Outside) -> None:
+    def parts(rows: range) -> Iterator[bytes]:
+        yield b"email,title\n"
+        for n in rows:
+            yield b"a%d@import-f.co.jp,x\n" % n
+
+    peaks = []
+    for rows in (range(30_000), range(30_000, 130_000)):
+        answer = outside.call("ingest", "POST", "/v1/imports?source=website", parts(rows), content_type=CSV)
+        assert _over(outside, answer.json()["id"], within=1200)["created"] == len(rows)
+        peaks.append(_peak_mb(outside))
+    assert peaks[1] - peaks[0] < 50
+
+
+def _over(outside: Outside, import_id: str, within: float = 120) -> dict[str, Any]:
+    reports: list[dict[str, Any]] = []
+
+    def is_over() -> bool:
+        reports.append(outside.ok("ingest", "GET", f"/v1/imports/{import_id}"))
+        return reports[-1]["state"] in ("done", "failed")
+
+    until(is_over, within, lambda: str(reports[-1]))
+    return reports[-1]
+
+
+def _peak_mb(outside: Outside) -> float:
+    """The most memory that the process of ingest has ever had."""
+    (pid,) = outside.system.processes("services.ingest")
+    (line,) = (x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
 
 
 def _imports(outside: Outside) -> list[dict[str, Any]]:

@@ -29,6 +29,10 @@ def test_the_last_byte_of_a_file_may_tell() -> None:
     assert detected("髙".encode("cp932") + b"a") == "cp932"
 
 
+def test_a_byte_order_mark_wins_over_a_byte_that_is_wrong() -> None:
+    assert detected("\ufeffemail\n".encode() + b"\xff\n") == "utf-8"
+
+
 @pytest.mark.parametrize("name", ["utf-8", "Shift_JIS", "Windows-31J", "cp932", "EUC-JP", '"utf-8"'])
 def test_what_is_said_wins(name: str) -> None:
     said = charset_of(f"text/csv; header=present; charset={name}")
