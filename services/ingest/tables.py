@@ -142,7 +142,7 @@ quarantine = Table(
     Column("results", JSONB),
 )
 
-# A file of leads. `state`: receiving, waiting, running, done, failed. `at`, `row_number`, `inside`: how far its rows
+# A file of leads. `state`: receiving, waiting, running, done, failed, removed. `at`, `row_number`, `inside`: how far its rows
 # are taken (`imports.rows.Place`); `token`: which of several uploads under one Idempotency-Key it belongs to.
 imports = Table(
     "imports",

@@ -94,7 +94,7 @@ def test_reliability_7_an_import(services: Services, failpoint: str) -> None:
     assert (report.rows, report.created, report.duplicates, report.rejected) == (701, 700, 0, 1)
     (counted,) = rows(services.url, "select count(*) from ingest.lead_keys where value like $1", f"%@{domain}")
     assert counted["count"] == 700
-    assert rows(services.url, "select from ingest.import_chunks") == []
+    until(lambda: rows(services.url, "select from ingest.import_chunks") == [])
 
 
 @pytest.mark.parametrize(("failpoint", "there"), DECISION_FAILPOINTS)

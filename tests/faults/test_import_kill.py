@@ -49,6 +49,7 @@ def _kills(data_dir: Path, free_port: Callable[[], int], *, rows: int, kills: in
             again = client.send(ingest.import_leads("website", lambda: iter([_file(rows)])))
             system.wait_for(lambda: client.send(ingest.import_report(again.id)).is_over, 600)
             repeated = client.send(ingest.import_report(again.id))
+        system.wait_for(lambda: rows_of(database(system), "select 1 from ingest.import_chunks") == [])
         different = rows - 1 - rows // 10
         assert (found.rows, found.created, found.known) == (rows, different, 0)
         assert (found.duplicates, found.rejected) == (rows // 10, 1)

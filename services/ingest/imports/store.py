@@ -12,6 +12,14 @@ from services.ingest.tables import Connection
 from shared.mistakes import FieldError
 
 State = Literal["receiving", "waiting", "running", "done", "failed"]
+"""An import in the state `removed` is not shown any more, and goes piece by piece."""
+
+_PIECES = {
+    # How many rows of a table one transaction removes, of imports in which states.
+    "import_chunks": (200, ["done", "failed", "removed"]),
+    "import_trials": (20_000, ["done", "failed", "removed"]),
+    "import_rejects": (20_000, ["removed"]),
+}
 
 _COLUMNS = """
     import_id, seq, source, dry_run, state, received_at, finished_at, bytes as size, digest, encoding, delimiter,
@@ -108,7 +116,7 @@ async def advance(db: Connection, item: Import, place: Place, tally: Tally, reje
 
 
 async def finish(db: Connection, import_id: str, now: datetime, *, failed: str | None = None) -> None:
-    """It is over; `failed` says why if not because all rows were read. The file's bytes are kept no longer."""
+    """It is over; `failed` says why if not because all rows were read."""
     await db.execute(
         "update ingest.imports set state = $2, finished_at = $3, reason = $4 where import_id = $1",
         import_id,
@@ -116,8 +124,28 @@ async def finish(db: Connection, import_id: str, now: datetime, *, failed: str |
         now,
         failed,
     )
-    await db.execute("delete from ingest.import_chunks where import_id = $1", import_id)
-    await db.execute("delete from ingest.import_trials where import_id = $1", import_id)
+
+
+async def clear(db: Connection) -> bool:
+    """Remove a piece of what is of no more use; False when there was nothing."""
+    removed = 0
+    for table, (most, states) in _PIECES.items():
+        done = await db.execute(
+            f"""
+            delete from ingest.{table} where ctid = any(array(
+                select piece.ctid from ingest.imports i cross join lateral (
+                    select ctid from ingest.{table} where import_id = i.import_id limit $1
+                ) as piece
+                where i.state = any($2::text[]) limit $1
+            ))
+            """,  # noqa: S608 - put together from words of our own
+            most,
+            states,
+        )
+        removed += int(done.removeprefix("DELETE "))
+    if not removed:
+        await db.execute("delete from ingest.imports where state = 'removed'")
+    return removed > 0
 
 
 async def seen_before(db: Connection, import_id: str, digests: Sequence[bytes]) -> set[bytes]:
@@ -134,10 +162,10 @@ async def seen_before(db: Connection, import_id: str, digests: Sequence[bytes]) 
 
 
 async def sweep(db: Connection, *, untouched_since: datetime, finished_before: datetime) -> None:
-    """Remove uploads that nobody goes on with, and imports that ended long ago with what they have rejected."""
+    """Give up uploads that nobody goes on with, and imports that ended long ago with what they have rejected."""
     await db.execute(
         """
-        delete from ingest.imports
+        update ingest.imports set state = 'removed'
         where state = 'receiving' and touched_at < $1 or state in ('done', 'failed') and finished_at < $2
         """,
         untouched_since,
@@ -146,14 +174,20 @@ async def sweep(db: Connection, *, untouched_since: datetime, finished_before: d
 
 
 async def read(db: Connection, import_id: str) -> Import | None:
-    row = await db.fetchrow(f"select {_COLUMNS} from ingest.imports where import_id = $1", import_id)  # noqa: S608 - put together from words of our own
+    row = await db.fetchrow(
+        f"select {_COLUMNS} from ingest.imports where import_id = $1 and state <> 'removed'",  # noqa: S608 - put together from words of our own
+        import_id,
+    )
     return _import(row) if row else None
 
 
 async def page(db: Connection, before: int | None, limit: int) -> list[Import]:
     """Imports, the latest first."""
     rows = await db.fetch(
-        f"select {_COLUMNS} from ingest.imports where $1::bigint is null or seq < $1 order by seq desc limit $2",  # noqa: S608 - put together from words of our own
+        f"""
+        select {_COLUMNS} from ingest.imports where state <> 'removed' and ($1::bigint is null or seq < $1)
+        order by seq desc limit $2
+        """,  # noqa: S608 - put together from words of our own
         before,
         limit,
     )

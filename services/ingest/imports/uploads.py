@@ -25,7 +25,9 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
 async def begin(db: Connection, upload: Upload) -> bool:
     """False when the import is there already, whole; an upload that was broken off is given up for this one."""
-    await db.execute("delete from ingest.imports where import_id = $1 and state = 'receiving'", upload.import_id)
+    await db.execute(
+        "delete from ingest.imports where import_id = $1 and state in ('receiving', 'removed')", upload.import_id
+    )
     made = await db.execute(
         """
         insert into ingest.imports (import_id, token, source, dry_run, received_at, touched_at, traceparent)
@@ -80,9 +82,9 @@ async def complete(db: Connection, upload: Upload, digest: bytes, layout: Layout
 
 
 async def discard(db: Connection, upload: Upload) -> None:
-    """Remove an upload that was broken off."""
+    """Give up an upload that was broken off."""
     await db.execute(
-        "delete from ingest.imports where import_id = $1 and token = $2 and state = 'receiving'",
+        "update ingest.imports set state = 'removed' where import_id = $1 and token = $2 and state = 'receiving'",
         upload.import_id,
         upload.token,
     )

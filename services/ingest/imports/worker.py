@@ -66,7 +66,8 @@ class ImportWorker:
                 await backoff.wait(stop)
 
     async def step(self) -> bool:
-        """Take the next batch of the oldest import; False when there is none. Raises DatabaseUnavailable.
+        """Take the next batch of the oldest import, or remove what imports have left behind; False when there is
+        neither. Raises DatabaseUnavailable.
 
         A batch that cannot be stored is taken in smaller ones, until the row is found that hinders: it is rejected.
         """
@@ -90,7 +91,7 @@ class ImportWorker:
             db = await driver(conn)
             item = await store.claim(db)
             if item is None:
-                return False
+                return await store.clear(db)
             self._began = (item.import_id, item.at)
             source = self._context.config.sources.get(item.source)
             if source is None:
@@ -139,7 +140,7 @@ class ImportWorker:
         return await record_submissions(conn, given, self._context.clock.now())
 
     async def sweep(self) -> None:
-        """Remove what nobody goes on with, and old reports; now and then. Raises DatabaseUnavailable."""
+        """Give up what nobody goes on with, and old reports; now and then. Raises DatabaseUnavailable."""
         now = self._context.clock.now()
         if now - self._swept_at < SWEEP_EVERY:
             return
