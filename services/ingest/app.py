@@ -3,9 +3,13 @@
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.consume import GROUP, TOPICS, Stages
 from services.ingest.context import Context
+from services.ingest.fetcher import Fetcher
 from services.ingest.import_handlers import ImportHandlers
 from services.ingest.imports.worker import ImportWorker
+from services.ingest.intake import Intake
 from services.ingest.lead_handlers import LeadHandlers
+from services.ingest.merge_handlers import MergeHandlers
+from services.ingest.privacy_handlers import PrivacyHandlers
 from services.ingest.record import Recorder
 from services.ingest.routes import endpoints
 from services.ingest.tables import SCHEMA
@@ -18,7 +22,7 @@ from shared.serve import Runtime, Service
 
 async def build(runtime: Runtime) -> Service:
     """The service on a runtime."""
-    recorder = Recorder(runtime.engine, runtime.clock)
+    recorder = Recorder(runtime.engine, runtime.clock, runtime.config.fields.personal)
     context = Context(
         engine=runtime.engine,
         clock=runtime.clock,
@@ -28,6 +32,7 @@ async def build(runtime: Runtime) -> Service:
         telemetry=runtime.telemetry,
     )
     imports = ImportWorker(context)
+    intake = Intake(context)
     relay = Relay(runtime.engine, SCHEMA, runtime.log, runtime.telemetry)
     consumer = Consumer(
         engine=runtime.engine,
@@ -45,7 +50,9 @@ async def build(runtime: Runtime) -> Service:
     return Service(
         endpoints=endpoints(
             LeadHandlers(context),
-            WebhookHandlers(context),
+            MergeHandlers(context),
+            PrivacyHandlers(context),
+            WebhookHandlers(context, intake),
             ActivityHandlers(context),
             ImportHandlers(context, imports),
         ),
@@ -53,6 +60,7 @@ async def build(runtime: Runtime) -> Service:
             "activities": recorder.activities.run,
             "submissions": recorder.submissions.run,
             "imports": imports.run,
+            "fetcher": Fetcher(context, intake).run,
             "relay": relay.run,
             "consumer": consumer.run,
         },

@@ -14,15 +14,19 @@ from shared.clock import Clock
 from shared.db import retried, transaction
 
 Item = TypeVar("Item")
-Record = Callable[[AsyncConnection, Sequence[Item], datetime], Awaitable[list[Outcome]]]
+Record = Callable[[AsyncConnection, Sequence[Item], datetime, frozenset[str]], Awaitable[list[Outcome]]]
 
 
 class Recorder:
-    """The two queues of ingest: `activities` and `submissions`. `submit` answers when the items are durable."""
+    """The two queues of ingest: `activities` and `submissions`. `submit` answers when the items are durable.
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+    personal: ids of the fields that hold personal data; what the log is told of them is sealed.
+    """
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, personal: frozenset[str]) -> None:
         self._engine = engine
         self._clock = clock
+        self._personal = personal
         self.activities: GroupCommit[Activity, Outcome] = GroupCommit(self._in_transaction(record_activities))
         self.submissions: GroupCommit[Submission, Outcome] = GroupCommit(self._in_transaction(record_submissions))
 
@@ -30,7 +34,7 @@ class Recorder:
         async def commit(items: Sequence[Item]) -> list[Outcome]:
             async def once() -> list[Outcome]:
                 async with transaction(self._engine) as conn:
-                    return await record(conn, items, self._clock.now())
+                    return await record(conn, items, self._clock.now(), self._personal)
 
             return await retried(once)
 

@@ -5,6 +5,9 @@ from typing import Any
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.answers import (
     ActivityReceipt,
+    ConsentAnswer,
+    DuplicatePage,
+    Erased,
     FieldPage,
     LeadAnswer,
     LeadPage,
@@ -13,16 +16,23 @@ from services.ingest.answers import (
     QuarantinePage,
     WebhookAnswer,
 )
-from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
+from services.ingest.forms import ConsentForm, EraseForm, HearingForm, LeadForm, MergeForm, ToolResultForm
 from services.ingest.import_handlers import CSV, ImportHandlers, NewImport
 from services.ingest.imports.answers import ImportAnswer, ImportPage, ImportReport
 from services.ingest.lead_handlers import LeadHandlers, LeadSearch
+from services.ingest.merge_handlers import MergeHandlers
+from services.ingest.privacy_handlers import PrivacyHandlers
 from services.ingest.webhook_handlers import WebhookHandlers
 from shared.web import Endpoint, Paging
 
 
 def endpoints(
-    leads: LeadHandlers, webhooks: WebhookHandlers, activities: ActivityHandlers, imports: ImportHandlers
+    leads: LeadHandlers,
+    merges: MergeHandlers,
+    privacy: PrivacyHandlers,
+    webhooks: WebhookHandlers,
+    activities: ActivityHandlers,
+    imports: ImportHandlers,
 ) -> list[Endpoint]:
     """What ingest answers to."""
     return [
@@ -81,6 +91,58 @@ def endpoints(
         ),
         Endpoint(
             method="POST",
+            path="/v1/leads/{id}/merge",
+            handler=merges.merge,
+            scope="leads:write",
+            summary="Have a lead count as another one; the answer is the one that survives",
+            body=MergeForm,
+            answers={200: LeadAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/unmerge",
+            handler=merges.unmerge,
+            scope="leads:write",
+            summary="Have a merged lead stand by itself again; the answer is that lead",
+            answers={200: LeadAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/consent",
+            handler=privacy.post_consent,
+            scope="leads:write",
+            summary="On what basis a lead may be contacted, or that it may not any more",
+            body=ConsentForm,
+            answers={201: ConsentAnswer, 410: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/leads/{id}/consent",
+            handler=privacy.get_consent,
+            scope="leads:read",
+            summary="Whether a lead may be contacted, and all that was said about it",
+            answers={200: ConsentAnswer, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/erase",
+            handler=privacy.erase,
+            scope="leads:write",
+            summary="Destroy all personal data of a lead; what was counted stays",
+            body=EraseForm,
+            answers={200: Erased},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/duplicates",
+            handler=merges.list_duplicates,
+            scope="leads:read",
+            summary="Leads that share an e-mail address or a phone, for review",
+            query=Paging,
+            answers={200: DuplicatePage},
+        ),
+        Endpoint(
+            method="POST",
             path="/v1/activities",
             handler=activities.post,
             scope="activities:write",
@@ -96,7 +158,15 @@ def endpoints(
             summary="A delivery of a form or tool named in sources.yaml",
             raw_body=True,
             media_types=("application/json", "application/x-www-form-urlencoded", "multipart/form-data"),
-            answers={202: WebhookAnswer, 401: None, 409: None},
+            answers={200: Any, 202: WebhookAnswer, 401: None, 409: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/webhooks/{source}",
+            handler=webhooks.get,
+            scope=None,
+            summary="The answer to a provider that asks whether we are there (Meta, LinkedIn)",
+            answers={200: Any, 403: None, 503: None},
         ),
         Endpoint(
             method="GET",

@@ -12,6 +12,7 @@ from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
 from services.ingest.items import Submission, Unmapped, Whom, made_id
 from services.ingest.mapping import map_names
 from services.ingest.observations import Origin, escape, observe_answers, observe_fields, submission_digest
+from services.ingest.providers.base import Form
 from shared.config.sources import Source
 from shared.events import Name, Observation, Timestamp
 from shared.fields import FieldRegistry
@@ -96,30 +97,33 @@ def read_tool_result(lead_id: str, form: ToolResultForm, registry: FieldRegistry
     return _submission(origin, digest, _of_lead(lead_id, registry, observed), observed, arrival)
 
 
-def read_entry(entry: Any, source: Source, registry: FieldRegistry, arrival: Arrival) -> Submission:
+def webhook_id(source: str, name: str) -> str:
+    """Our id of a submission that its source calls by a name."""
+    return made_id("webhook", source, name)
+
+
+def read_entry(form: Form, source: Source, registry: FieldRegistry, arrival: Arrival) -> Submission:
     """One submission of a webhook: a wrong value is kept aside and the rest is taken. Raises Refused."""
-    if not isinstance(entry, Mapping):
-        raise Refused([FieldError("", "is no object with names and values")])
-    digest = submission_digest(entry)
-    mapped = map_names(entry, source.fields, registry)
+    digest = submission_digest(form.values)
+    mapped = map_names(form.values, source.fields, registry, form.also)
     aside = mapped.unmapped
-    observed_at = _own(mapped.own, "observed_at", Timestamp, aside)
+    observed_at = form.observed_at or _own(mapped.own, "observed_at", Timestamp, aside)
     if observed_at is not None and (late := check_time(observed_at, "", arrival.at)):
-        aside.append(Unmapped("observed_at", mapped.own["observed_at"], late[0].detail))
+        aside.append(Unmapped("observed_at", observed_at, late[0].detail))
         observed_at = None
-    external_id = _own(mapped.own, "external_id", str | int, aside)
+    external_id = form.external_id or _own(mapped.own, "external_id", str | int, aside)
     if external_id is not None and not whom.is_id(str(external_id)):
         aside.append(Unmapped("external_id", external_id, "is not 1 to 200 printable characters without spaces"))
         external_id = None
     origin = Origin(
         source=source.id,
-        id=made_id("webhook", source.id, arrival.seed or f"{arrival.day} {digest.hex()}"),
+        id=webhook_id(source.id, form.id or arrival.seed or f"{arrival.day} {digest.hex()}"),
         method="form",
         observed_at=(observed_at or arrival.at).astimezone(UTC),
         said_by=source.id,
     )
     observed, wrong = observe_fields(registry, origin, mapped.fields)
-    if not observed and external_id is None:
+    if not observed and (external_id is None or form.external_id is not None):  # an id alone is no lead to talk to
         errors = [FieldError(f"/{escape(field)}", reason) for field, reason in wrong.items()]
         hint = "holds no field that we know: map the names in `fields` of sources.yaml"
         raise Refused(errors or [FieldError("", hint)])

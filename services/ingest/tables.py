@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
 from shared.consume import consumer_tables
 from shared.outbox import outbox_table
@@ -33,7 +33,8 @@ metadata = MetaData(schema=SCHEMA)
 TIME = TIMESTAMP(timezone=True)
 
 # `first_activity_at`, `rep` and `stage` are the greatest (or least) of what was told in a total order, so the order of
-# arrival does not matter. `merged_into` always names the last survivor, never another merged lead.
+# arrival does not matter. `merge_into`: what a merge said, at `merged_at`; `merged_into` always names the last
+# survivor, never another merged lead.
 leads = Table(
     "leads",
     metadata,
@@ -48,10 +49,14 @@ leads = Table(
     Column("stage_at", TIME),
     Column("stage_rank", Integer, nullable=False, server_default="0"),
     Column("merged_into", Text),
+    Column("merge_into", Text),
+    Column("merged_at", TIME),
     Column("erased_at", TIME),
     UniqueConstraint("seq", name="leads_seq_key"),
     Index("leads_stage", "stage", "seq"),
     Index("leads_rep", "rep", "seq"),
+    Index("leads_merge_into", "merge_into"),
+    Index("leads_merged_into", "merged_into"),
 )
 
 # What says that two leads are the same (kind: external_id, email, phone_domain; and phone or domain for a lead that
@@ -126,7 +131,24 @@ waiting_corrections = Table(
     Index("waiting_corrections_corrects", "corrects_source", "corrects_id"),
 )
 
-# Webhook bodies that could not be used. `headers`: the content type alone; others may hold secrets.
+# What was said about whether a lead may be contacted. `request`: the keyed request that said so.
+consents = Table(
+    "consents",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("opted_out_at", TIME),
+    Column("channels", ARRAY(Text), nullable=False),
+    Column("said_by", Text, nullable=False),
+    Column("recorded_at", TIME, nullable=False),
+    Column("request", Text),
+    Index("consents_lead", "lead_id", "number"),
+    Index("consents_request", "lead_id", "request", unique=True),
+)
+
+# Webhook bodies that could not be used. `headers`: those that reading them needs; others may hold secrets.
 quarantine = Table(
     "quarantine",
     metadata,
@@ -140,10 +162,38 @@ quarantine = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("resolved_at", TIME),
     Column("results", JSONB),
+    Column("headers", JSONB, nullable=False, server_default="{}"),
 )
 
-# A file of leads. `state`: receiving, waiting, running, done, failed, removed. `at`, `row_number`, `inside`: how far its rows
-# are taken (`imports.rows.Place`); `token`: which of several uploads under one Idempotency-Key it belongs to.
+# Notices of submissions that must be fetched. `state`: waiting, done, failed.
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("reference", JSONB, nullable=False),
+    Column("raw", JSONB, nullable=False),
+    Column("received_at", TIME, nullable=False),
+    Column("next_at", TIME, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("reason", Text),
+    Column("traceparent", Text),
+    Index("fetches_due", "next_at"),
+)
+
+# Tokens of signatures that may be used once, with what was said under them.
+webhook_tokens = Table(
+    "webhook_tokens",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("seen_at", TIME, nullable=False),
+)
+
+# A file of leads. `state`: receiving, waiting, running, done, failed, removed. `at`, `row_number`, `inside`: how far its
+# rows are taken (`imports.rows.Place`); `token`: which of several uploads under one Idempotency-Key it belongs to.
 imports = Table(
     "imports",
     metadata,

@@ -62,6 +62,16 @@ def tool_result(lead_id: str, *, tool: str, observed_at: datetime, fields: Mappi
     return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/tool-results", Lead, body)
 
 
+def merge(lead_id: str, into: str) -> Operation[Lead]:
+    """Have a lead count as another one; the answer is the one that survives."""
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/merge", Lead, {"into": into})
+
+
+def unmerge(lead_id: str) -> Operation[Lead]:
+    """Have a merged lead stand by itself again."""
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/unmerge", Lead)
+
+
 def activities(items: Sequence[Mapping[str, Any]]) -> Operation[ActivityReceipt]:
     """Up to 1,000 activities, judged one by one."""
     return Operation("ingest", "POST", "/v1/activities", ActivityReceipt, list(items))

@@ -175,6 +175,26 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     as_of: dict[str, Any] = {}
 
 
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A field to ask for; `reasons` says why (`why`: criterion, segment, stage, rank), the most urgent first."""
+
+    field: str
+    label: Words
+    ask: Words
+    reasons: list[dict[str, Any]] = []
+    said: dict[str, Any] | None = None
+
+
+class Questions(msgspec.Struct, frozen=True, kw_only=True):
+    """What to ask a lead next, the most urgent first."""
+
+    lead_id: str
+    stage: str
+    segment: str
+    policy: Policy
+    items: list[Question]
+
+
 class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     """A handoff as the inbox lists it: `pending`, `accepted` or `returned`."""
 

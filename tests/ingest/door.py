@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+from msgspec.structs import replace
 
 from services.ingest.app import build
 from shared.clock import FixedClock
@@ -18,6 +19,7 @@ from shared.eventlog.embedded import EmbeddedLog
 from shared.eventlog.port import Record
 from shared.events import Event, from_record
 from shared.outbox import unpack_headers
+from shared.sealing import unsealed_data
 from shared.serve import Runtime, Service
 from shared.settings import Settings
 from shared.telemetry import Telemetry
@@ -60,13 +62,16 @@ class Door:
         finally:
             await connection.close()
 
-    async def outbox(self, name: str | None = None) -> list[Event]:
-        """The events told to the log, in order; of one type, if a name is given."""
+    async def outbox(self, name: str | None = None, *, sealed: bool = False) -> list[Event]:
+        """The events told to the log, in order; of one type, if a name is given. `sealed`: as the log has them."""
+        keys = {r["lead_id"]: r["key"] for r in await self.rows("select lead_id, key from access.lead_keys")}
         rows = await self.rows("select * from ingest.outbox order by id")
         events = [
             from_record(Record(r["topic"], 0, n, r["key"], unpack_headers(r["headers"]), r["value"], r["created_at"]))
             for n, r in enumerate(rows)
         ]
+        if not sealed:
+            events = [replace(e, data=unsealed_data(e.data, keys.get(e.subject), e.subject)) for e in events]
         return [event for event in events if name is None or event.name == name]
 
 

@@ -7,6 +7,7 @@ from services.ingest.activities import Refused
 from services.ingest.imports.rows import UNFIT, Row
 from services.ingest.items import Outcome, Submission
 from services.ingest.mapping import OWN_NAMES
+from services.ingest.providers.base import Form
 from services.ingest.submissions import Arrival, read_entry
 from shared.config.sources import EXTERNAL_ID, Source
 from shared.fields import FieldRegistry
@@ -107,4 +108,4 @@ def _read(row: Row, columns: Sequence[str], source: Source, registry: FieldRegis
     if row.wrong is not None:
         raise Refused([FieldError("", row.wrong)])
     entry = {name: meant(cell) for name, cell in zip(columns, row.cells, strict=True) if cell and not cell.isspace()}
-    return read_entry(entry, source, registry, at)
+    return read_entry(Form(values=entry, raw=entry), source, registry, at)

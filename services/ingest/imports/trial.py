@@ -14,11 +14,11 @@ from shared.db import driver
 
 
 async def try_submissions(
-    conn: AsyncConnection, import_id: str, items: Sequence[Submission], at: datetime
+    conn: AsyncConnection, import_id: str, items: Sequence[Submission], at: datetime, personal: frozenset[str]
 ) -> list[Outcome]:
     """What `record_submissions` would answer, if what earlier batches of the import tried were stored."""
     async with conn.begin_nested() as trial:
-        outcomes = await record_submissions(conn, items, at)
+        outcomes = await record_submissions(conn, items, at, personal)
         await trial.rollback()
     names = {digest for item in items for digest in (_row(item), *_keys(item))}
     before = await store.seen_before(await driver(conn), import_id, sorted(names))

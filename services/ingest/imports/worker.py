@@ -135,9 +135,10 @@ class ImportWorker:
     async def _record(self, conn: AsyncConnection, item: Import, given: list[Submission]) -> list[Outcome]:
         if not given:
             return []
+        now, personal = self._context.clock.now(), self._context.config.fields.personal
         if item.dry_run:
-            return await try_submissions(conn, item.import_id, given, self._context.clock.now())
-        return await record_submissions(conn, given, self._context.clock.now())
+            return await try_submissions(conn, item.import_id, given, now, personal)
+        return await record_submissions(conn, given, now, personal)
 
     async def sweep(self) -> None:
         """Give up what nobody goes on with, and old reports; now and then. Raises DatabaseUnavailable."""

@@ -159,11 +159,17 @@ async def test_rejected_rows_and_imports_come_in_pages(door: Door) -> None:
     assert second["next_cursor"] is None
 
 
-async def test_an_erased_lead_is_not_given_again(door: Door) -> None:
-    lead = await door.lead({"email": "a@acme.co.jp"})
-    await door.rows("update ingest.leads set erased_at = now() where lead_id = $1 returning 1", lead["lead_id"])
-    report = await brought_in(door, b"email\nb@acme.co.jp\n")
-    assert counts(report) == {"rows": 1, "created": 1}
+async def test_an_erased_lead_is_gone_from_reports_and_its_row_brings_nothing_back(door: Door) -> None:
+    file = table([*leads(1), ["A0@acme0.co.jp", "ragged"], ["other", "ragged"]])
+    report = await brought_in(door, file)
+    (lead,) = (await door.get("/v1/leads")).json()["items"]
+    assert (await door.post(f"/v1/leads/{lead['lead_id']}/erase", {"reason": "asked for"})).is_success
+    left = (await door.get(f"/v1/imports/{report['id']}")).json()
+    assert [item["cells"] for item in left["items"]] == [["other", "ragged"]]
+    assert left["rejected"] == 2
+    await until(lambda: are_left(door, imports=1, rejects=1))
+    assert counts(await brought_in(door, file)) == {"rows": 3, "duplicates": 1, "rejected": 2}
+    assert (await door.get("/v1/leads")).json()["items"] == []
 
 
 async def test_a_repetition_with_its_key_is_the_same_import(door: Door) -> None:
@@ -274,7 +280,7 @@ def _worker(door: Door) -> ImportWorker:
         "clock": door.clock,
         "config": runtime.config,
         "zone": runtime.settings.zone,
-        "recorder": Recorder(runtime.engine, door.clock),
+        "recorder": Recorder(runtime.engine, door.clock, runtime.config.fields.personal),
         "telemetry": runtime.telemetry,
     }
     return ImportWorker(Context(**values))

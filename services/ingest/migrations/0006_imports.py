@@ -2,8 +2,8 @@
 
 from shared.migrate import run_sql
 
-revision = "0003"
-down_revision = "0001"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
