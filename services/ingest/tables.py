@@ -192,8 +192,8 @@ webhook_tokens = Table(
     Column("seen_at", TIME, nullable=False),
 )
 
-# A file of leads. `state`: receiving, waiting, running, done, failed, removed. `at`, `row_number`, `inside`: how far its
-# rows are taken (`imports.rows.Place`); `token`: which of several uploads under one Idempotency-Key it belongs to.
+# A file of leads. `state`: receiving, waiting, running, done, failed, removed. `at`, `row_number`, `inside`: how far
+# its rows are taken (`imports.rows.Place`); `token`: which of several uploads under one Idempotency-Key it belongs to.
 imports = Table(
     "imports",
     metadata,

@@ -52,7 +52,7 @@ def test_what_was_written_comes_back(written: tuple[str, str, list[list[str]]], 
     name = encoding.removesuffix("-sig")
     begin = read_layout(data, name, is_end=True).first
     assert begin.row == 1
-    longest = max((len(table([line], encoding=encoding)) for line in lines), default=0)
+    longest = max((len(table([line], encoding=encoding, delimiter=delimiter)) for line in lines), default=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MAX_ROW", longest + 1)
         found = list(read(data[begin.at :], name, delimiter, window=2 * longest + 2 + more, most=most))
