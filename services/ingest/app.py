@@ -4,6 +4,8 @@ from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.consume import GROUP, TOPICS, Stages
 from services.ingest.context import Context
 from services.ingest.fetcher import Fetcher
+from services.ingest.import_handlers import ImportHandlers
+from services.ingest.imports.worker import ImportWorker
 from services.ingest.intake import Intake
 from services.ingest.lead_handlers import LeadHandlers
 from services.ingest.merge_handlers import MergeHandlers
@@ -40,6 +42,7 @@ async def build(runtime: Runtime) -> Service:
         recorder=recorder,
         telemetry=runtime.telemetry,
     )
+    imports = ImportWorker(context)
     intake = Intake(context)
     relay = Relay(runtime.engine, SCHEMA, runtime.log, runtime.telemetry)
     consumer = Consumer(
@@ -67,6 +70,7 @@ async def build(runtime: Runtime) -> Service:
     tasks: dict[str, Task] = {
         "activities": recorder.activities.run,
         "submissions": recorder.submissions.run,
+        "imports": imports.run,
         "fetcher": Fetcher(context, intake).run,
         "relay": relay.run,
         "consumer": consumer.run,
@@ -82,6 +86,7 @@ async def build(runtime: Runtime) -> Service:
             TagHandlers(context),
             WebhookHandlers(context, intake),
             ActivityHandlers(context),
+            ImportHandlers(context, imports),
         ),
         tasks=tasks,
         alive={"consumer": consumer.healthy},

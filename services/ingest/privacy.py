@@ -110,10 +110,14 @@ async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) ->
 
 
 _ERASE = (
-    # Bodies of unusable webhooks, and answers to keyed requests, are found by what they hold.
+    # Bodies of unusable webhooks, rejected rows of files, and answers to keyed requests are found by what they hold.
     """
     delete from ingest.quarantine q using ingest.lead_terms t
     where t.lead_id = any($1) and t.kind = 'email' and position(convert_to(t.value, 'UTF8') in q.body) > 0
+    """,
+    """
+    delete from ingest.import_rejects r using ingest.lead_terms t
+    where t.lead_id = any($1) and t.kind = 'email' and position(t.value in lower(r.cells::text)) > 0
     """,
     """
     delete from access.idempotency i using unnest($1::text[]) as l(lead_id)

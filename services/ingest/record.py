@@ -31,6 +31,7 @@ class Recorder:
         self._engine = engine
         self._clock = clock
         self._personal = personal
+        self.scan_websites = scan_websites
         self.activities: GroupCommit[Activity, Outcome] = GroupCommit(self._in_transaction(record_activities))
         self.submissions: GroupCommit[Submission, Outcome] = GroupCommit(
             self._in_transaction(partial(record_submissions, scan_websites=scan_websites))

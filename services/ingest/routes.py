@@ -18,6 +18,8 @@ from services.ingest.answers import (
     WebhookAnswer,
 )
 from services.ingest.forms import ConsentForm, EraseForm, HearingForm, LeadForm, MergeForm, ToolResultForm
+from services.ingest.import_handlers import CSV, ImportHandlers, NewImport
+from services.ingest.imports.answers import ImportAnswer, ImportPage, ImportReport
 from services.ingest.lead_handlers import LeadHandlers, LeadSearch
 from services.ingest.merge_handlers import MergeHandlers
 from services.ingest.privacy_handlers import PrivacyHandlers
@@ -33,6 +35,7 @@ def endpoints(
     tags: TagHandlers,
     webhooks: WebhookHandlers,
     activities: ActivityHandlers,
+    imports: ImportHandlers,
 ) -> list[Endpoint]:
     """What ingest answers to."""
     return [
@@ -200,6 +203,44 @@ def endpoints(
             scope="leads:write",
             summary="Try an entry again with the configuration as it is now",
             answers={200: QuarantineEntry},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/imports",
+            handler=imports.post,
+            scope="leads:write",
+            summary="A CSV file of leads of any size, to be taken row by row; the answer has its id",
+            query=NewImport,
+            stream=True,
+            media_types=(CSV,),
+            answers={202: ImportAnswer, 404: None, 409: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/imports",
+            handler=imports.list_imports,
+            scope="leads:read",
+            summary="Imports and how far each is",
+            query=Paging,
+            answers={200: ImportPage},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/imports/{id}",
+            handler=imports.get,
+            scope="leads:read",
+            summary="How far an import is, and the rows that were rejected",
+            query=Paging,
+            answers={200: ImportReport},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/imports/{id}/rejected.csv",
+            handler=imports.get_rejected,
+            scope="leads:read",
+            summary="The rejected rows with number and reason",
+            answers={200: str},
+            answer_media_type=CSV,
         ),
         Endpoint(
             method="GET",

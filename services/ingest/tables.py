@@ -5,6 +5,7 @@ from typing import TypeAlias
 import asyncpg
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Identity,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
@@ -210,6 +212,66 @@ tag_scans = Table(
     Column("reason", Text),
 )
 Index("tag_scans_next", tag_scans.c.next_at, postgresql_where=tag_scans.c.next_at.is_not(None))
+
+# A file of leads. `state`: receiving, waiting, running, done, failed, removed. `at`, `row_number`, `inside`: how far
+# its rows are taken (`imports.rows.Place`); `token`: which of several uploads under one Idempotency-Key it belongs to.
+imports = Table(
+    "imports",
+    metadata,
+    Column("import_id", Text, primary_key=True),
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
+    Column("token", UUID(as_uuid=False), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("state", Text, nullable=False, server_default="receiving"),
+    Column("received_at", TIME, nullable=False),
+    Column("touched_at", TIME, nullable=False),
+    Column("finished_at", TIME),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("digest", LargeBinary),
+    Column("encoding", Text),
+    Column("delimiter", Text),
+    Column("columns", JSONB, nullable=False, server_default="[]"),
+    Column("at", BigInteger, nullable=False, server_default="0"),
+    Column("row_number", BigInteger, nullable=False, server_default="0"),
+    Column("inside", Boolean, nullable=False, server_default="false"),
+    Column("rows", BigInteger, nullable=False, server_default="0"),
+    Column("created", BigInteger, nullable=False, server_default="0"),
+    Column("known", BigInteger, nullable=False, server_default="0"),
+    Column("duplicates", BigInteger, nullable=False, server_default="0"),
+    Column("rejected", BigInteger, nullable=False, server_default="0"),
+    Column("incomplete", BigInteger, nullable=False, server_default="0"),
+    Column("reason", Text),
+    Column("traceparent", Text),
+    UniqueConstraint("seq", name="imports_seq_key"),
+    Index("imports_open", "seq", postgresql_where=text("state in ('waiting', 'running')")),
+)
+
+# The bytes of a file from `at` on, until its rows are taken.
+import_chunks = Table(
+    "import_chunks",
+    metadata,
+    Column("import_id", Text, ForeignKey("ingest.imports.import_id", ondelete="cascade"), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+import_rejects = Table(
+    "import_rejects",
+    metadata,
+    Column("import_id", Text, ForeignKey("ingest.imports.import_id", ondelete="cascade"), primary_key=True),
+    Column("row_number", BigInteger, primary_key=True),
+    Column("errors", JSONB, nullable=False),
+    Column("cells", JSONB, nullable=False),
+)
+
+# What earlier rows of a dry run would have stored: hashes of identities, nothing that could be read.
+import_trials = Table(
+    "import_trials",
+    metadata,
+    Column("import_id", Text, ForeignKey("ingest.imports.import_id", ondelete="cascade"), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+)
 
 outbox = outbox_table(metadata, SCHEMA)
 consumer = consumer_tables(metadata, SCHEMA)

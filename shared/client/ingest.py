@@ -1,13 +1,13 @@
 """What can be asked of ingest."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from shared.client.operation import Operation, given, part
-from shared.client.types import ActivityReceipt, FieldInfo, Lead, Observed, Page, TagScan
+from shared.client.operation import Operation, Upload, given, part
+from shared.client.types import ActivityReceipt, FieldInfo, Import, ImportReport, Lead, Observed, Page, TagScan
 
 ACTIVITIES_MAX = 1_000
 _BYTES_MAX = 1_000_000  # the service takes 1 MiB
@@ -105,6 +105,30 @@ def activity_chunks(items: Iterable[Mapping[str, Any]]) -> Iterator[Operation[Ac
 def fields() -> Operation[Page[FieldInfo]]:
     """The field registry."""
     return Operation("ingest", "GET", "/v1/fields", Page[FieldInfo])
+
+
+def import_leads(
+    source: str, chunks: Callable[[], Iterator[bytes]], *, dry_run: bool = False, charset: str | None = None
+) -> Operation[Import]:
+    """Leads from a CSV file of any size; `chunks` gives its bytes from the beginning each time it is called."""
+    media_type = "text/csv" if charset is None else f"text/csv; charset={charset}"
+    query = given(source=source, dry_run="true" if dry_run else None)
+    return Operation("ingest", "POST", "/v1/imports", Import, Upload(media_type, chunks), query)
+
+
+def import_report(import_id: str, limit: int | None = None) -> Operation[ImportReport]:
+    """How far an import is, and a page of its rejected rows."""
+    return Operation("ingest", "GET", f"/v1/imports/{part(import_id)}", ImportReport, query=given(limit=limit))
+
+
+def imports(limit: int | None = None) -> Operation[Page[Import]]:
+    """Imports, the latest first."""
+    return Operation("ingest", "GET", "/v1/imports", Page[Import], query=given(limit=limit))
+
+
+def rejected_rows(import_id: str) -> Operation[bytes]:
+    """The rejected rows of an import as CSV."""
+    return Operation("ingest", "GET", f"/v1/imports/{part(import_id)}/rejected.csv", bytes)
 
 
 def _given(**members: Any) -> dict[str, Any]:

@@ -93,6 +93,46 @@ class ActivityResult(msgspec.Struct, frozen=True, kw_only=True):
     errors: list[FieldError] = []
 
 
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an import is; `state`: receiving, waiting, running, done or failed (`reason` says why)."""
+
+    id: str
+    source: str
+    state: str
+    received_at: datetime
+    dry_run: bool = False
+    bytes: int = 0
+    bytes_read: int = 0
+    rows: int = 0
+    created: int = 0
+    known: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    incomplete: int = 0
+    unmapped: list[str] = []
+    finished_at: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("done", "failed")
+
+
+class RejectedRow(msgspec.Struct, frozen=True):
+    """A row of a file that was not taken; the header is row 1."""
+
+    row: int
+    errors: list[FieldError]
+    cells: list[str]
+
+
+class ImportReport(Import, frozen=True, kw_only=True):
+    """An import with a page of its rejected rows."""
+
+    items: list[RejectedRow] = []
+    next_cursor: str | None = None
+
+
 class ActivityReceipt(msgspec.Struct, frozen=True):
     """What became of the activities of one request."""
 

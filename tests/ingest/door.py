@@ -92,7 +92,8 @@ async def open_door(database_url: str, *tasks: str, **more: Any) -> AsyncIterato
     service = await build(runtime)
     app = create_app(title="ingest", endpoints=service.endpoints, access=runtime.access, telemetry=telemetry)
     stop = asyncio.Event()
-    queues = [asyncio.ensure_future(service.tasks[name](stop)) for name in ("activities", "submissions", *tasks)]
+    names = ("activities", "submissions", "imports", *tasks)
+    queues = [asyncio.ensure_future(service.tasks[name](stop)) for name in names]
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     headers = {"Authorization": f"Bearer {KEY}"}
     try:

@@ -13,12 +13,12 @@ import pytest
 
 from shared.settings import SERVICES, ServiceName
 from tests.journeys.operations import operations_of
-from tests.journeys.outside import Outside
+from tests.journeys.outside import CSV, Outside
 from tests.journeys.story import decided, hear
 
 ENDLESS = "/v1/stream"
 REACHED = {
-    "ingest": ["/v1/leads/{id}", "/v1/leads/{id}/observations"],
+    "ingest": ["/v1/leads/{id}", "/v1/leads/{id}/observations", "/v1/imports/{id}", "/v1/imports/{id}/rejected.csv"],
     "handoff": [
         "/v1/leads/{id}/stages",
         "/v1/leads/{id}/questions",
@@ -48,7 +48,10 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
         ]
         for name in ("gone", "merged")
     )
+    rows = b"email\nueda@documented.example.jp\nragged,row\n"
+    sent = outside.call("ingest", "POST", "/v1/imports?source=website", rows, content_type=CSV).json()
     known = {
+        "/v1/imports/": {"id": sent["id"]},
         "/v1/leads/(?!.*/(erase|merge|unmerge)$)": {"id": lead_id},
         "/v1/leads/.*/erase$": {"id": gone},  # which ends what is known of it
         "/v1/leads/.*/(merge|unmerge)$": {"id": merged},
@@ -62,6 +65,12 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for path, parameters in known.items():
         values = ", ".join(f'"path.{name}" = "{value}"' for name, value in parameters.items())
         lines += ["[[operations]]", f"include-path-regex = '^{path}'", f"parameters = {{ {values} }}", ""]
+    lines += [
+        "[[operations]]",
+        'include-path-regex = "^/v1/imports$"',
+        'parameters = { "query.source" = "website" }',
+        "",
+    ]
     file = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
     file.write_text("\n".join(lines))
     return file
