@@ -28,8 +28,8 @@ To write a revision, put one file into the schema's folder, named in order (`000
   the outbox and of the consumer's tables: pass them to `run_sql`.
 - A running release must live with the schema of the next: add first, remove one release later. A revision that removes
   says `oldest = "0007"`: the first revision whose release does without what goes (decision 11).
-- Requests go on meanwhile: no statement that rewrites a large table or reads through it under a lock. An index on a
-  table that is not new is made by `make_index`, alone in its revision.
+- Requests go on meanwhile: a revision changes one table that is not new, by no statement that rewrites it or reads
+  through it under a lock. An index on it is made by `make_index`, alone in its revision.
 '''
 
 import asyncio
@@ -57,7 +57,7 @@ PATIENCE_S = 60.0
 """How long a revision is tried again that has not got its locks."""
 
 _LOCK = 0x7461_7375_6B69  # "tasuki": one migration at a time in a database
-_LOCK_TIMEOUT = "55P03"
+_IN_USE = ("55P03", "40P01")  # a lock was not had in time, or two waited for each other
 _PAUSE_S = 0.2
 
 
@@ -121,9 +121,9 @@ async def _upgrade_patiently(conn: AsyncConnection, schema: str) -> None:
     while True:
         try:
             return await conn.run_sync(_upgrade, schema)
-        except (DBAPIError, asyncpg.LockNotAvailableError) as error:
+        except (DBAPIError, asyncpg.PostgresError) as error:
             await conn.rollback()
-            if _state(error) != _LOCK_TIMEOUT:
+            if _state(error) not in _IN_USE:
                 raise
             if time.monotonic() > deadline:
                 raise SchemaError(

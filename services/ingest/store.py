@@ -36,7 +36,12 @@ async def standing(db: Connection, lead_id: str) -> Standing | None:
 async def read_leads(db: Connection, lead_ids: Sequence[str]) -> list[LeadRow]:
     """The leads, in the order asked for; unknown ids are left out."""
     ids = list(lead_ids)
-    rows = await db.fetch("select * from ingest.leads where lead_id = any($1::text[])", ids)
+    rows = await db.fetch(
+        """
+        select lead_id, seq, stage, recorded_at, first_activity_at from ingest.leads where lead_id = any($1::text[])
+        """,
+        ids,
+    )
     leads = {
         r["lead_id"]: LeadRow(
             r["lead_id"], r["seq"], r["stage"], r["recorded_at"], r["first_activity_at"], [], [], [], []
