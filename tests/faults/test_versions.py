@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,15 +19,13 @@ from tests.faults.recount import recount
 from tests.faults.replicas import Replica
 from tests.system import ROOT, System, until
 
-STEP = 5
-"""Activities that are let out at each look at what is waited for, 20 times in a second."""
 GRACE = {"TASUKI_SHUTDOWN_GRACE_S": "20"}  # on a slow machine, too, what has begun is answered
 
 
 def test_reliability_23_the_next_release_beside_ours_and_back(
     database_url: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
-    _there_and_back(database_url, tmp_path, free_port, size=600, seed=23, times=1)
+    _there_and_back(database_url, tmp_path, free_port, size=3_000, seed=23, times=1)
 
 
 @pytest.mark.long
@@ -52,16 +50,16 @@ def _there_and_back(url: str, folder: Path, free_port: Callable[[], int], *, siz
         for replica in ours:
             replica.wait_ready(system)
         with Load(system, size, seed, balanced=both) as load:
-            for n in range(times):
-                step = iter([load.size * (5 * n + part) // (5 * times + 1) for part in range(1, 6)])
+            step = _steps(load, 4 * times + 1)
+            for _ in range(times):
                 _migrate(load, next(step), system, following)
                 _start(newer, stack)
-                _both_write(load, next(step), system, newer)
+                _both_write(load, system, (*ours, *newer))
                 _migrate(load, next(step), system, ROOT)  # ours, which leaves what is newer as it is
                 _stop(load, next(step), ours)
                 _start(ours, stack)
-                _both_write(load, next(step), system, ours)
-                _stop(load, load.sent, newer)
+                _both_write(load, system, (*ours, *newer))
+                _stop(load, next(step), newer)
             of_newer = _made_by(url, "'next'")
         figures = check(system, load)
         assert recount(system).differences == 0
@@ -72,6 +70,12 @@ def _there_and_back(url: str, folder: Path, free_port: Callable[[], int], *, siz
     ((version,),) = rows(url, "select version_num from metrics.alembic_version")
     assert version > newest("metrics"), "it has been left as it is"
     print(f"\n{times} times to the next release and back during {figures}")
+
+
+def _steps(load: Load, number: int) -> Iterator[int]:
+    """How far the load may go in each step: it has to last, and an array may be more than was let out."""
+    for left in range(number, 0, -1):
+        yield load.sent + (load.size - load.sent) // left
 
 
 def _prepare(system: System, root: Path) -> "subprocess.Popen[bytes]":
@@ -97,16 +101,23 @@ def _stop(load: Load, upto: int, replicas: Sequence[Replica]) -> None:
     assert [replica.process.returncode for replica in replicas] == [0] * len(replicas)
 
 
-def _both_write(load: Load, upto: int, system: System, started: Sequence[Replica]) -> None:
-    """Wait until those started are ready, and then until both releases have written to each of the tables."""
-    _sending(load, upto, lambda: all(system.is_ready(replica.service, replica.port) for replica in started))
-    before = {release: _made_by(database(system), release) for release in ("'next'", "null")}
+def _both_write(load: Load, system: System, replicas: Sequence[Replica]) -> None:
+    """Wait until all are ready and have their shares of the log, and then until both releases have written."""
+    url = database(system)
+    until(lambda: all(system.is_ready(replica.service, replica.port) for replica in replicas), 120)
+    until(lambda: all(_has_a_share(url, replica) for replica in replicas), 120)
+    before = {release: _made_by(url, release) for release in ("'next'", "null")}
 
     def moved() -> bool:
-        now = {release: _made_by(database(system), release) for release in before}
+        now = {release: _made_by(url, release) for release in before}
         return all(n > m for release in before for n, m in zip(now[release], before[release], strict=True))
 
-    _sending(load, load.size, moved, step=1)  # consumers may take a while to share anew
+    _sending(load, load.size, moved, let_out=1)
+
+
+def _has_a_share(url: str, replica: Replica) -> bool:
+    held = "select from log.leases where consumer_group = $1 and member ~ $2"
+    return bool(rows(url, held, replica.service, f":{replica.port}(\\D|$)"))
 
 
 def _made_by(url: str, release: str) -> list[int]:
@@ -116,11 +127,11 @@ def _made_by(url: str, release: str) -> list[int]:
     return [rows(url, f"select count(*) from {table} where {which}")[0][0] for table in tables]  # noqa: S608
 
 
-def _sending(load: Load, upto: int, condition: Callable[[], bool], step: int = STEP) -> None:
-    """Wait until a condition holds, while the load goes on, but not beyond `upto`."""
+def _sending(load: Load, upto: int, condition: Callable[[], bool], let_out: int = 5) -> None:
+    """Wait until a condition holds, while the load goes on, but not beyond `upto`; so many are let out at each look."""
 
     def holds() -> bool:
-        load.release(min(load.sent + step, upto))
+        load.release(min(load.sent + let_out, upto))
         return condition()
 
-    until(holds, 120, lambda: f"{load.sent} of {upto} sent")
+    until(holds, 120, lambda: f"{load.sent} of {load.size} sent")

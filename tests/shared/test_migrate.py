@@ -10,9 +10,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from shared import migrate as migration
-from shared.db import connect
+from shared.db import connect, transaction
 from shared.migrate import migrate
 from shared.schemas import SCHEMAS, SchemaError, newest, require_schemas
 from shared.settings import Settings
@@ -138,7 +139,7 @@ async def test_a_service_and_a_start_refuse_a_database_that_is_too_new(
 async def test_a_revision_waits_for_a_table_in_short_turns_and_gives_up(
     empty_database_url: str, toy: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who reads the table meanwhile waits no longer than a turn."""
+    """Who reads the table meanwhile, as a service does, waits a turn, and no longer than a service can wait."""
     toy("0001", f"run_sql('{FIRST}')")
     await asyncio.to_thread(migrate, empty_database_url, ["toy"])
     toy("0002", "run_sql('alter table toy.t add column more int')")
@@ -156,8 +157,11 @@ async def test_a_revision_waits_for_a_table_in_short_turns_and_gives_up(
     async with asyncio.timeout(60):
         while not await _ask(empty_database_url, waits):  # noqa: ASYNC110 - the database tells
             await asyncio.sleep(0.02)
-    assert await _ask(empty_database_url, "select count(*) from toy.t") == 1000  # behind the one that waits
+    service = connect(Settings(database_url=empty_database_url), "test", pool_size=1)
+    async with transaction(service) as conn:  # behind the one that waits
+        assert (await conn.execute(text("select count(*) from toy.t"))).scalar_one() == 1000
     assert not migrating.done()
+    await service.dispose()
     await holding.rollback()
     await migrating
     await holder.close()
