@@ -34,15 +34,16 @@ def migrate() -> None:
     """Bring the database's schemas up to date (`tasuki run` does so by itself)."""
     from shared.migrate import migrate as migrate_database
     from shared.postgres import PostgresError, PrivatePostgres
+    from shared.schemas import SchemaError
 
     settings = read_settings()
-    if settings.database_url is not None:
-        migrate_database(settings.database_url)
-        return
     try:
+        if settings.database_url is not None:
+            migrate_database(settings.database_url)
+            return
         with PrivatePostgres(settings.data_dir) as url:
             migrate_database(url)
-    except PostgresError as error:
+    except (PostgresError, SchemaError) as error:
         fail(str(error))
 
 

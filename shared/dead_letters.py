@@ -54,7 +54,10 @@ async def store(conn: AsyncConnection, schema: str, letters: Sequence[DeadLetter
 async def take_open(conn: AsyncConnection, schema: str, dead_letter_id: UUID) -> Record:
     """The record of an unresolved dead letter, locked. Raises LookupError when there is none of this id."""
     row = await (await driver(conn)).fetchrow(
-        f"select * from {schema}.dead_letters where id = $1 and resolved_at is null for update",  # noqa: S608 - the schema is ours
+        f"""
+        select topic, partition, "offset", key, headers, value, appended_at from {schema}.dead_letters
+        where id = $1 and resolved_at is null for update
+        """,  # noqa: S608 - the schema is ours
         dead_letter_id,
     )
     if row is None:

@@ -112,7 +112,10 @@ async def hold_shard(conn: AsyncConnection, schema: str, partition: int) -> None
 async def rows(conn: AsyncConnection, schema: str, topics: Sequence[str]) -> Sequence[Any]:
     """All rows of these topics."""
     found: Sequence[Any] = await (await driver(conn)).fetch(
-        f"select * from {schema}.positions where topic = any($1::text[])",  # noqa: S608 - the schema is ours
+        f"""
+        select topic, partition, next_offset, processed, duplicates, dead_lettered, last_event_at
+        from {schema}.positions where topic = any($1::text[])
+        """,  # noqa: S608 - the schema is ours
         list(topics),
     )
     return found

@@ -9,6 +9,7 @@ import sys
 from shared.config import ConfigError, load_config
 from shared.db import connect, is_outage
 from shared.migrate import migrate
+from shared.schemas import SchemaError
 from shared.settings import Settings
 from shared.web.auth import ensure_admin_key
 
@@ -26,6 +27,9 @@ def main() -> int:
     try:
         migrate(settings.database_url)
         asyncio.run(_admin_key(settings, settings.admin_key))
+    except SchemaError as error:
+        print(f"tasuki: {error}.", file=sys.stderr)
+        return 1
     except Exception as error:
         if not is_outage(error):
             raise

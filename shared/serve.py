@@ -28,6 +28,7 @@ from shared.db import DatabaseUnavailable, connect, transaction
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import EventLog, LogError, LogUnavailable
 from shared.process import REFUSED
+from shared.schemas import SHARED, SchemaError, require_schemas
 from shared.settings import ServiceName, Settings
 from shared.telemetry import Collector, Telemetry
 from shared.web.app import create_app
@@ -121,11 +122,14 @@ async def _run(service: ServiceName, build: Build, settings: Settings, config: C
             listening = stack.enter_context(_listen(settings.host, settings.port(service)))
             engine = connect(settings, service)
             stack.push_async_callback(engine.dispose)
+            await _require_schemas(engine, service, telemetry)
             log = await open_log(settings)
             stack.push_async_callback(log.close)
             runtime = Runtime(settings, SystemClock(), engine, log, telemetry, config, Access(engine))
             built = await build(runtime)
             return await _Process(service, runtime, built, stop).run(listening)
+    except SchemaError as error:
+        return _explain(service, [str(error)])
     except ConfigError as error:  # of a file that only this service understands, such as kpis.yaml
         return _explain(service, [str(error)])
     except LogUnavailable:
@@ -136,6 +140,14 @@ async def _run(service: ServiceName, build: Build, settings: Settings, config: C
     except Exception:
         telemetry.log.exception("start_failed")
         return 1
+
+
+async def _require_schemas(engine: AsyncEngine, service: str, telemetry: Telemetry) -> None:
+    """Raises SchemaError. A database that is away is no error: what needs it waits, and /readyz says so."""
+    try:
+        await require_schemas(engine, (*SHARED, service))
+    except DatabaseUnavailable as error:
+        telemetry.log.warning("schemas_unchecked", reason=str(error))
 
 
 @contextmanager

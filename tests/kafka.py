@@ -1,5 +1,6 @@
 """A real Kafka for tests. Where it cannot be had they are skipped, and the last lines say so, or they fail."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
+from shared.events import TOPICS
 from shared.kafka import DEFAULT_HOME, BrokerError, Cluster
 from shared.kafka.install import find_install
 from tests.system import ROOT
@@ -40,6 +43,20 @@ def running_cluster(folder: Path, home: Path, *, brokers: int, **more: Any) -> I
         yield cluster
     finally:
         cluster.kill_all()
+
+
+async def without_topics(bootstrap: str) -> None:
+    """Take our topics from a broker, with all that is in them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        there = set(await admin.list_topics())
+        await admin.delete_topics([topic for topic in TOPICS if topic in there])
+        async with asyncio.timeout(60):
+            while set(await admin.list_topics()) & set(TOPICS):  # noqa: ASYNC110 - the broker tells
+                await asyncio.sleep(0.02)
+    finally:
+        await admin.close()
 
 
 def say_what_did_not_run(reporter: pytest.TerminalReporter) -> None:

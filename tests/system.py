@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from shared.settings import SERVICES, ServiceName
+from pydantic import SecretStr
+
+from shared.settings import SERVICES, ServiceName, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -146,6 +148,13 @@ class System:
         """SIGKILL to the supervisor alone."""
         self.process.kill()
         self.process.wait()
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The variables that say the same to another process, secrets too."""
+    said = settings.model_dump(exclude_unset=True)
+    plain = {name: v.get_secret_value() if isinstance(v, SecretStr) else str(v) for name, v in said.items()}
+    return {f"TASUKI_{name.upper()}": value for name, value in plain.items()}
 
 
 def tasuki(system: System, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -36,7 +36,8 @@ async def standing(db: Connection, lead_id: str) -> Standing | None:
 async def read_leads(db: Connection, lead_ids: Sequence[str]) -> list[LeadRow]:
     """The leads, in the order asked for, each with what was merged into it; unknown ids are left out."""
     rows = await db.fetch(
-        "select *, coalesce(merged_into, lead_id) as survivor from ingest.leads"
+        "select lead_id, seq, stage, recorded_at, first_activity_at, merged_into,"
+        " coalesce(merged_into, lead_id) as survivor from ingest.leads"
         " where lead_id = any($1::text[]) or merged_into = any($1::text[])",
         list(lead_ids),
     )

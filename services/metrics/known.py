@@ -66,9 +66,10 @@ class _Recomputation:
         """Shard and events of every group."""
         group, shard, events = "", 0, list[Event]()
         rows = self._conn.cursor(
-            """
-            select * from metrics.events where lead <> '' and recorded_at <= $1 order by lead, shard
-            """,
+            f"""
+            select {store.EVENT_COLUMNS} from metrics.events e where lead <> '' and recorded_at <= $1
+            order by lead, shard
+            """,  # noqa: S608 - ours
             self._recorded_by,
             prefetch=FETCH,
         )

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     ConsumerStoppedError,
     GroupAuthorizationFailedError,
+    IllegalSaslStateError,
     InvalidTopicError,
     KafkaError,
     MessageSizeTooLargeError,
@@ -50,6 +51,7 @@ _TO_BE_MENDED = (
     AuthenticationMethodNotSupported,
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
+    IllegalSaslStateError,
     InvalidTopicError,
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
@@ -95,23 +97,33 @@ def make_admin(settings: Settings) -> AIOKafkaAdminClient:
 
 
 def _common(settings: Settings) -> dict[str, Any]:
-    secure = settings.kafka_security_protocol.endswith("SSL")
-    options: dict[str, Any] = {
+    options = connection_options(settings)
+    return options | {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
-        "client_id": "tasuki",
-        "security_protocol": settings.kafka_security_protocol,
-        "ssl_context": _ssl_context(settings) if secure else None,
-        "request_timeout_ms": int(REQUEST_TIMEOUT_S * 1000),
         "metadata_max_age_ms": 60_000,
         "retry_backoff_ms": 100,
         "connections_max_idle_ms": 540_000,
     }
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """How any single connection is made, and how we prove who we are. Raises LogError when that cannot be."""
+    options: dict[str, Any] = {
+        "client_id": "tasuki",
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": _ssl_context(settings) if settings.kafka_security_protocol.endswith("SSL") else None,
+        "request_timeout_ms": int(REQUEST_TIMEOUT_S * 1000),
+    }
     if settings.kafka_security_protocol.startswith("SASL"):
-        password = settings.kafka_sasl_password
+        if settings.kafka_sasl_username is None or settings.kafka_sasl_password is None:
+            raise LogError(
+                f"TASUKI_KAFKA_SECURITY_PROTOCOL is {settings.kafka_security_protocol}: set TASUKI_KAFKA_SASL_USERNAME "
+                "and TASUKI_KAFKA_SASL_PASSWORD"
+            )
         options |= {
             "sasl_mechanism": settings.kafka_sasl_mechanism,
             "sasl_plain_username": settings.kafka_sasl_username,
-            "sasl_plain_password": password.get_secret_value() if password else None,
+            "sasl_plain_password": settings.kafka_sasl_password.get_secret_value(),
         }
     return options
 
@@ -119,12 +131,19 @@ def _common(settings: Settings) -> dict[str, Any]:
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
     """TLS with the authority's certificate given (or the machine's), and our own certificate where the broker wants
     one. Raises LogError."""
+    authority, ours, key = settings.kafka_ssl_ca_file, settings.kafka_ssl_cert_file, settings.kafka_ssl_key_file
     try:
-        context = ssl.create_default_context(cafile=settings.kafka_ssl_ca_file)
-        if settings.kafka_ssl_cert_file is not None:
-            context.load_cert_chain(settings.kafka_ssl_cert_file, settings.kafka_ssl_key_file)
+        context = ssl.create_default_context(cafile=authority)
     except OSError as error:  # an SSLError is one, too
-        raise LogError(f"the certificates of TASUKI_KAFKA_SSL_* cannot be used: {error}") from error
+        raise LogError(f"TASUKI_KAFKA_SSL_CA_FILE: {authority} cannot be used: {error}") from error
+    if ours is not None:
+        try:
+            context.load_cert_chain(ours, key, password="")  # a locked key would ask the terminal
+        except OSError as error:
+            raise LogError(
+                f"TASUKI_KAFKA_SSL_CERT_FILE and TASUKI_KAFKA_SSL_KEY_FILE: {ours} and {key or 'the key in it'} "
+                f"cannot be used: {error}"
+            ) from error
     return context
 
 

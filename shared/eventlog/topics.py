@@ -1,14 +1,16 @@
 """Tasuki's topics on Kafka: made and mended by `tasuki topics apply`, looked at whenever a service starts."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import NoError, for_code
+from aiokafka.errors import KafkaError, NoError, for_code
 
 from shared.eventlog.kafka_client import LETTER_BYTES, MESSAGE_BYTES, kafka_errors, make_admin
+from shared.eventlog.kafka_refusal import why_refused
 from shared.eventlog.port import LogError
 from shared.events import DEAD_LETTERS, TOPICS
 from shared.settings import Settings
@@ -114,26 +116,21 @@ def _min_isr(settings: Settings, replicas: int) -> int:
     return settings.kafka_min_isr or (2 if replicas >= 3 else 1)
 
 
-class _admin:  # noqa: N801 - used like a function
-    """An admin client for a `with` block; errors are those of the port."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._client = make_admin(settings)
-        self._errors = kafka_errors()
-
-    async def __aenter__(self) -> AIOKafkaAdminClient:
-        await self._errors.__aenter__()
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client for a `with` block; errors are those of the port. Raises LogError with what to mend, too, when
+    brokers are there and do not let us in."""
+    client = make_admin(settings)
+    async with kafka_errors():
         try:
-            await self._client.start()
-        except BaseException as error:
-            await self._client.close()
-            await self._errors.__aexit__(type(error), error, error.__traceback__)
+            await client.start()
+            yield client
+        except (KafkaError, OSError):
+            if (reason := await why_refused(settings)) is not None:
+                raise LogError(reason) from None
             raise
-        return self._client
-
-    async def __aexit__(self, *raised: Any) -> None:
-        await self._client.close()
-        await self._errors.__aexit__(*raised)
+        finally:
+            await client.close()
 
 
 async def _describe(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Topic]:

@@ -12,7 +12,7 @@ Layout of the folder:
 """
 
 from shared.kafka.broker import Broker
-from shared.kafka.cluster import Cluster
+from shared.kafka.cluster import Cluster, Listener
 from shared.kafka.install import DEFAULT_HOME, BrokerError
 
-__all__ = ["DEFAULT_HOME", "Broker", "BrokerError", "Cluster"]
+__all__ = ["DEFAULT_HOME", "Broker", "BrokerError", "Cluster", "Listener"]

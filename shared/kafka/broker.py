@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.kafka.ask import ask
@@ -20,12 +20,14 @@ _PORT_PATIENCE = 3.0  # seconds for a broker of a killed parent that is about to
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a broker listens: for clients, other brokers and the quorum; `advertised` is what clients are told."""
+    """Where a broker listens: for clients, other brokers and the quorum; `advertised` is what clients are told. `more`:
+    of further listeners for clients, by their names, the host that clients are told, and the port."""
 
     client: int
     internal: int
     controller: int
     advertised: int
+    more: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 class Broker:
@@ -46,15 +48,15 @@ class Broker:
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
-    def prepare(self, cluster_id: str, properties: Mapping[str, str]) -> None:
-        """Writes its configuration, and formats its storage at the first time."""
+    def prepare(self, cluster_id: str, properties: Mapping[str, str], users: Mapping[str, str]) -> None:
+        """Writes its configuration, and formats its storage at the first time, with users (name -> password)."""
         (self._folder / "tmp").mkdir(parents=True, exist_ok=True)
         data = self._folder / "data"
         lines = [f"{name}={value}\n" for name, value in {**properties, **self._own(data)}.items()]
         (self._folder / "server.properties").write_text("".join(lines))
         if not (data / "meta.properties").exists():  # the last file that formatting writes
             shutil.rmtree(data, ignore_errors=True)
-            self._format(cluster_id)
+            self._format(cluster_id, users)
 
     def start(self) -> None:
         """Starts the process. BrokerError when one of its ports is taken."""
@@ -125,18 +127,22 @@ class Broker:
 
     def _own(self, data: Path) -> dict[str, str]:
         """What stands in its configuration alone. Brokers have a listener of their own, so that clients' can be cut."""
-        listeners = {"CLIENT": self.ports.client, "INTERNAL": self.ports.internal, "CONTROLLER": self.ports.controller}
-        told = {"CLIENT": self.ports.advertised, "INTERNAL": self.ports.internal}
+        ports, host = self.ports, self._host
+        told = {"CLIENT": (host, ports.advertised), "INTERNAL": (host, ports.internal), **ports.more}
+        listens = {name: (host, port) for name, (_, port) in told.items()}
+        listens |= {"CLIENT": (host, ports.client), "CONTROLLER": (host, ports.controller)}
         return {
             "node.id": str(self.node),
             "log.dirs": str(data),
-            "listeners": ",".join(f"{name}://{self._host}:{port}" for name, port in listeners.items()),
-            "advertised.listeners": ",".join(f"{name}://{self._host}:{port}" for name, port in told.items()),
+            "listeners": ",".join(f"{name}://{at}:{port}" for name, (at, port) in listens.items()),
+            "advertised.listeners": ",".join(f"{name}://{at}:{port}" for name, (at, port) in told.items()),
         }
 
-    def _format(self, cluster_id: str) -> None:
+    def _format(self, cluster_id: str, users: Mapping[str, str]) -> None:
+        added = [f"SCRAM-SHA-512=[name={name},password={password}]" for name, password in users.items()]
+        scram = [argument for user in added for argument in ("--add-scram", user)]
         done = subprocess.run(
-            self._command("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "server.properties"),
+            self._command("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "server.properties", *scram),
             capture_output=True,
             check=False,
             cwd=self._folder,
@@ -153,7 +159,8 @@ class Broker:
 
     def _require_free_ports(self) -> None:
         deadline = time.monotonic() + _PORT_PATIENCE
-        for port in (self.ports.client, self.ports.internal, self.ports.controller):
+        more = [port for _, port in self.ports.more.values()]
+        for port in (self.ports.client, self.ports.internal, self.ports.controller, *more):
             while True:
                 try:
                     require_free_port(self._host, port, "--port")

@@ -7,22 +7,23 @@ import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from shared.kafka.broker import Broker, Ports
 from shared.kafka.install import DEFAULT_HOME, find_install
 
-_LISTENERS = 3  # of a broker, see Ports
 _BELOW_EPHEMERAL = range(10_000, 32_768)
 """Ports that no outgoing connection is given: while a broker is down, its clients' attempts might take its own port."""
+
+_PROTOCOLS = {"CLIENT": "PLAINTEXT", "INTERNAL": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
 
 _PROPERTIES = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "INTERNAL",
-    "listener.security.protocol.map": "CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",
     "offsets.topic.num.partitions": "8",  # 50 are for many groups; the first consumer waits until they are made
@@ -38,6 +39,13 @@ _ALONE = {  # a killed broker may come back when its session has ended (9 s), an
 }
 
 
+class Listener(NamedTuple):
+    """A further listener for clients. `told_host`: the host that the broker tells them, another than its own."""
+
+    protocol: str
+    told_host: str | None = None
+
+
 class Cluster:
     """`with Cluster(folder, brokers=3) as cluster:` has brokers 1, 2 and 3; topics have three replicas, two in sync.
 
@@ -45,6 +53,11 @@ class Cluster:
     `advertised` maps a broker to the port that clients are told instead, where a proxy listens that passes on to
     `cluster.port(i)`: brokers reach one another on another listener. `properties` of brokers and `options` of Java
     overrule ours. Data stay in `folder`.
+
+    Clients may be made to prove who they are: `listeners` are further ones by name, where clients are given
+    `cluster.address(name)`; `properties` say the rest of them (`listener.name.<name>....`). `users` maps the names of
+    users of SCRAM-SHA-512 to their passwords; they are made at the first start. Whether a broker is ready is asked on
+    the plain listener, which is always there, on the loopback.
 
     Brokers are children of the thread that starts them and end with it: use it in the main thread.
     """
@@ -58,6 +71,8 @@ class Cluster:
         host: str = "127.0.0.1",
         ports: Sequence[int] | None = None,
         advertised: Mapping[int, int] | None = None,
+        listeners: Mapping[str, Listener] | None = None,
+        users: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
     ) -> None:
@@ -65,13 +80,17 @@ class Cluster:
         self._folder = folder.absolute()
         self._host = host
         self._more = dict(properties or {})
+        more = dict(listeners or {})
+        self._protocols = _PROTOCOLS | {name: listener.protocol for name, listener in more.items()}
+        self._users = dict(users or {})
         install = find_install(home)
-        free = free_ports(host, _LISTENERS * brokers)
+        free = iter(free_ports(host, len(self._protocols) * brokers))
         self.brokers: dict[int, Broker] = {}
         for node in range(1, brokers + 1):
-            client, internal, controller = free[_LISTENERS * (node - 1) : _LISTENERS * node]
+            client, internal, controller = islice(free, len(_PROTOCOLS))
             client = ports[node - 1] if ports else client
-            own = Ports(client, internal, controller, (advertised or {}).get(node, client))
+            further = {name: (listener.told_host or host, next(free)) for name, listener in more.items()}
+            own = Ports(client, internal, controller, (advertised or {}).get(node, client), further)
             self.brokers[node] = Broker(install, self._folder / str(node), host, node, own, options)
 
     def __enter__(self) -> Self:
@@ -87,6 +106,10 @@ class Cluster:
     def bootstrap(self) -> str:
         """What clients are given: the advertised address of every broker."""
         return ",".join(f"{self._host}:{broker.ports.advertised}" for broker in self.brokers.values())
+
+    def address(self, listener: str) -> str:
+        """What clients of a further listener are given, of every broker."""
+        return ",".join(f"{self._host}:{broker.ports.more[listener][1]}" for broker in self.brokers.values())
 
     def port(self, node: int) -> int:
         """The port on which a broker itself listens for clients."""
@@ -150,7 +173,8 @@ class Cluster:
         self._folder.mkdir(parents=True, exist_ok=True)
         cluster_id = self._cluster_id()
         with ThreadPoolExecutor() as pool:  # formatting starts a Java each
-            list(pool.map(lambda broker: broker.prepare(cluster_id, self._properties()), self.brokers.values()))
+            prepare = lambda broker: broker.prepare(cluster_id, self._properties(), self._users)  # noqa: E731
+            list(pool.map(prepare, self.brokers.values()))
 
     def _cluster_id(self) -> str:
         path = self._folder / "cluster.id"
@@ -164,6 +188,7 @@ class Cluster:
         voters = [f"{node}@{self._host}:{broker.ports.controller}" for node, broker in self.brokers.items()]
         return {
             **_PROPERTIES,
+            "listener.security.protocol.map": ",".join(f"{name}:{how}" for name, how in self._protocols.items()),
             "controller.quorum.voters": ",".join(voters),
             "default.replication.factor": str(replicas),
             "min.insync.replicas": in_sync,

@@ -24,6 +24,7 @@ from shared.eventlog.port import (
 )
 from shared.events import ACTIVITIES, LEADS
 from shared.settings import Settings
+from tests.system import environment_of
 
 FAR_OFF_S = 60
 """Longer than anything here takes: a test that waits so long has failed."""
@@ -78,8 +79,7 @@ class LogContract:
     @pytest.fixture
     def member_process(self, settings: Settings) -> Iterator[Callable[[str, str], Popen[str]]]:
         """Starts a process that joins a group."""
-        said = settings.model_dump(exclude_unset=True, mode="json")
-        environment = os.environ | {f"TASUKI_{name.upper()}": str(value) for name, value in said.items()}
+        environment = os.environ | environment_of(settings)
         started: list[Popen[str]] = []
 
         def start(group: str, member: str) -> Popen[str]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.record.util import calc_crc32c
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,7 +16,7 @@ from shared.db import connect, transaction
 from shared.eventlog import topics
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import Message, TopicPartition
-from shared.events import LEADS, TOPICS, Undecodable, from_record
+from shared.events import LEADS, Undecodable, from_record
 from shared.kafka import Cluster
 from shared.outbox import enqueue_messages, pending
 from shared.relay import Relay
@@ -25,7 +24,7 @@ from shared.settings import Settings
 from shared.telemetry import Telemetry
 from tests.conftest import private_folder
 from tests.contract.log_contract import FAR_OFF_S, Keeper, LogContract, fetch_until
-from tests.kafka import running_cluster
+from tests.kafka import running_cluster, without_topics
 
 CHECKSUM_AT = 17
 """Where a batch of records (version 2) has the checksum of all that follows it."""
@@ -41,16 +40,7 @@ def broker(kafka_home: Path) -> Iterator[Cluster]:
 @pytest.fixture
 async def empty_kafka(broker: Cluster) -> str:
     """Its address; it has the topics, and nothing in them."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
-    await admin.start()
-    try:
-        there = set(await admin.list_topics())
-        await admin.delete_topics([topic for topic in TOPICS if topic in there])
-        async with asyncio.timeout(FAR_OFF_S):
-            while set(await admin.list_topics()) & set(TOPICS):  # noqa: ASYNC110 - the broker tells
-                await asyncio.sleep(0.02)
-    finally:
-        await admin.close()
+    await without_topics(broker.bootstrap)
     await topics.apply(Settings(kafka_bootstrap_servers=broker.bootstrap))
     return broker.bootstrap
 

@@ -3,8 +3,8 @@
 import http.client
 import json
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shared.settings import ServiceName
@@ -27,12 +27,14 @@ class Reply(NamedTuple):
 
 
 class Client:
-    """Sends to the services of a system, or to the replicas whose ports are given instead. For one thread."""
+    """Sends to the services of a system, or to the replica whose port is given instead; several ports have their
+    turns, so that who repeats goes to another, as behind a balancer. For one thread."""
 
-    def __init__(self, system: System, instead: Mapping[ServiceName, int] | None = None) -> None:
+    def __init__(self, system: System, instead: Mapping[ServiceName, int | Sequence[int]] | None = None) -> None:
         self._key = system.key
-        self._ports = {**system.port, **(instead or {})}
-        self._connections: dict[ServiceName, http.client.HTTPConnection] = {}
+        ports = {**system.port, **(instead or {})}
+        self._ports = {name: deque([port] if isinstance(port, int) else port) for name, port in ports.items()}
+        self._connections: dict[tuple[ServiceName, int], http.client.HTTPConnection] = {}
         self.repeated: Counter[str] = Counter()
 
     def send(self, service: ServiceName, method: str, path: str, body: Any = None, key: str | None = None) -> Reply:
@@ -67,10 +69,11 @@ class Client:
         self, service: ServiceName, method: str, path: str, body: Any = None, key: str | None = None, wait_s: float = 60
     ) -> Reply:
         """One try. Raises OSError, HTTPException when the connection breaks."""
-        connection = self._connections.get(service)
+        self._ports[service].rotate(-1)
+        at = (service, self._ports[service][0])
+        connection = self._connections.get(at)
         if connection is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self._ports[service], timeout=wait_s)
-            self._connections[service] = connection
+            connection = self._connections[at] = http.client.HTTPConnection("127.0.0.1", at[1], timeout=wait_s)
         headers = {"Authorization": f"Bearer {self._key}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -81,14 +84,13 @@ class Client:
             answer = connection.getresponse()
             raw = answer.read()
         except (OSError, http.client.HTTPException):
-            self.close(service)
+            self._connections.pop(at).close()
             raise
         told = {name.lower(): value for name, value in answer.getheaders()}
         is_json = "json" in told.get("content-type", "")
         return Reply(answer.status, told, json.loads(raw) if is_json else raw.decode())
 
     def close(self, service: ServiceName | None = None) -> None:
-        """Close the connection to one service, or all."""
-        for name in [service] if service else list(self._connections):
-            if connection := self._connections.pop(name, None):
-                connection.close()
+        """Close the connections to one service, or all."""
+        for at in [at for at in self._connections if service in (None, at[0])]:
+            self._connections.pop(at).close()

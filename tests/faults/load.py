@@ -3,9 +3,10 @@
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.settings import ServiceName
 from tests.faults.client import Client, InFlight
 from tests.faults.plan import SOURCE, Act, Plan, Post, Story, email, make_plan
 from tests.system import System, until
@@ -19,10 +20,19 @@ class Load:
 
     Leaving waits until everything has been acknowledged. `acknowledged`: id -> activity, each of source SOURCE;
     `leads`: e-mail -> the lead ids that ingest answered for it. `part`: of a longer load, see make_plan; `ingests`:
-    ports of the replicas of ingest that workers post to, by turns, instead of the system's own.
+    ports of the replicas of ingest that workers post to, by turns, instead of the system's own; `balanced`: ports of
+    replicas that every worker uses by turns, another one when a connection breaks.
     """
 
-    def __init__(self, system: System, size: int, seed: int, part: int = 0, ingests: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        system: System,
+        size: int,
+        seed: int,
+        part: int = 0,
+        ingests: Sequence[int] = (),
+        balanced: Mapping[ServiceName, Sequence[int]] | None = None,
+    ) -> None:
         self.plan: Plan = make_plan(size, seed, WORKERS, part)
         self.acknowledged: dict[str, Act] = {}
         self.leads: dict[str, set[str]] = {}
@@ -30,6 +40,7 @@ class Load:
         self.repeated: Counter[str] = Counter()
         self._system = system
         self._ingests = ingests or [system.port["ingest"]]
+        self._balanced = balanced or {}
         self._sent = self._done = self._released = 0
         self._lock = threading.Condition()
         self._broken: list[BaseException] = []
@@ -106,7 +117,7 @@ class Load:
             self._lock.notify_all()
 
     def _work(self, number: int) -> None:
-        client = Client(self._system, {"ingest": self._ingests[number % len(self._ingests)]})
+        client = Client(self._system, {"ingest": self._ingests[number % len(self._ingests)], **self._balanced})
         waiting = deque(self.plan.steps[number])
         try:
             put_off = 0

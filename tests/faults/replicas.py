@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,7 +16,7 @@ from tests.system import ROOT, System, until
 
 class Replica:
     """`with Replica(system, "metrics", free_port()) as replica:` runs one more process. `module`: what runs, the
-    service itself unless given. Its lines stand in `output()`."""
+    service itself unless given; `root`: the tree that it is of. Its lines stand in `output()`."""
 
     def __init__(
         self,
@@ -24,9 +25,11 @@ class Replica:
         port: int,
         module: Sequence[str] | None = None,
         environment: dict[str, str] | None = None,
+        root: Path = ROOT,
     ) -> None:
         self.service = service
         self.port = port
+        self._root = root
         self._module = module or [f"services.{service}"]
         more = {"TASUKI_DATABASE_URL": database(system), f"TASUKI_{service.upper()}_PORT": str(port)}
         self._environment = system.environment | more | (environment or {})
@@ -49,7 +52,7 @@ class Replica:
         with self._output.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *self._module],
-                cwd=ROOT,
+                cwd=self._root,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -4,6 +4,7 @@ from services.metrics.store.cells import DimensionIds, add_cells, ensure_dimensi
 from services.metrics.store.changes import KEPT_S, Seen, Told, changes_since, forget_changes, note_anew, note_changes
 from services.metrics.store.counters import CounterKey, add_counters, counters
 from services.metrics.store.events import (
+    EVENT_COLUMNS,
     NewEvent,
     Stored,
     all_corrections,
@@ -27,6 +28,7 @@ from services.metrics.store.sides import Side, advance_side, begin_side, hold_si
 from services.metrics.store.state import as_of, count_rebuild, membership, set_membership, state_number
 
 __all__ = [
+    "EVENT_COLUMNS",
     "KEPT_S",
     "CounterKey",
     "DimensionIds",
