@@ -126,11 +126,38 @@ class ConsentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     history: list[ConsentEntry]
 
 
+class PersonExport(msgspec.Struct, frozen=True, kw_only=True):
+    """All that ingest holds on a person. handoff and metrics have it from there; their packages and contributors tell
+    what they made of it."""
+
+    lead: LeadAnswer
+    merged_ids: list[str]
+    observations: list[ObservationAnswer]
+    unmapped: list[UnmappedAnswer]
+    consent: ConsentAnswer
+
+
 class Erased(msgspec.Struct, frozen=True):
     """A lead whose personal data is gone."""
 
     lead_id: str
     erased_at: datetime
+
+
+class CompanyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A company: leads that share a domain or a corporate number. `names`: as written, the commonest first."""
+
+    domains: list[str]
+    corporate_numbers: list[str]
+    names: list[str]
+    lead_ids: list[str]
+
+
+class CompanyPage(msgspec.Struct, frozen=True):
+    """Companies."""
+
+    items: list[CompanyAnswer]
+    next_cursor: str | None
 
 
 class DuplicateAnswer(msgspec.Struct, frozen=True):
@@ -229,6 +256,18 @@ def observation_answers(row: LeadRow, registry: FieldRegistry) -> list[Observati
     winners = {o.observation_id for o in believed_of_merged(registry, row.observations, row.merged).values()}
     ordered = sorted((*row.observations, *row.merged), key=lambda o: (o.observed_at, o.observation_id), reverse=True)
     return [_field(ObservationAnswer, o, field=o.field, winner=o.observation_id in winners) for o in ordered]
+
+
+def unmapped_answers(kept: Sequence[tuple[str, datetime, str]]) -> list[UnmappedAnswer]:
+    """What came along and is no field of ours, from (source, observed_at, JSON) of `store.read_unmapped`."""
+    return [
+        UnmappedAnswer(item.name, item.value, item.reason, source=source, observed_at=at)
+        for source, at, raw in kept
+        for item in _UNMAPPED.decode(raw)
+    ]
+
+
+_UNMAPPED = msgspec.json.Decoder(list[Unmapped])
 
 
 def _field(answer: type[Any], observation: Observation, **more: Any) -> Any:

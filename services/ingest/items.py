@@ -22,9 +22,9 @@ def made_id(*parts: str) -> str:
 
 
 class Term(NamedTuple):
-    """Something a lead is found by."""
+    """Something a lead is found by. `company`: the key of its company's name."""
 
-    kind: Literal["email", "phone", "domain", "text"]
+    kind: Literal["email", "phone", "domain", "text", "company", "corporate_number"]
     value: str
 
 

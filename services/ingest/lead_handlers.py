@@ -6,21 +6,27 @@ from datetime import datetime
 
 import msgspec
 
-from services.ingest import store, submissions
+from services.ingest import companies, store, submissions
 from services.ingest.activities import Refused
-from services.ingest.answers import FieldPage, LeadAnswer, ObservationPage, UnmappedAnswer, observation_answers
+from services.ingest.answers import (
+    CompanyPage,
+    FieldPage,
+    LeadAnswer,
+    ObservationPage,
+    observation_answers,
+    unmapped_answers,
+)
 from services.ingest.context import Context, erased_lead, identity_conflict, submit, unknown_lead
 from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
-from services.ingest.items import Outcome, Submission, Unmapped
+from services.ingest.items import Outcome, Submission
 from services.ingest.submissions import Arrival
 from shared.domains import registrable_domain
 from shared.events import Text
+from shared.normalise import corporate_number
 from shared.normalise import email as normalise_email
 from shared.web import Answer, Call, FieldError, Paging, invalid, page, read_cursor
 
 Reader = Callable[[Arrival], Submission]
-
-_UNMAPPED = msgspec.json.Decoder(list[Unmapped])
 
 
 class LeadSearch(Paging, kw_only=True):
@@ -31,6 +37,14 @@ class LeadSearch(Paging, kw_only=True):
     stage: Text | None = None
     rep: Text | None = None
     q: Text | None = None
+
+
+class CompanySearch(msgspec.Struct, kw_only=True):
+    """The query of the companies: at least one of these."""
+
+    domain: Text | None = None
+    corporate_number: Text | None = None
+    name: Text | None = None
 
 
 class LeadHandlers:
@@ -77,12 +91,7 @@ class LeadHandlers:
             if after is None or (o.observed_at, o.observation_id) < after
         ]
         paged = page(rows[: call.query.limit + 1], call.query.limit, lambda o: (o.observed_at, o.observation_id))
-        unmapped = [
-            UnmappedAnswer(item.name, item.value, item.reason, source=source, observed_at=at)
-            for source, at, raw in kept
-            for item in _UNMAPPED.decode(raw)
-        ]
-        return Answer(ObservationPage(paged["items"], paged["next_cursor"], unmapped))
+        return Answer(ObservationPage(paged["items"], paged["next_cursor"], unmapped_answers(kept)))
 
     async def search(self, call: "Call[None, LeadSearch]") -> Answer:
         """Leads that have all that is asked for, the latest known first."""
@@ -93,6 +102,12 @@ class LeadHandlers:
             rows = await store.read_leads(db, ids)
         paged = page(rows, call.query.limit, lambda row: row.seq)
         return Answer(paged | {"items": [self._context.answer(row) for row in paged["items"]]})
+
+    async def search_companies(self, call: "Call[None, CompanySearch]") -> Answer:
+        """Companies that have all that is asked for, with their leads."""
+        wanted = _wanted_company(call.query)
+        async with self._context.database() as db:
+            return Answer(CompanyPage(await companies.find(db, wanted), None))
 
     async def get_fields(self, _call: Call) -> Answer:
         """The field registry."""
@@ -115,6 +130,20 @@ class LeadHandlers:
             raise identity_conflict()
         document: LeadAnswer = self._context.answer(await self._context.lead(outcome.lead_id))
         return Answer(document, status, {"Location": f"/v1/leads/{document.lead_id}"} if status == 201 else {})
+
+
+def _wanted_company(query: CompanySearch) -> companies.Wanted:
+    """Raises Problem 422 for what can be no domain or corporate number, and when nothing is asked for."""
+    domain = None if query.domain is None else registrable_domain(query.domain)
+    if query.domain is not None and domain is None:
+        raise invalid([FieldError("/domain", "holds no registrable domain")])
+    try:
+        number = None if query.corporate_number is None else corporate_number(query.corporate_number)
+    except ValueError as error:
+        raise invalid([FieldError("/corporate_number", str(error))]) from error
+    if domain is None and number is None and not (query.name or "").strip():
+        raise invalid([FieldError("", "give domain, corporate_number or name")])
+    return companies.Wanted(domain, number, query.name)
 
 
 def _wanted(query: LeadSearch) -> store.Search:

@@ -1,8 +1,8 @@
 """Consent and erasure."""
 
-from services.ingest import privacy
+from services.ingest import privacy, store
 from services.ingest.activities import check_time
-from services.ingest.answers import Erased
+from services.ingest.answers import Erased, PersonExport, observation_answers, unmapped_answers
 from services.ingest.context import Context, unknown_lead
 from services.ingest.forms import ConsentForm, EraseForm
 from services.ingest.privacy import Wish
@@ -12,7 +12,7 @@ from shared.web import Answer, Call, invalid
 
 
 class PrivacyHandlers:
-    """The handlers of `/v1/leads/{id}/consent` and `/v1/leads/{id}/erase`."""
+    """The handlers of `/v1/leads/{id}/consent`, `/v1/leads/{id}/export` and `/v1/leads/{id}/erase`."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -30,6 +30,23 @@ class PrivacyHandlers:
     async def get_consent(self, call: Call) -> Answer:
         """Whether the lead may be contacted, and all that was said about it."""
         return await self._consent(call, 200)
+
+    async def export(self, call: Call) -> Answer:
+        """All that is held on the person, to be handed out on request."""
+        row = await self._context.lead(call.path["id"])
+        ids = [row.lead_id, *row.merged_ids]
+        async with self._context.database() as db:
+            kept, consent = await store.read_unmapped(db, ids), await privacy.consent_of(db, ids)
+        registry = self._context.config.fields
+        return Answer(
+            PersonExport(
+                lead=self._context.answer(row),
+                merged_ids=row.merged_ids,
+                observations=observation_answers(row, registry),
+                unmapped=unmapped_answers(kept),
+                consent=consent,
+            )
+        )
 
     async def erase(self, call: Call[EraseForm]) -> Answer:
         """Destroy all personal data of a lead; what was counted stays. Erasing again changes nothing."""

@@ -5,6 +5,7 @@ from typing import Any
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.answers import (
     ActivityReceipt,
+    CompanyPage,
     ConsentAnswer,
     DuplicatePage,
     Erased,
@@ -12,6 +13,7 @@ from services.ingest.answers import (
     LeadAnswer,
     LeadPage,
     ObservationPage,
+    PersonExport,
     QuarantineEntry,
     QuarantinePage,
     TagScanAnswer,
@@ -20,7 +22,7 @@ from services.ingest.answers import (
 from services.ingest.forms import ConsentForm, EraseForm, HearingForm, LeadForm, MergeForm, ToolResultForm
 from services.ingest.import_handlers import CSV, ImportHandlers, NewImport
 from services.ingest.imports.answers import ImportAnswer, ImportPage, ImportReport
-from services.ingest.lead_handlers import LeadHandlers, LeadSearch
+from services.ingest.lead_handlers import CompanySearch, LeadHandlers, LeadSearch
 from services.ingest.merge_handlers import MergeHandlers
 from services.ingest.privacy_handlers import PrivacyHandlers
 from services.ingest.tag_handlers import TagHandlers
@@ -143,6 +145,14 @@ def endpoints(
             answers={200: ConsentAnswer, 410: None},
         ),
         Endpoint(
+            method="GET",
+            path="/v1/leads/{id}/export",
+            handler=privacy.export,
+            scope="leads:read",
+            summary="All that is held on the person",
+            answers={200: PersonExport, 410: None},
+        ),
+        Endpoint(
             method="POST",
             path="/v1/leads/{id}/erase",
             handler=privacy.erase,
@@ -150,6 +160,15 @@ def endpoints(
             summary="Destroy all personal data of a lead; what was counted stays",
             body=EraseForm,
             answers={200: Erased},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/companies",
+            handler=leads.search_companies,
+            scope="leads:read",
+            summary="Companies by domain, corporate number or name, with their leads",
+            query=CompanySearch,
+            answers={200: CompanyPage},
         ),
         Endpoint(
             method="GET",

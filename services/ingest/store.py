@@ -8,6 +8,7 @@ import msgspec
 
 from services.ingest.items import LeadRow
 from services.ingest.tables import Connection
+from shared import company_names
 from shared.events import Observation
 
 
@@ -125,7 +126,11 @@ async def search(db: Connection, wanted: Search, before: int | None, limit: int)
     add("stage = ${n}", wanted.stage)
     add(among.format(joined="", condition="rep = ${n}"), wanted.rep)
     pattern = None if wanted.words is None else "%" + _escaped(wanted.words) + "%"
-    add(among.format(joined=terms, condition="t.value like ${n}"), pattern)
+    company = None if wanted.words is None else company_names.read(wanted.words).key
+    if pattern is not None:
+        values.append(company)
+        condition = f"t.value like ${{n}} or t.kind = 'company' and t.value = ${len(values)}"
+        add(among.format(joined=terms, condition=condition), pattern)
     values.append(limit)
     rows = await db.fetch(
         f"select lead_id from ingest.leads where {' and '.join(where)} order by seq desc limit ${len(values)}",  # noqa: S608 - put together from words of our own

@@ -71,7 +71,7 @@ lead_keys = Table(
     Index("lead_keys_lead", "lead_id"),
 )
 
-# What a lead can be found by; many leads may share a term (kind: email, phone, domain, text).
+# What a lead can be found by; many leads may share a term (kinds: `items.Term`).
 lead_terms = Table(
     "lead_terms",
     metadata,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from services.ingest.forms import LeadReference
 from services.ingest.items import Term, Whom
+from shared import company_names
 from shared.domains import company_domain, registrable_domain
 from shared.events import Observation
 from shared.fields import FieldRegistry
@@ -73,7 +74,10 @@ def terms_of(registry: FieldRegistry, said: dict[str, str]) -> tuple[Term, ...]:
         for field, value in said.items()
         if field in registry and registry.get(field).type in _SEARCHED
     )
-    return (*_terms(email, phone, company_domain(website=website, email=email)), *dict.fromkeys(texts))
+    name, number = said.get("company_name"), said.get("corporate_number")
+    company = [Term("company", company_names.read(name).key[:MAX_TERM])] if name else []
+    company += [Term("corporate_number", number)] if number else []
+    return (*_terms(email, phone, company_domain(website=website, email=email)), *company, *dict.fromkeys(texts))
 
 
 def _terms(email: str | None, phone: str | None, domain: str | None) -> tuple[Term, ...]:

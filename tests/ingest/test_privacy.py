@@ -77,6 +77,19 @@ async def test_nothing_personal_stands_in_the_log_in_plain_text(door: Door) -> N
     assert any(CANARY in str(event.data) for event in await door.outbox()), "but it is there"
 
 
+async def test_an_export_has_all_that_is_held(door: Door) -> None:
+    lead, other = await everything(door)
+    held = (await door.get(f"/v1/leads/{other}/export")).json()
+    assert held["lead"] == (await door.get(f"/v1/leads/{lead}")).json()
+    assert held["merged_ids"] == [other]
+    assert {o["field"] for o in held["observations"]} == {"email", "last_name", "needs"}
+    assert [o["quote"] for o in held["observations"] if o["field"] == "needs"] == [CANARY]
+    assert [item["name"] for item in held["unmapped"]] == ["memo"]
+    assert [entry["evidence"] for entry in held["consent"]["history"]] == [CANARY]
+    await erase(door, lead)
+    assert (await door.get(f"/v1/leads/{lead}/export")).status_code == 410
+
+
 async def test_erasing_leaves_nothing_of_the_person_and_tells_the_log(door: Door) -> None:
     lead, other = await everything(door)
     assert await holding(door), "else the test finds nothing because it looks nowhere"
@@ -84,7 +97,7 @@ async def test_erasing_leaves_nothing_of_the_person_and_tells_the_log(door: Door
     assert answer == {"lead_id": lead, "erased_at": "2026-11-24T03:00:00Z"}
     assert await holding(door) == []
     assert await erase(door, other) == answer | {"lead_id": other}, "what was merged is one person"
-    for path in ("", "/observations", "/consent"):
+    for path in ("", "/observations", "/consent", "/export"):
         assert (await door.get(f"/v1/leads/{lead}{path}")).status_code == 410
     assert (await door.post(f"/v1/leads/{lead}/consent", {"basis": "consent", "evidence": "x"})).status_code == 410
     assert (await door.get("/v1/leads", email=f"{CANARY}@acme.co.jp")).json()["items"] == []
