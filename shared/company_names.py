@@ -1,8 +1,8 @@
 """Names of companies as people write them: one form for comparing. Pure.
 
 `㈱アクメ`, `(株) アクメ`, `アクメ株式会社` and `株式会社アクメ` have one key. Whether the legal form stands before the
-name (前株) or after it (後株) tells companies apart in the register, but hardly ever for who writes it down: so it is read,
-and not compared.
+name (前株) or after it (後株) tells companies apart in the register, but hardly ever for who writes it down: so it is
+read, and not compared.
 """
 
 import re
