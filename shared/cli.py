@@ -170,6 +170,33 @@ def demo(
         raise SystemExit(130) from None
 
 
+@app.command("import")
+def import_leads(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV with a header row.")],
+    source: Annotated[str, typer.Option(help="The entry of sources.yaml that says what its columns mean.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and judge every row, and store nothing.")] = False,
+    charset: Annotated[
+        str | None, typer.Option(help="utf-8, cp932 or euc-jp; found out unless given (the first two).")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Address of ingest; that of the settings unless given.")] = None,
+    rejected: Annotated[Path | None, typer.Option(help="File to write rejected rows to, with their reasons.")] = None,
+) -> None:
+    """Bring in leads from a CSV file of any size; exit status 1 unless every row was taken."""
+    from shared.client import TasukiError
+    from shared.import_file import import_file
+
+    try:
+        every_row = import_file(
+            read_settings(), file, source=source, dry_run=dry_run, charset=charset, url=url, out=rejected
+        )
+    except (TasukiError, OSError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        print("tasuki: not watched any longer; what was sent whole is taken nevertheless", file=sys.stderr)
+        raise SystemExit(130) from None
+    raise SystemExit(0 if every_row else 1)
+
+
 @app.command()
 def kafka(
     brokers: Annotated[int, typer.Option(help="One, or three that replicate.")] = 1,

@@ -79,6 +79,11 @@ class FieldRegistry:
     def __len__(self) -> int:
         return len(self._fields)
 
+    @property
+    def personal(self) -> frozenset[str]:
+        """The ids of the fields that hold personal data."""
+        return frozenset(field.id for field in self if field.personal_data)
+
     def allowed(self, field_id: str, method: Method) -> bool:
         """Whether this method may supply the field."""
         return method in self.get(field_id).precedence
@@ -131,3 +136,10 @@ def believed(registry: FieldRegistry, observations: Iterable[Observation]) -> di
         if holder is None or better(registry, observation, holder):
             best[observation.field] = observation
     return best
+
+
+def believed_of_merged(
+    registry: FieldRegistry, own: Iterable[Observation], merged: Iterable[Observation]
+) -> dict[str, Observation]:
+    """As `believed`, for a lead that others were merged into: its own values first, theirs where it has none."""
+    return believed(registry, merged) | believed(registry, own)

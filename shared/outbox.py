@@ -10,6 +10,7 @@ from sqlalchemy import (
     Identity,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     func,
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.db import driver
 from shared.eventlog.port import Message
 from shared.events import Event, decode_data, to_message
+from shared.partition import partition_of
 
 CREATE_V1 = """
 create table {schema}.outbox (
@@ -31,9 +33,14 @@ create table {schema}.outbox (
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0);
 """
 
+ADD_SHARD_V2 = "alter table {schema}.outbox add column shard smallint not null default 0"
+
+SHARDS = 12
+"""Of each outbox. A topic has as many partitions unless set otherwise: then each holds up one shard and no other."""
+
 
 def outbox_table(metadata: MetaData, schema: str) -> Table:
-    """`<schema>.outbox`. `id` gives the order per key; gaps and late comers among the ids are normal."""
+    """`<schema>.outbox`. `id` gives the order per key, which has one shard; gaps and late comers are normal."""
     return Table(
         "outbox",
         metadata,
@@ -43,6 +50,7 @@ def outbox_table(metadata: MetaData, schema: str) -> Table:
         Column("headers", LargeBinary, nullable=False),
         Column("value", LargeBinary, nullable=False),
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+        Column("shard", SmallInteger, nullable=False, server_default="0"),
         schema=schema,
     )
 
@@ -71,10 +79,10 @@ async def enqueue_messages(conn: AsyncConnection, schema: str, messages: Sequenc
     await connection.execute(
         f"""
         with added as (
-            insert into {schema}.outbox (topic, key, headers, value)
-            select topic, key, headers, value
-            from unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[])
-                 with ordinality as m(topic, key, headers, value, n)
+            insert into {schema}.outbox (topic, key, headers, value, shard)
+            select topic, key, headers, value, shard
+            from unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $6::smallint[])
+                 with ordinality as m(topic, key, headers, value, shard, n)
             order by n
         )
         select pg_notify($5, '')
@@ -84,6 +92,7 @@ async def enqueue_messages(conn: AsyncConnection, schema: str, messages: Sequenc
         [pack_headers(m.headers) for m in messages],
         [m.value for m in messages],
         wake_channel(schema),
+        [partition_of(m.key, SHARDS) for m in messages],
     )
 
 

@@ -1,30 +1,41 @@
 """The relay: publishes a schema's outbox to the log, in order per key, and deletes what has been published.
 
-Any number of processes may run a relay for the same schema. A transaction-wide advisory lock lets one publish at a
-time; when that process dies, its transaction ends and the next one goes on. The lock is on (schema, shard of the
-outbox); today there is one shard, 0.
+Any number of processes may run a relay for the same schema. Each key has a shard, and who publishes a shard holds its
+transaction-wide advisory lock: when that process dies, its transaction ends and another one goes on. A relay takes all
+shards that are free, half of them while there is much to do, so that others share the work.
+
+What the log has not confirmed within PATIENCE_S (a partition without a leader) is waited for beside the others: its
+shard is left alone until then. Its lock is free meanwhile, so another relay may publish the same rows.
 
 Rows are taken by what is there, never by the greatest id seen: ids become visible out of order. Rows are deleted after
 the log has confirmed them, so a crash in between publishes them twice, which consumers expect.
 """
 
 import asyncio
+import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.backoff import Backoff
 from shared.db import DatabaseUnavailable, driver, is_retryable, transaction
-from shared.eventlog.port import EventLog, LogUnavailable, Message, RecordRefused
+from shared.eventlog.port import EventLog, LogError, LogUnavailable, Message, RecordRefused
 from shared.notify import Notices
-from shared.outbox import unpack_headers, wake_channel
+from shared.outbox import SHARDS, unpack_headers, wake_channel
 from shared.telemetry import Telemetry
 
 BATCH_ROWS = 2000
 BATCH_BYTES = 8 * 1024 * 1024
 SAFETY_POLL_S = 2.0
-_SHARD = 0
+PATIENCE_S = 1.0
+
+
+class Handed(NamedTuple):
+    """A row of the outbox that was given to the log, and what ends when it is written."""
+
+    row: Any
+    written: asyncio.Future[None]
 
 
 class Relay:
@@ -36,6 +47,8 @@ class Relay:
         self._log = log
         self._logger = telemetry.log
         self._refused: set[int] = set()
+        self._late: dict[int, asyncio.Task[None]] = {}
+        self._much = False
         self._notices = Notices(engine)
         self._waker = self._notices.waker(wake_channel(schema))
 
@@ -60,26 +73,28 @@ class Relay:
                     await backoff.wait(stop)
         finally:
             stopping.cancel()
+            for late in (lates := list(self._late.values())):
+                late.cancel()
+            await asyncio.gather(*lates, return_exceptions=True)
             await self._notices.close()
 
     async def publish(self) -> int:
-        """Publish one batch of the oldest rows; how many. 0: nothing is there, or another relay is at it.
+        """Publish one batch of the oldest rows; how many were handed over. 0: nothing is there, or others are at it.
 
         Raises DatabaseUnavailable, LogUnavailable.
         """
         async with transaction(self._engine) as conn:
             connection = await driver(conn)
-            lock = f"tasuki.relay.{self._schema}"
-            if not await connection.fetchval("select pg_try_advisory_xact_lock(hashtext($1), $2)", lock, _SHARD):
-                return 0
+            shards = await self._lock(connection)
             # The deletion need not be durable at once: losing it publishes twice, and the append has been waited for.
             await connection.execute("set local synchronous_commit = off")
             rows = await connection.fetch(
                 f"""
-                select id, topic, key, headers, value from (
+                select id, shard, topic, key, headers, value from (
                     select *, sum(octet_length(value)) over (order by id) - octet_length(value) as bytes_before
                     from (
-                        select * from {self._schema}.outbox where id <> all($3::bigint[]) order by id limit $1
+                        select * from {self._schema}.outbox where shard = any($4::int[]) and id <> all($3::bigint[])
+                        order by id limit $1
                     ) as oldest
                 ) as measured
                 where bytes_before < $2 order by id
@@ -87,25 +102,95 @@ class Relay:
                 BATCH_ROWS,
                 BATCH_BYTES,
                 list(self._refused),
+                shards,
             )
-            if rows:
-                await connection.execute(
-                    f"delete from {self._schema}.outbox where id = any($1::bigint[])",  # noqa: S608 - the schema is ours
-                    await self._append(rows),
-                )
-            return len(rows)
+            failures = await self._hand_over(connection, rows) if rows else []
+        had_much, self._much = self._much, len(rows) == BATCH_ROWS
+        if failures:
+            raise failures[0]
+        return len(rows) or (await self.publish() if had_much else 0)  # the other half of the shards may hold the rest
 
-    async def _append(self, rows: Sequence[Any]) -> list[int]:
-        """Ids of what has been published. What the log will never take stays, and stops nobody behind it."""
+    async def _lock(self, connection: Any) -> list[int]:
+        """The shards that this transaction may publish."""
+        free = [shard for shard in range(SHARDS) if shard not in self._late]
+        random.shuffle(free)
+        rows = await connection.fetch(
+            """
+            select shard from unnest($2::int[]) as shard where pg_try_advisory_xact_lock(hashtext($1), shard) limit $3
+            """,
+            f"tasuki.relay.{self._schema}",
+            free,
+            SHARDS // 2 if self._much else SHARDS,
+        )
+        return [row["shard"] for row in rows]
+
+    async def _hand_over(self, connection: Any, rows: Sequence[Any]) -> list[LogError]:
+        """Give rows to the log and delete those that it confirms soon; what it said against the others."""
+        written = await self._log.hand_over([_message(row) for row in rows])
+        await asyncio.wait(set(written), timeout=PATIENCE_S)
+        of_shard: dict[int, list[Handed]] = {}
+        for handed in map(Handed, rows, written):
+            of_shard.setdefault(handed.row["shard"], []).append(handed)
+        soon: list[Handed] = []
+        for shard, handed_over in of_shard.items():
+            if all(handed.written.done() for handed in handed_over):
+                soon += handed_over
+            else:
+                self._late[shard] = asyncio.create_task(self._finish_late(shard, handed_over))
+        if self._late:
+            self._logger.warning("relay_waits", schema=self._schema, reason="not confirmed", shards=sorted(self._late))
+        confirmed, failures = await self._confirmed(soon)
+        await self._delete(connection, confirmed)
+        return failures
+
+    async def _finish_late(self, shard: int, handed_over: Sequence[Handed]) -> None:
+        """Wait for what one shard owes, and let the shard go on."""
         try:
-            await self._log.append([_message(row) for row in rows])
+            await asyncio.wait({handed.written for handed in handed_over})
+            confirmed, _ = await self._confirmed(handed_over)
+            async with transaction(self._engine) as conn:
+                await self._delete(await driver(conn), confirmed)
+        except Exception as error:
+            # The rows are still there, and are published again.
+            self._logger.info("relay_repeats", schema=self._schema, shard=shard, reason=str(error))
+        finally:
+            del self._late[shard]
+            self._waker.wake()
+
+    async def _confirmed(self, handed_over: Sequence[Handed]) -> tuple[list[int], list[LogError]]:
+        """Ids of what has been published, and what the log said against the rest."""
+        confirmed: list[int] = []
+        refused: list[Any] = []
+        failures: list[LogError] = []
+        for row, written in handed_over:
+            error = written.exception()
+            if error is None:
+                confirmed.append(row["id"])
+            elif isinstance(error, RecordRefused):
+                refused.append(row)
+            elif isinstance(error, LogError):
+                failures.append(error)
+            else:
+                raise error
+        for row in refused:  # one of them was refused, and the others with it
+            confirmed += await self._append_alone(row)
+        return confirmed, failures
+
+    async def _append_alone(self, row: Any) -> list[int]:
+        """The id when it has been published. What the log will never take stays, and stops nobody behind it."""
+        try:
+            await self._log.append([_message(row)])
         except RecordRefused:
-            if len(rows) == 1:
-                self._refused.add(rows[0]["id"])
-                self._logger.exception("relay_refused", schema=self._schema, id=rows[0]["id"])
-                return []
-            return [id_ for row in rows for id_ in await self._append([row])]
-        return [row["id"] for row in rows]
+            self._refused.add(row["id"])
+            self._logger.exception("relay_refused", schema=self._schema, id=row["id"])
+            return []
+        return [row["id"]]
+
+    async def _delete(self, connection: Any, ids: Sequence[int]) -> None:
+        await connection.execute(
+            f"delete from {self._schema}.outbox where id = any($1::bigint[])",  # noqa: S608 - the schema is ours
+            ids,
+        )
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()

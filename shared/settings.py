@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.safe_http.addresses import Network, read_networks
+
 ServiceName = Literal["ingest", "handoff", "metrics"]
 SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics")
 
@@ -66,6 +68,13 @@ class Settings(BaseSettings):
         None, ge=1, description="Replicas that must have a record before it counts; unset: 2 of 3, else 1."
     )
     kafka_retention_ms: int = Field(-1, ge=-1, description="How long topics keep events; -1: for ever.")
+    tag_scan_automatic: bool = Field(
+        True, description="Look for tags in a lead's website as soon as it is first known; false: only when asked."
+    )
+    fetch_private_networks: str = Field(
+        "",
+        description="Networks that are not public but may be fetched from, on any port (10.1.0.0/16, ...).",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     pool_size: int = Field(10, ge=2, description="Database connections of one service process.")
     statement_timeout_s: int = Field(30, ge=1, description="Seconds after which the server ends a statement.")
@@ -88,6 +97,17 @@ class Settings(BaseSettings):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{value} is no time zone of the IANA database, as Asia/Tokyo is") from error
         return value
+
+    @field_validator("fetch_private_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        read_networks(value)
+        return value
+
+    @property
+    def private_networks(self) -> tuple[Network, ...]:
+        """The networks of `fetch_private_networks`."""
+        return read_networks(self.fetch_private_networks)
 
     @property
     def zone(self) -> ZoneInfo:

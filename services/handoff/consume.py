@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.handoff import gate, policies
+from services.handoff import erasure, gate, policies
 from services.handoff.facts import known, take
 from services.handoff.handover import Rules, hand_over_if_ready
 from services.handoff.tables import SCHEMA
@@ -28,6 +28,7 @@ class Takes(SeenTable):
         if not touched:
             return
         now = self._clock.now()
+        await erasure.take(conn, [r.event for r in received], self._rules.registry.personal)
         await gate.through_gate(conn, self._rules.ladder, self._rules.registry, touched, now)
         if (await policies.deciding(conn)).policy.automatic:
             for lead_id in await known(conn, touched):

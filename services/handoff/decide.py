@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff import policies
 from services.handoff.facts import observations_of
-from services.handoff.problems import unknown_lead
+from services.handoff.merges import members
+from services.handoff.problems import erased_lead, unknown_lead
 from shared.db import driver
 from shared.events import Observation, PolicyVersion
-from shared.fields import FieldRegistry, believed
+from shared.fields import FieldRegistry, believed_of_merged
 from shared.policy import CriterionResult, Missing, Verdict, decide
 from shared.view import LeadView
 
@@ -56,18 +57,25 @@ class Lead(NamedTuple):
 
 
 async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False) -> Lead:
-    """The lead, its row locked until the transaction ends if asked. Raises Problem 404."""
+    """The lead, or the one that it counts as; its row is locked until the transaction ends if asked.
+
+    Raises Problem 404, and 410 when it was erased.
+    """
     row = await (await driver(conn)).fetchrow(
         f"""
-        select l.lead_id, l.stage, l.cycle, l.events, l.last_event_at,
+        select l.lead_id, l.stage, l.cycle, l.events, l.last_event_at, l.erased_at,
                (select json_object_agg(p.topic || '/' || p.partition, p.next_offset order by p.topic)::text
                 from handoff.positions p where p.partition = l.shard) as positions
-        from handoff.leads l where l.lead_id = $1 and l.stage is not null {"for update of l" if lock else ""}
+        from handoff.leads l
+        where l.lead_id = (select coalesce(merged_into, lead_id) from handoff.leads where lead_id = $1)
+          and l.stage is not null {"for update of l" if lock else ""}
         """,  # noqa: S608 - put together from words of our own
         lead_id,
     )
     if row is None:
         raise unknown_lead(lead_id)
+    if row["erased_at"] is not None:
+        raise erased_lead()
     positions = msgspec.json.decode(row["positions"] or "{}", type=dict[str, int])
     as_of = AsOf(row["events"], row["last_event_at"], positions)
     return Lead(row["lead_id"], row["stage"], row["cycle"], as_of)
@@ -76,8 +84,8 @@ async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False)
 async def consider(conn: AsyncConnection, registry: FieldRegistry, lead: Lead) -> Considered:
     """What the policy in force says about the lead."""
     policy = await policies.deciding(conn)
-    observations = await observations_of(conn, [lead.lead_id])
-    values = believed(registry, observations.get(lead.lead_id, ()))
+    said = (await observations_of(conn, await members(conn, [lead.lead_id])))[lead.lead_id]
+    values = believed_of_merged(registry, said.own, said.merged)
     decision = decide(policy.policy, LeadView(registry, values))
     readiness = Readiness(
         lead_id=lead.lead_id,

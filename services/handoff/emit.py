@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.tables import SCHEMA
+from shared import lead_keys
 from shared.events import Data, Event
 from shared.outbox import enqueue
 from shared.telemetry import current_traceparent
@@ -36,5 +37,5 @@ def happened(name: str, lead_id: str, what: str, data: Data, at: datetime, now: 
 
 
 async def emit(conn: AsyncConnection, events: Sequence[Event]) -> None:
-    """Tell the log, if and when the transaction commits."""
-    await enqueue(conn, SCHEMA, events)
+    """Tell the log, if and when the transaction commits; what is personal is sealed."""
+    await enqueue(conn, SCHEMA, await lead_keys.seal_events(conn, events, ()))

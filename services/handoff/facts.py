@@ -1,19 +1,22 @@
 """What is known of leads: observations and activities, stored so that neither order nor repetition can matter."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.handoff import merges
 from services.handoff.corrections import Fact
 from services.handoff.kinds import kind_of
 from services.handoff.recount import recount
+from shared import lead_keys
 from shared.consume import Received
 from shared.db import driver
 from shared.events import Correction, Event, FieldValue, Identity, LeadFields, Observation, decode_data, encode_data
+from shared.sealing import unsealed_data, unsealed_observation
 
 HISTORY = ("call", "touch", "appointment", "opportunity", "contract")
 """The activities that belong to a lead's history."""
@@ -21,12 +24,14 @@ _CORRECTIONS_LOCK = 0x636F_7272_6563  # "correc"
 
 
 async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]:
-    """Store new events. Returns the leads that they change, in order; their rows are locked until the transaction ends.
+    """Store new events. Returns the leads whose facts they change, in order, survivors in the place of merged ones.
+
+    Their rows are locked until the transaction ends.
 
     An activity may come before the lead it belongs to; the lead is known once `lead-created` has come.
     """
     of_leads = [r for r in received if r.event.subject]
-    await _meet(conn, alone=any(r.event.name == "correction" for r in received))
+    await _meet(conn, alone=any(r.event.name == "correction" or merges.is_told(r.event) for r in received))
     touched = set(await _touch(conn, of_leads))
     await _add_observations(conn, [r.event for r in of_leads])
     activities = [r.event for r in of_leads if r.event.name in HISTORY]
@@ -34,12 +39,15 @@ async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]
     await _add_activities(conn, activities)
     await _add_corrections(conn, corrections)
     changed = await recount(conn, [Identity(*e.identity) for e in activities], corrections)
-    return sorted(touched | await lock(conn, changed - touched))
+    changed |= touched | await merges.take(conn, [r.event for r in of_leads])
+    counting = await merges.counting(conn, changed)
+    await lock(conn, counting - touched)
+    return sorted(counting)
 
 
 async def _meet(conn: AsyncConnection, *, alone: bool) -> None:
-    """A correction may come in one shard and what it corrects in another: were both in flight, each would miss the
-    other. So a batch with corrections runs alone (docs/decisions/0003)."""
+    """A correction or a merge may come in one shard and what it is about in another: were both in flight, each would
+    miss the other. So a batch with one of them runs alone (docs/decisions/0003)."""
     how = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
     await (await driver(conn)).execute(f"select {how}($1)", _CORRECTIONS_LOCK)
 
@@ -56,40 +64,61 @@ async def lock(conn: AsyncConnection, lead_ids: Iterable[str]) -> set[str]:
 
 
 async def known(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[str]:
-    """Those of these leads that ingest has told of, in order."""
+    """Those of these leads that ingest has told of, and that were not erased, in order."""
     rows = await (await driver(conn)).fetch(
-        "select lead_id from handoff.leads where lead_id = any($1::text[]) and known_at is not null order by lead_id",
+        """
+        select lead_id from handoff.leads
+        where lead_id = any($1::text[]) and known_at is not null and erased_at is null order by lead_id
+        """,
         lead_ids,
     )
     return [row["lead_id"] for row in rows]
 
 
-async def observations_of(conn: AsyncConnection, lead_ids: Sequence[str]) -> dict[str, list[Observation]]:
-    """Everything ever said about the fields of these leads, in order of time."""
+class Said(NamedTuple):
+    """What was said about the fields of a lead, in order of time: of itself, and of leads that were merged into it."""
+
+    own: list[Observation]
+    merged: list[Observation]
+
+
+async def observations_of(conn: AsyncConnection, of: Mapping[str, str]) -> dict[str, Said]:
+    """Everything ever said about the fields of leads, from: lead -> which lead it counts as (`merges.members`)."""
     rows = await (await driver(conn)).fetch(
         """
         select lead_id, observation_id, field, method, source, observed_at, value::text, status, by, quote
         from handoff.observations where lead_id = any($1::text[]) order by observed_at, observation_id
         """,
-        lead_ids,
+        list(of),
     )
-    found: dict[str, list[Observation]] = defaultdict(list)
+    keys = await lead_keys.read(conn, of)
+    found: dict[str, Said] = defaultdict(lambda: Said([], []))
     for row in rows:
-        found[row["lead_id"]].append(_observation(row))
+        lead_id, survivor = row["lead_id"], of[row["lead_id"]]
+        observation = unsealed_observation(_observation(row), keys.get(lead_id), lead_id)
+        (found[survivor].own if lead_id == survivor else found[survivor].merged).append(observation)
     return found
 
 
 async def history_of(conn: AsyncConnection, lead_id: str, limit: int) -> list[Fact]:
-    """The lead's activities as they count now, newest first."""
+    """The activities of a lead and of those merged into it, as they count now, newest first."""
     rows = await (await driver(conn)).fetch(
-        """
-        select source, id, name, at, held::text from handoff.activities where lead_id = $1 and counts
-        order by at desc, source desc, id desc limit $2
-        """,
+        f"""
+        select a.* from ({merges.MEMBERS}) as member cross join lateral (
+            select lead_id, source, id, name, at, held::text from handoff.activities
+            where lead_id = member.lead_id and counts order by at desc, source desc, id desc limit $2
+        ) as a order by at desc, source desc, id desc limit $2
+        """,  # noqa: S608 - our own text
         lead_id,
         limit,
     )
-    return [Fact(r["source"], r["id"], r["name"], r["at"], decode_data(r["name"], r["held"].encode())) for r in rows]
+    keys = await lead_keys.read(conn, (row["lead_id"] for row in rows))
+    return [_fact(row, keys.get(row["lead_id"])) for row in rows]
+
+
+def _fact(row: Any, key: bytes | None) -> Fact:
+    data = decode_data(row["name"], row["held"].encode())
+    return Fact(row["source"], row["id"], row["name"], row["at"], unsealed_data(data, key, row["lead_id"]))
 
 
 class _Touch(NamedTuple):

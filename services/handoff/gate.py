@@ -1,7 +1,7 @@
 """Takes leads through the gate of `stages.py`: reads their facts, writes the entries, tells the log."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.handoff.emit import emit, happened
 from services.handoff.facts import observations_of
 from services.handoff.kinds import counts
+from services.handoff.merges import members
 from services.handoff.stages import BECAME_KNOWN, RECYCLED, Entry, Facts, Ladder, Moment, Place, advance
 from shared.conditions import Condition
 from shared.db import driver
@@ -21,20 +22,25 @@ from shared.fields import FieldRegistry
 async def through_gate(
     conn: AsyncConnection, ladder: Ladder, registry: FieldRegistry, lead_ids: Sequence[str], now: datetime
 ) -> None:
-    """Enter every stage that the facts of these leads bring. The caller holds the leads' rows."""
+    """Enter every stage that the facts of these leads, and of those merged into them, bring. None of them is merged
+    itself; the caller holds their rows."""
     rows = await (await driver(conn)).fetch(
         """
-        select lead_id, known_at, stage, cycle, cycle_since, stage_at, kinds from handoff.leads
-        where lead_id = any($1::text[]) and known_at is not null and stage is distinct from $2
-        order by lead_id
+        select l.lead_id, known_at, stage, cycle, cycle_since, stage_at, array(
+            select unnest(l.kinds)
+            union select unnest(m.kinds) from handoff.leads m where m.merged_into = l.lead_id) as kinds
+        from handoff.leads l
+        where l.lead_id = any($1::text[]) and known_at is not null and stage is distinct from $2
+        order by l.lead_id
         """,
         lead_ids,
         ladder.last,
     )
     if not rows:
         return
-    observations = await observations_of(conn, [row["lead_id"] for row in rows])
-    moments = await _moments(conn, ladder, rows)
+    of = await members(conn, [row["lead_id"] for row in rows])
+    observations = await observations_of(conn, of)
+    moments = await _moments(conn, ladder, rows, of)
     entries: list[tuple[str, Entry]] = []
     for row in rows:
         lead_id = row["lead_id"]
@@ -44,7 +50,8 @@ async def through_gate(
             place = Place(first.stage, first.cycle, None, first.at)
         else:
             place = Place(row["stage"], row["cycle"], row["cycle_since"], row["stage_at"])
-        facts = Facts(observations.get(lead_id, ()), moments.get(lead_id, {}))
+        said = observations[lead_id]
+        facts = Facts(said.own, moments.get(lead_id, {}), said.merged)
         entries += [(lead_id, entry) for entry in advance(ladder, registry, place, facts)]
     await _enter(conn, entries, now)
 
@@ -118,12 +125,15 @@ def _changed(lead_id: str, entry: Entry, now: datetime) -> Event:
 
 
 async def _moments(
-    conn: AsyncConnection, ladder: Ladder, rows: Sequence[Any]
+    conn: AsyncConnection, ladder: Ladder, rows: Sequence[Any], of: Mapping[str, str]
 ) -> dict[str, dict[Condition, list[Moment]]]:
     """What the conditions on events beyond each lead's stage count in its cycle: of each the earliest, at least as many
-    as it asks for."""
+    as it asks for. of: every lead concerned -> which of these it counts as."""
     asked = [(row, c) for row in rows for c in ladder.event_conditions(row["stage"])]
     most = max((condition.count or 1 for _, condition in asked), default=0)
+    together: dict[str, list[str]] = defaultdict(list)
+    for member, survivor in of.items():
+        together[survivor].append(member)
     wanted = {
         (row["lead_id"], kind): (row["cycle_since"], most)
         for row, condition in asked
@@ -132,13 +142,8 @@ async def _moments(
     }
     if not wanted:
         return {}
-    found = await (await driver(conn)).fetch(
-        _MOMENTS,
-        [lead_id for lead_id, _ in wanted],
-        [kind for _, kind in wanted],
-        [since for since, _ in wanted.values()],
-        [limit for _, limit in wanted.values()],
-    )
+    asked_of = [(*about, *bounds, member) for about, bounds in wanted.items() for member in together[about[0]]]
+    found = await (await driver(conn)).fetch(_MOMENTS, *zip(*asked_of, strict=True))
     by_kind: dict[tuple[str, str], list[Moment]] = defaultdict(list)
     for row in found:
         by_kind[row["lead_id"], row["kind"]].append(Moment(row["at"], row["who"]))
@@ -157,18 +162,19 @@ _HANDOFFS = tuple(f"handoff||||{status}" for status in ("created", "accepted", "
 
 _MOMENTS = """
     select l.lead_id, l.kind, e.at, e.who
-    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::int[]) as l(lead_id, kind, since, wanted)
+    from unnest($1::text[], $2::text[], $3::timestamptz[], $4::int[], $5::text[])
+         as l(lead_id, kind, since, wanted, member)
     cross join lateral (
         (select a.at, a.held ->> 'rep' as who from handoff.activities a
-         where a.lead_id = l.lead_id and a.kind = l.kind and a.counts and (l.since is null or a.at >= l.since)
+         where a.lead_id = l.member and a.kind = l.kind and a.counts and (l.since is null or a.at >= l.since)
          order by a.at limit l.wanted)
         union all
         (select h.created_at, h.rep from handoff.handoffs h
-         where l.kind = 'handoff||||created' and h.lead_id = l.lead_id and (l.since is null or h.created_at >= l.since)
+         where l.kind = 'handoff||||created' and h.lead_id = l.member and (l.since is null or h.created_at >= l.since)
          order by h.number limit l.wanted)
         union all
         (select h.decided_at, h.sales_rep from handoff.handoffs h
-         where l.kind = 'handoff||||' || h.status and h.lead_id = l.lead_id and h.decided_at is not null
+         where l.kind = 'handoff||||' || h.status and h.lead_id = l.member and h.decided_at is not null
            and (l.since is null or h.decided_at >= l.since)
          order by h.number limit l.wanted)
     ) e

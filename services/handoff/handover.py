@@ -14,11 +14,14 @@ from services.handoff.decide import Considered, Lead, Readiness, consider, known
 from services.handoff.due import due_at
 from services.handoff.emit import emit, happened, identity_of
 from services.handoff.forms import HandoffForm
+from services.handoff.merges import MEMBERS
 from services.handoff.problems import handoff_open, no_owner, not_pending, not_ready, unknown_handoff
+from services.handoff.questions import Guide, Questions, questions
 from services.handoff.routing import next_owner
 from services.handoff.stages import Ladder, Rule
 from services.handoff.store import Decided, Handoff, Overridden
 from shared.config import Config
+from shared.config.kpis import rank_fields
 from shared.db import driver
 from shared.events import Data, HandoffAccepted, HandoffCreated, HandoffReturned, ReturnReason
 from shared.fields import FieldRegistry
@@ -36,13 +39,15 @@ class Rules:
     ladder: Ladder
     zone: ZoneInfo
     telemetry: Telemetry
+    guide: Guide
 
     @classmethod
     def of(cls, config: Config, zone: ZoneInfo, telemetry: Telemetry) -> Self:
         """The rules in the configuration; the first stage is entered without one."""
         first, *others = config.stages
         ladder = Ladder(first.id, [Rule(s.id, s.enter_when) for s in others if s.enter_when is not None])
-        return cls(config.fields, ladder, zone, telemetry)
+        labels = {stage.id: stage.label for stage in config.stages}
+        return cls(config.fields, ladder, zone, telemetry, Guide(ladder, labels, rank_fields(config.kpis)))
 
 
 class By(NamedTuple):
@@ -55,6 +60,15 @@ class By(NamedTuple):
 async def readiness(conn: AsyncConnection, rules: Rules, lead_id: str) -> Readiness:
     """What the policy in force says of the lead. Raises Problem 404."""
     return _counted(rules, await consider(conn, rules.registry, await known_lead(conn, lead_id))).readiness
+
+
+async def to_ask(conn: AsyncConnection, rules: Rules, lead_id: str) -> Questions:
+    """What to ask the lead next. Raises Problem 404."""
+    lead = await known_lead(conn, lead_id)
+    said = await consider(conn, rules.registry, lead)
+    segment = said.readiness.segment
+    items = questions(said.policy.policy, rules.guide, rules.registry, said.values, lead.stage, segment)
+    return Questions(lead.lead_id, lead.stage, segment, said.policy.ref, items)
 
 
 async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: By, now: datetime) -> Handoff:
@@ -85,6 +99,7 @@ async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: 
 async def hand_over_if_ready(conn: AsyncConnection, rules: Rules, lead_id: str, now: datetime) -> None:
     """What an automatic policy does after each event: hand the lead over once a cycle, as soon as it is ready."""
     lead = await known_lead(conn, lead_id, lock=True)
+    lead_id = lead.lead_id
     if await store.in_cycle(conn, lead_id, lead.cycle) or await store.open_of(conn, lead_id):
         return
     considered = await consider(conn, rules.registry, lead)
@@ -106,14 +121,14 @@ async def decide(conn: AsyncConnection, rules: Rules, handoff_id: str, decided: 
 
     A request that is repeated because its answer was lost finds its own decision, and that is no conflict.
     """
-    lead_id = await _lock_lead_of(conn, handoff_id)
+    lead_id, survivor = await _lock_lead_of(conn, handoff_id)
     if not await store.decide(conn, handoff_id, decided):
         before = await store.get(conn, handoff_id)
         if before is None or decided.request is None or before.decided_request != decided.request:
             raise not_pending(handoff_id, before.status if before else "gone")
         return
     await _tell(conn, decided.status, lead_id, handoff_id, _said(handoff_id, decided), decided.at)
-    await gate.through_gate(conn, rules.ladder, rules.registry, [lead_id], decided.at)
+    await gate.through_gate(conn, rules.ladder, rules.registry, [survivor], decided.at)
 
 
 async def recycle(conn: AsyncConnection, rules: Rules, lead_id: str, wish: gate.Recycling, now: datetime) -> None:
@@ -171,13 +186,13 @@ async def _tell(conn: AsyncConnection, what: str, lead_id: str, handoff_id: str,
     await emit(conn, [happened(f"handoff-{what}", lead_id, f"{what}:{handoff_id}", data, now, now)])
 
 
-async def _lock_lead_of(conn: AsyncConnection, handoff_id: str) -> str:
-    """Hold the row of the handoff's lead; whoever decides anything about a lead does so first."""
+async def _lock_lead_of(conn: AsyncConnection, handoff_id: str) -> tuple[str, str]:
+    """The handoff's lead, and the one that it counts as. That one's row is held: whoever decides about a lead does so
+    first."""
     handoff = await store.get(conn, handoff_id)
     if handoff is None:
         raise unknown_handoff(handoff_id)
-    await known_lead(conn, handoff.lead_id, lock=True)
-    return handoff.lead_id
+    return handoff.lead_id, (await known_lead(conn, handoff.lead_id, lock=True)).lead_id
 
 
 def _said(handoff_id: str, decided: Decided) -> Data:
@@ -192,14 +207,14 @@ def _said(handoff_id: str, decided: Decided) -> Data:
 async def _latest_rep(conn: AsyncConnection, lead_id: str) -> str | None:
     """Who of inside sales had to do with the lead last: the rep of its latest hearing or activity."""
     rep: str | None = await (await driver(conn)).fetchval(
-        """
+        f"""
         select rep from (
             select held ->> 'rep' as rep, at from handoff.activities
-            where lead_id = $1 and counts and name in ('call', 'touch', 'appointment')
+            where lead_id in ({MEMBERS}) and counts and name in ('call', 'touch', 'appointment')
             union all
-            select by, observed_at from handoff.observations where lead_id = $1 and method = 'hearing'
+            select by, observed_at from handoff.observations where lead_id in ({MEMBERS}) and method = 'hearing'
         ) done where rep is not null order by at desc, rep limit 1
-        """,
+        """,  # noqa: S608 - our own text
         lead_id,
     )
     return rep

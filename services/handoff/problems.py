@@ -12,6 +12,10 @@ def unknown_lead(lead_id: str) -> Problem:
     return not_found(f"No lead {lead_id} is known here (yet); ingest tells of new leads within moments.")
 
 
+def erased_lead() -> Problem:
+    return Problem(410, "lead-erased", "The lead was erased", "Its personal data is gone; what was counted stays.")
+
+
 def unknown_handoff(handoff_id: str) -> Problem:
     return not_found(f"There is no handoff {handoff_id}.")
 

@@ -13,6 +13,7 @@ from services.handoff.facts import history_of
 from services.handoff.handover import By, Rules
 from services.handoff.package import HISTORY_MAX, Package, Summary, package, summary
 from services.handoff.problems import unknown_handoff
+from services.handoff.questions import Questions
 from services.handoff.store import Decided
 from services.handoff.words import Definitions
 from shared.clock import Clock
@@ -58,6 +59,10 @@ class Routes:
         self._clock = clock
 
     def table(self) -> list[Endpoint]:
+        decided = {200: Package, 409: Any, 410: None}
+        read, write, decide = "leads:read", "handoffs:write", "handoffs:decide"
+        lead, handoff, policy = "/v1/leads/{id}", "/v1/handoffs/{id}", "/v1/policies/{id}"
+
         def get(path: str, handler: Any, scope: str, summary: str, answer: Any, query: Any = None) -> Endpoint:
             return Endpoint(
                 method="GET",
@@ -66,7 +71,7 @@ class Routes:
                 scope=scope,
                 summary=summary,
                 query=query,
-                answers={200: answer},
+                answers={200: answer, **({410: None} if path.startswith(lead) else {})},
             )
 
         def post(path: str, handler: Any, scope: str, summary: str, body: Any, answers: dict[int, Any]) -> Endpoint:
@@ -74,30 +79,43 @@ class Routes:
                 method="POST", path=path, handler=handler, scope=scope, summary=summary, body=body, answers=answers
             )
 
-        read, write, decide = "leads:read", "handoffs:write", "handoffs:decide"
-        lead, handoff, policy = "/v1/leads/{id}", "/v1/handoffs/{id}", "/v1/policies/{id}"
         return [
             get(f"{lead}/readiness", self.readiness, read, "Whether a lead is ready for sales, and why", Readiness),
+            get(f"{lead}/questions", self.questions, read, "What to ask a lead next, and why", Questions),
             get(f"{lead}/stages", self.stages, read, "The stages that a lead went through", Stages, Paging),
-            post(f"{lead}/recycle", self.recycle, write, "Begin a lead's next cycle", forms.RecycleForm, {200: Stages}),
+            post(
+                f"{lead}/recycle",
+                self.recycle,
+                write,
+                "Begin a lead's next cycle",
+                forms.RecycleForm,
+                {200: Stages, 410: None},
+            ),
             post(
                 "/v1/handoffs",
                 self.hand_over,
                 write,
                 "Hand a lead to sales",
                 forms.HandoffForm,
-                {201: Package, 404: None, 409: Any},
+                {201: Package, 404: None, 409: Any, 410: None},
             ),
             get("/v1/handoffs", self.inbox, read, "The inbox, oldest due first", Inbox, forms.InboxQuery),
             get(handoff, self.handoff, read, "The package of a handoff", Package),
-            post(f"{handoff}/accept", self.accept, decide, "Take the lead", forms.AcceptForm, {200: Package, 409: Any}),
+            post(
+                f"{handoff}/accept",
+                self.accept,
+                decide,
+                "Take the lead",
+                forms.AcceptForm,
+                {200: Package, 409: Any, 410: None},
+            ),
             post(
                 f"{handoff}/return",
                 self.give_back,
                 decide,
                 "Return the lead",
                 forms.ReturnForm,
-                {200: Package, 409: Any},
+                decided,
             ),
             get("/v1/policies", self.policies, read, "The policies, each in its newest version", Policies, Paging),
             get(f"{policy}/versions/{{n}}", self.policy_version, read, "A version of a policy", dict[str, Any]),
@@ -115,6 +133,9 @@ class Routes:
 
     async def readiness(self, call: Call) -> Answer:
         return Answer(await self._do(lambda conn: handover.readiness(conn, self._rules, call.path["id"])))
+
+    async def questions(self, call: Call) -> Answer:
+        return Answer(await self._do(lambda conn: handover.to_ask(conn, self._rules, call.path["id"])))
 
     async def hand_over(self, call: Call[forms.HandoffForm]) -> Answer:
         form = call.body

@@ -74,6 +74,8 @@ class Facts(NamedTuple):
 
     observations: Sequence[Observation]
     moments: Mapping[Condition, Sequence[Moment]]
+    merged: Sequence[Observation] = ()
+    """Observations of leads that were merged into it: believed where its own say nothing."""
 
 
 class Entry(NamedTuple):
@@ -113,6 +115,7 @@ class _Change(NamedTuple):
     about: str | Condition
     who: str | None
     said: Observation | None = None
+    of_merged: bool = False
 
 
 def _timeline(facts: Facts) -> list[tuple[datetime, list[_Change]]]:
@@ -120,10 +123,12 @@ def _timeline(facts: Facts) -> list[tuple[datetime, list[_Change]]]:
     another at one time each has its moment, as if they had come one by one."""
     points: dict[tuple[datetime, int], list[_Change]] = defaultdict(list)
     spoken_of: Counter[tuple[datetime, str]] = Counter()
-    for said in facts.observations:
-        subject = (said.observed_at, said.field)
-        points[said.observed_at, spoken_of[subject]].append(_Change(said.field, said.by, said))
-        spoken_of[subject] += 1
+    for of_merged, observations in enumerate((facts.observations, facts.merged)):
+        for said in observations:
+            subject = (said.observed_at, said.field)
+            change = _Change(said.field, said.by, said, bool(of_merged))
+            points[said.observed_at, spoken_of[subject]].append(change)
+            spoken_of[subject] += 1
     for condition, moments in facts.moments.items():
         needed = condition.count or 1
         if len(moments) >= needed:
@@ -137,6 +142,7 @@ class _AsOf:
     def __init__(self, registry: FieldRegistry) -> None:
         self._registry = registry
         self._best: dict[str, Observation] = {}
+        self._best_of_merged: dict[str, Observation] = {}
         self._fulfilled: set[Condition] = set()
 
     def take(self, changes: Iterable[_Change]) -> None:
@@ -144,14 +150,15 @@ class _AsOf:
             if change.said is None:
                 self._fulfilled.update([change.about] if isinstance(change.about, Condition) else ())
             else:
-                before = self._best.get(change.said.field)
-                self._best |= believed(self._registry, [change.said, *([before] if before else [])])
+                best = self._best_of_merged if change.of_merged else self._best
+                before = best.get(change.said.field)
+                best |= believed(self._registry, [change.said, *([before] if before else [])])
 
     def field(self, field_id: str) -> Field | None:
         return self._registry.get(field_id) if field_id in self._registry else None
 
     def observation(self, field_id: str) -> Observation | None:
-        return self._best.get(field_id)
+        return self._best.get(field_id) or self._best_of_merged.get(field_id)
 
     def count(self, condition: Condition) -> int:
         return (condition.count or 1) if condition in self._fulfilled else 0

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.decide import Readiness
 from services.handoff.forms import AppointmentForm, InboxPosition, InboxQuery, Status
+from services.handoff.merges import MEMBERS
 from services.handoff.routing import Load
 from shared.db import driver
 from shared.events import Observation, PolicyVersion
@@ -99,21 +100,46 @@ async def get(conn: AsyncConnection, handoff_id: str) -> Handoff | None:
     return None if row is None else _read(row)
 
 
+async def of_leads(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[Handoff]:
+    """All handoffs of these leads."""
+    rows = await (await driver(conn)).fetch(
+        f"select {_COLUMNS} from handoff.handoffs where lead_id = any($1::text[])",  # noqa: S608 - put together from words of our own
+        lead_ids,
+    )
+    return [_read(row) for row in rows]
+
+
+async def rewrite(conn: AsyncConnection, handoff: Handoff) -> None:
+    """Store anew what people said in a handoff."""
+    await (await driver(conn)).execute(
+        """
+        update handoff.handoffs
+        set reason = $2, readiness = $3, inputs = $4, appointment = $5, override = $6, comment = $7
+        where handoff_id = $1
+        """,
+        handoff.handoff_id,
+        handoff.reason,
+        _json(handoff.readiness),
+        _json(handoff.inputs),
+        _json(handoff.appointment),
+        _json(handoff.override),
+        handoff.comment,
+    )
+
+
 async def open_of(conn: AsyncConnection, lead_id: str) -> str | None:
-    """The id of the lead's undecided handoff."""
+    """The id of an undecided handoff of the lead or of one merged into it."""
     found: str | None = await (await driver(conn)).fetchval(
-        "select handoff_id from handoff.handoffs where lead_id = $1 and status = 'pending'", lead_id
+        f"select handoff_id from handoff.handoffs where lead_id in ({MEMBERS}) and status = 'pending' order by number",  # noqa: S608 - our own text
+        lead_id,
     )
     return found
 
 
 async def in_cycle(conn: AsyncConnection, lead_id: str, cycle: int) -> bool:
-    """Whether the lead was handed over in this cycle before."""
-    return bool(
-        await (await driver(conn)).fetchval(
-            "select exists (select from handoff.handoffs where lead_id = $1 and cycle = $2)", lead_id, cycle
-        )
-    )
+    """Whether the lead, or one merged into it, was handed over in this cycle before."""
+    statement = f"select exists (select from handoff.handoffs where lead_id in ({MEMBERS}) and cycle = $2)"  # noqa: S608 - our own text
+    return bool(await (await driver(conn)).fetchval(statement, lead_id, cycle))
 
 
 async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bool:
@@ -142,7 +168,8 @@ async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition |
         select {_COLUMNS} from handoff.handoffs
         where ($1::text is null or status = $1) and ($2::text is null or owner = $2)
           and ($3::text is null or segment = $3) and ($4::text is null or rep = $4)
-          and ($5::text is null or lead_id = $5)
+          and ($5::text is null or lead_id in (
+              select lead_id from handoff.leads where lead_id = $5 or merged_into = $5))
           and ($6::timestamptz is null or (due_at, handoff_id) > ($6, $7))
         order by due_at, handoff_id limit $8
         """,  # noqa: S608 - put together from words of our own

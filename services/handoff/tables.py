@@ -47,6 +47,21 @@ leads = Table(
     Column("events", BigInteger, nullable=False, server_default="0"),
     _time("last_event_at", nullable=True),
     Column("kinds", ARRAY(Text), nullable=False, server_default="{}"),  # of the activities it ever had
+    Column("merged_into", Text),  # the lead that it counts as, when that is another one
+    _time("erased_at", nullable=True),
+    Index("leads_merged_into", "merged_into", postgresql_where=text("merged_into is not null")),
+)
+
+# Of each lead what was told last: that it is another one, or (null) that it is not.
+merges = Table(
+    "merges",
+    metadata,
+    Column("lead_id", Text, primary_key=True),
+    Column("into_lead", Text),
+    _time("time"),
+    Column("source", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Index("merges_into", "into_lead"),
 )
 
 observations = Table(

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from services.ingest.items import LeadRow, Unmapped
 from shared.domains import company_domain
 from shared.events import FieldStatus, FieldValue, Method, Observation
-from shared.fields import Field, FieldRegistry, believed
+from shared.fields import Field, FieldRegistry, believed_of_merged
 from shared.mistakes import FieldError
 
 
@@ -83,18 +83,69 @@ class FieldPage(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one webhook submission; `errors` when it could not be used (only in batches)."""
+    """What became of one entry of a webhook; `errors` when it could not be used and is kept in the quarantine,
+    `ignored`: why it has no effect. `lead_id` is not known yet where the submission has to be fetched first."""
 
     event_id: str | None = None
     lead_id: str | None = None
     duplicate: bool | None = None
     errors: Sequence[FieldError] = ()
+    ignored: str | None = None
 
 
 class WebhookAnswer(Receipt, frozen=True, kw_only=True, omit_defaults=True):
     """What became of a delivery: of its one submission, or of each of a batch (`results`, in its order)."""
 
     results: Sequence[Receipt] = ()
+
+
+class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said about whether a lead may be contacted; `channels` empty: everywhere."""
+
+    basis: str
+    evidence: str
+    opted_out_at: datetime | None
+    channels: list[str]
+    said_by: str
+    recorded_at: datetime
+
+
+class OptOut(msgspec.Struct, frozen=True):
+    """A channel over which the lead may not be contacted, whatever the basis, and since when; None: any."""
+
+    channel: str | None
+    since: datetime
+
+
+class ConsentAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a lead may be contacted: the basis told last (None: there is none), opt-outs, and all that was said."""
+
+    lead_id: str
+    basis: str | None
+    opted_out: list[OptOut]
+    history: list[ConsentEntry]
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """A lead whose personal data is gone."""
+
+    lead_id: str
+    erased_at: datetime
+
+
+class DuplicateAnswer(msgspec.Struct, frozen=True):
+    """Leads that might be one: they share an e-mail address or a phone. Merge them if they are."""
+
+    shared: str
+    value: str
+    lead_ids: list[str]
+
+
+class DuplicatePage(msgspec.Struct, frozen=True):
+    """A page of leads that might be one."""
+
+    items: list[DuplicateAnswer]
+    next_cursor: str | None
 
 
 class ActivityResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,6 +164,22 @@ class ActivityReceipt(msgspec.Struct, frozen=True):
     accepted: int
     duplicates: int
     results: list[ActivityResult]
+
+
+class TagScanAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last look at a lead's website. `reason`: why the last attempt failed; a queued one is tried again."""
+
+    lead_id: str
+    scan_id: str
+    state: Literal["queued", "running", "done", "failed"]
+    requested_at: datetime
+    attempts: int
+    next_attempt_at: datetime | None = None
+    website: str | None = None
+    observed_at: datetime | None = None
+    tags: list[str] | None = None
+    finished_at: datetime | None = None
+    reason: str | None = None
 
 
 class QuarantineEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,9 +206,9 @@ class QuarantinePage(msgspec.Struct, frozen=True):
 
 def lead_answer(row: LeadRow, registry: FieldRegistry) -> LeadAnswer:
     """The lead as the contract has it. What is computed here does not depend on the order in which things came."""
-    winners = believed(registry, row.observations)
+    winners = believed_of_merged(registry, row.observations, row.merged)
     said = {field: observation.value for field, observation in winners.items()}
-    earliest = min((o.observed_at for o in row.observations), default=None)
+    earliest = min((o.observed_at for o in (*row.observations, *row.merged)), default=None)
     return LeadAnswer(
         lead_id=row.lead_id,
         external_ids=row.external_ids,
@@ -159,8 +226,8 @@ def lead_answer(row: LeadRow, registry: FieldRegistry) -> LeadAnswer:
 
 def observation_answers(row: LeadRow, registry: FieldRegistry) -> list[ObservationAnswer]:
     """All observations of a lead, the latest first."""
-    winners = {o.observation_id for o in believed(registry, row.observations).values()}
-    ordered = sorted(row.observations, key=lambda o: (o.observed_at, o.observation_id), reverse=True)
+    winners = {o.observation_id for o in believed_of_merged(registry, row.observations, row.merged).values()}
+    ordered = sorted((*row.observations, *row.merged), key=lambda o: (o.observed_at, o.observation_id), reverse=True)
     return [_field(ObservationAnswer, o, field=o.field, winner=o.observation_id in winners) for o in ordered]
 
 

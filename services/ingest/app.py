@@ -3,20 +3,37 @@
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.consume import GROUP, TOPICS, Stages
 from services.ingest.context import Context
+from services.ingest.fetcher import Fetcher
+from services.ingest.import_handlers import ImportHandlers
+from services.ingest.imports.worker import ImportWorker
+from services.ingest.intake import Intake
 from services.ingest.lead_handlers import LeadHandlers
+from services.ingest.merge_handlers import MergeHandlers
+from services.ingest.privacy_handlers import PrivacyHandlers
 from services.ingest.record import Recorder
 from services.ingest.routes import endpoints
+from services.ingest.submissions import takes_tags
 from services.ingest.tables import SCHEMA
+from services.ingest.tag_handlers import TagHandlers
+from services.ingest.tags.collect import user_agent
+from services.ingest.tags.worker import TagScans
 from services.ingest.webhook_handlers import WebhookHandlers
+from shared import safe_http
 from shared.consume import Consumer
 from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.relay import Relay
-from shared.serve import Runtime, Service
+from shared.serve import Runtime, Service, Task
 
 
 async def build(runtime: Runtime) -> Service:
     """The service on a runtime."""
-    recorder = Recorder(runtime.engine, runtime.clock)
+    scans_tags = takes_tags(runtime.config.fields)
+    recorder = Recorder(
+        runtime.engine,
+        runtime.clock,
+        runtime.config.fields.personal,
+        scan_websites=scans_tags and runtime.settings.tag_scan_automatic,
+    )
     context = Context(
         engine=runtime.engine,
         clock=runtime.clock,
@@ -25,6 +42,8 @@ async def build(runtime: Runtime) -> Service:
         recorder=recorder,
         telemetry=runtime.telemetry,
     )
+    imports = ImportWorker(context)
+    intake = Intake(context)
     relay = Relay(runtime.engine, SCHEMA, runtime.log, runtime.telemetry)
     consumer = Consumer(
         engine=runtime.engine,
@@ -39,14 +58,37 @@ async def build(runtime: Runtime) -> Service:
         telemetry=runtime.telemetry,
     )
 
+    tag_scans = TagScans(
+        engine=runtime.engine,
+        clock=runtime.clock,
+        fetcher=safe_http.Fetcher(safe_http.Allowed(runtime.settings.private_networks), user_agent()),
+        recorder=recorder,
+        registry=runtime.config.fields,
+        telemetry=runtime.telemetry,
+    )
+
+    tasks: dict[str, Task] = {
+        "activities": recorder.activities.run,
+        "submissions": recorder.submissions.run,
+        "imports": imports.run,
+        "fetcher": Fetcher(context, intake).run,
+        "relay": relay.run,
+        "consumer": consumer.run,
+    }
+    if scans_tags:
+        tasks["tag_scans"] = tag_scans.run
+
     return Service(
-        endpoints=endpoints(LeadHandlers(context), WebhookHandlers(context), ActivityHandlers(context)),
-        tasks={
-            "activities": recorder.activities.run,
-            "submissions": recorder.submissions.run,
-            "relay": relay.run,
-            "consumer": consumer.run,
-        },
+        endpoints=endpoints(
+            LeadHandlers(context),
+            MergeHandlers(context),
+            PrivacyHandlers(context),
+            TagHandlers(context),
+            WebhookHandlers(context, intake),
+            ActivityHandlers(context),
+            ImportHandlers(context, imports),
+        ),
+        tasks=tasks,
         alive={"consumer": consumer.healthy},
         collectors={
             "outbox": outbox_figures(runtime.engine, SCHEMA),

@@ -44,7 +44,7 @@ async def record(
         if errors := _misfits(item, target, found.get(at), recorded_at):
             outcomes[at] = Outcome("rejected", item.id, errors=tuple(errors))
         elif (lead := found.get(at)) and (target is None or target.key is None):
-            outcomes[at] = Outcome("accepted", item.id, lead.lead_id)
+            outcomes[at] = Outcome("accepted", item.id, lead.answered)
             placed[item.source, item.id] = Known(item.digest, item.name, lead.lead_id, lead.lead_id)
     left = [at for at in range(len(items)) if at not in outcomes]
     while left:  # a correction of a correction that stands beside it may have to wait for the next round

@@ -1,11 +1,13 @@
 """What may be posted to ingest: the outer form of each request. What the fields may hold, the field registry says."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from shared.events import FieldStatus, LongText, Name, Text, Timestamp
+from shared.events import Channel, FieldStatus, LongText, Name, Text, Timestamp
 
+Basis = Literal["consent", "notified", "relationship", "published"]
+ContactChannel = Channel | Literal["call"]
 MAX_ACTIVITIES = 1_000
 MAX_FIELDS = 500
 
@@ -44,6 +46,30 @@ class ToolResultForm(msgspec.Struct, frozen=True):
     tool: Name
     observed_at: Timestamp
     fields: Annotated[dict[str, Any], msgspec.Meta(min_length=1, max_length=MAX_FIELDS)]
+
+
+class MergeForm(msgspec.Struct, frozen=True):
+    """The lead that survives."""
+
+    into: Name
+
+
+class ConsentForm(msgspec.Struct, frozen=True):
+    """On what basis a lead may be contacted, and how that is known; with `opted_out_at`, that it may not be any more.
+
+    `channels`: where this holds; everywhere when none is named.
+    """
+
+    basis: Basis
+    evidence: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
+    opted_out_at: Timestamp | None = None
+    channels: Annotated[list[ContactChannel], msgspec.Meta(max_length=50)] = []
+
+
+class EraseForm(msgspec.Struct, frozen=True):
+    """Why a lead is erased."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
 
 
 class LeadReference(msgspec.Struct, frozen=True, omit_defaults=True):

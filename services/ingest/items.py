@@ -115,7 +115,10 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class LeadRow(NamedTuple):
-    """All that is stored of one lead. `submitted`: (observed_at, campaign) of each submission, the earliest first."""
+    """All that is stored of one lead and of those merged into it, whose observations are `merged`.
+
+    `submitted`: (observed_at, campaign) of each submission, the earliest first.
+    """
 
     lead_id: str
     seq: int
@@ -126,3 +129,5 @@ class LeadRow(NamedTuple):
     domains: list[str]
     submitted: list[tuple[datetime, str | None]]
     observations: list[Observation]
+    merged: list[Observation]
+    merged_ids: list[str]

@@ -70,7 +70,7 @@ class LeadHandlers:
         after = read_cursor(call.query.cursor, tuple[datetime, str])
         row = await self._context.lead(call.path["id"])
         async with self._context.database() as db:
-            kept = await store.read_unmapped(db, row.lead_id)
+            kept = await store.read_unmapped(db, [row.lead_id, *row.merged_ids])
         rows = [
             o
             for o in observation_answers(row, self._registry)

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import asyncpg
 import msgspec
 import uuid_utils
 
@@ -17,15 +18,24 @@ _STRIPE_BASE = 0x1EAD_0000_0000
 
 
 class Found(msgspec.Struct):
-    """The lead of one item: none when it is unknown and may not be made; `created` for the item that made it."""
+    """The lead of one item: none when it is unknown and may not be made; `created` for the item that made it.
+
+    What is said of a merged lead stays with it; `survivor` is the lead that the sender is told of then.
+    """
 
     lead_id: str | None
     created: bool = False
     erased: bool = False
+    survivor: str | None = None
+
+    @property
+    def answered(self) -> str | None:
+        """The id for the sender."""
+        return self.survivor or self.lead_id
 
 
 async def resolve(db: Connection, asked: Sequence[Whom], recorded_at: datetime) -> list[Found]:
-    """The lead of each of `asked`, in order: survivors of merges, new leads where needed and allowed.
+    """The lead of each of `asked`, in order, new leads where needed and allowed.
 
     The first key that names a lead decides; further keys that nobody has become that lead's. Keys that name another
     lead stay there: two leads for one person are for a human to merge.
@@ -47,59 +57,60 @@ async def resolve(db: Connection, asked: Sequence[Whom], recorded_at: datetime) 
 
 
 def _decide(
-    asked: Sequence[Whom], by_id: dict[str, Found], holders: dict[IdentityKey, str]
+    asked: Sequence[Whom], by_id: dict[str, Found], holders: dict[IdentityKey, Found]
 ) -> tuple[list[Found], list[str], dict[IdentityKey, str]]:
     found: list[Found] = []
     new_leads: list[str] = []
     new_keys: dict[IdentityKey, str] = {}
     for whom in asked:
         if whom.lead_id is not None:
-            item = by_id.get(whom.lead_id)
-            lead_id = item.lead_id if item else None
-            erased = item.erased if item else False
+            lead = by_id.get(whom.lead_id)
         else:
-            lead_id = next((holders[key] for key in whom.keys if key in holders), None)
-            erased = False
-        created = lead_id is None and whom.create
+            lead = next((holders[key] for key in whom.keys if key in holders), None)
+        created = lead is None and whom.create
         if created:
-            lead_id = whom.lead_id or str(uuid_utils.uuid7())
-            new_leads.append(lead_id)
-            by_id[lead_id] = Found(lead_id)
-        if lead_id is not None and not erased:
-            fresh = {key: lead_id for key in whom.keys if key not in holders}
-            holders |= fresh
-            new_keys |= fresh
-        found.append(Found(lead_id, created, erased))
+            lead = Found(whom.lead_id or str(uuid_utils.uuid7()))
+            new_leads.append(lead.lead_id or "")
+            by_id[lead.lead_id or ""] = lead
+        if lead is None or lead.lead_id is None:
+            found.append(Found(None))
+            continue
+        if not lead.erased:
+            fresh = [key for key in whom.keys if key not in holders]
+            holders |= dict.fromkeys(fresh, lead)
+            new_keys |= dict.fromkeys(fresh, lead.lead_id)
+        found.append(Found(lead.lead_id, created, lead.erased, lead.survivor))
     return found, new_leads, new_keys
 
 
 async def _by_id(db: Connection, lead_ids: set[str]) -> dict[str, Found]:
     if not lead_ids:
         return {}
-    rows = await db.fetch(
-        """
-        select l.lead_id, coalesce(l.merged_into, l.lead_id) as survivor,
-               coalesce(s.erased_at, l.erased_at) is not null as erased
-        from ingest.leads l left join ingest.leads s on s.lead_id = l.merged_into
-        where l.lead_id = any($1::text[])
-        """,
-        list(lead_ids),
-    )
-    return {row["lead_id"]: Found(row["survivor"], erased=row["erased"]) for row in rows}
+    rows = await db.fetch(f"select {_FOUND} where l.lead_id = any($1::text[])", list(lead_ids))
+    return {row["lead_id"]: _found(row) for row in rows}
 
 
-async def _holders(db: Connection, keys: set[IdentityKey]) -> dict[IdentityKey, str]:
+async def _holders(db: Connection, keys: set[IdentityKey]) -> dict[IdentityKey, Found]:
     if not keys:
         return {}
     rows = await db.fetch(
-        """
-        select k.kind, k.value, coalesce(l.merged_into, l.lead_id) as lead_id
-        from unnest($1::text[], $2::text[]) as asked(kind, value)
-        join ingest.lead_keys k using (kind, value) join ingest.leads l using (lead_id)
+        f"""
+        select k.kind, k.value, {_FOUND} join ingest.lead_keys k on k.lead_id = l.lead_id
+        join unnest($1::text[], $2::text[]) as asked(kind, value) on (k.kind, k.value) = (asked.kind, asked.value)
         """,
         *_columns(keys),
     )
-    return {IdentityKey(row["kind"], row["value"]): row["lead_id"] for row in rows}
+    return {IdentityKey(row["kind"], row["value"]): _found(row) for row in rows}
+
+
+_FOUND = """
+    l.lead_id, l.merged_into, coalesce(s.erased_at, l.erased_at) is not null as erased
+    from ingest.leads l left join ingest.leads s on s.lead_id = l.merged_into
+"""
+
+
+def _found(row: asyncpg.Record) -> Found:
+    return Found(row["lead_id"], erased=row["erased"], survivor=row["merged_into"])
 
 
 async def _lock(db: Connection, keys: Iterable[IdentityKey]) -> None:

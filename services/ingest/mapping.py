@@ -1,6 +1,6 @@
 """From the names of a sender to the names of our fields. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,25 +23,43 @@ class Mapped(msgspec.Struct, frozen=True):
     unmapped: list[Unmapped]
 
 
-def map_names(entry: Mapping[str, Any], names: Mapping[str, str], registry: FieldRegistry) -> Mapped:
-    """`names`: the sender's name, or a dotted path into its object, -> our field (or `external_id`).
+def map_names(
+    entry: Mapping[str, Any],
+    names: Mapping[str, str],
+    registry: FieldRegistry,
+    also: Mapping[str, Sequence[str]] = {},
+) -> Mapped:
+    """`names`: the sender's name, or a dotted path into its object, -> our field (or `external_id`). `also`: further
+    names of a name.
 
-    A name that is one of our field ids already needs no entry. Of several names of one field the first that is not
-    blank counts. What is left is kept as unmapped.
+    A name that is one of our field ids already needs no entry; a further name that is one comes last. Of several names
+    of one field the first that is not blank counts. What is left is kept as unmapped.
     """
     result = Mapped({}, {}, [])
+    ours = {name: target for name in also if (target := _first(also[name], names)) is not None} | dict(names)
     left: list[tuple[str, Any]] = []
-    for name, value in _flat(entry, names):
-        if name in names:
-            _put(result, names[name], name, value, registry)
+    for name, value in _flat(entry, ours):
+        if name in ours:
+            _put(result, ours[name], name, value, registry)
         else:
             left.append((name, value))
+    guessed: list[tuple[str, str, Any]] = []
     for name, value in left:
+        guess = next((further for further in also.get(name, ()) if further in registry), None)
         if name in registry or name in OWN_NAMES:
             _put(result, name, name, value, registry)
+        elif guess is not None:
+            guessed.append((guess, name, value))
         elif not is_blank(value) and len(result.unmapped) < MAX_UNMAPPED:
             result.unmapped.append(Unmapped(name, value))
+    for guess, name, value in guessed:
+        _put(result, guess, name, value, registry)
     return result
+
+
+def _first(further: Sequence[str], names: Mapping[str, str]) -> str | None:
+    """What the first of these names that has a meaning means."""
+    return next((names[name] for name in further if name in names), None)
 
 
 def _put(result: Mapped, target: str, name: str, value: Any, registry: FieldRegistry) -> None:

@@ -42,7 +42,7 @@ def observe_fields(
             continue
         try:
             _check_method(registry, field, origin.method)
-            observed.append(_observation(origin, field, value=registry.normalise(field, raw)))
+            observed.append(observation(origin, field, value=registry.normalise(field, raw)))
         except ValueError as error:
             wrong[field] = str(error)
     return observed, wrong
@@ -61,7 +61,7 @@ def observe_answers(
         except ValueError as error:
             errors.append(FieldError(pointer, str(error)))
             continue
-        observed.append(_observation(origin, field, value=value, status=answer.status, quote=answer.quote))
+        observed.append(observation(origin, field, value=value, status=answer.status, quote=answer.quote))
     return observed, errors
 
 
@@ -93,7 +93,8 @@ def _check_method(registry: FieldRegistry, field: str, method: Method) -> None:
         raise ValueError(f"a {method} may not supply this field (fields.yaml: {known})")
 
 
-def _observation(origin: Origin, field: str, **said: Any) -> Observation:
+def observation(origin: Origin, field: str, **said: Any) -> Observation:
+    """What was said of one field, in its one written form already."""
     return Observation(
         observation_id=made_id("observation", origin.source, origin.id, field),
         field=field,

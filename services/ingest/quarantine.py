@@ -18,6 +18,7 @@ class Kept(msgspec.Struct, frozen=True):
     content_type: str
     idempotency_key: str | None
     body: bytes
+    headers: dict[str, str]
     errors: list[FieldError]
     attempts: int
     resolved_at: datetime | None
@@ -25,17 +26,19 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Unused(NamedTuple):
-    """A body that could not be used, and why."""
+    """A body that could not be used, and why. `headers`: those that reading it needs."""
 
     source: str
     idempotency_key: str | None
     content_type: str
     body: bytes
     errors: list[FieldError]
+    headers: dict[str, str]
 
 
 _COLUMNS = (
-    "id, source, received_at, content_type, idempotency_key, body, errors::text, attempts, resolved_at, results::text"
+    "id, source, received_at, content_type, idempotency_key, body, headers::text, errors::text, attempts, resolved_at, "
+    "results::text"
 )
 
 
@@ -44,8 +47,8 @@ async def keep(db: Connection, unused: list[Unused], received_at: datetime) -> l
     return [
         await db.fetchval(
             """
-            insert into ingest.quarantine (source, received_at, content_type, idempotency_key, body, errors)
-            values ($1, $2, $3, $4, $5, $6::jsonb) returning id
+            insert into ingest.quarantine (source, received_at, content_type, idempotency_key, body, errors, headers)
+            values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb) returning id
             """,
             item.source,
             received_at,
@@ -53,6 +56,7 @@ async def keep(db: Connection, unused: list[Unused], received_at: datetime) -> l
             item.idempotency_key,
             item.body,
             msgspec.json.encode(item.errors).decode(),
+            msgspec.json.encode(item.headers).decode(),
         )
         for item in unused
     ]
@@ -96,5 +100,6 @@ async def resolve(db: Connection, entry: int, results: Any, at: datetime) -> Non
 def _kept(row: Any) -> Kept:
     values = dict(row)
     values["errors"] = msgspec.json.decode(values["errors"], type=list[FieldError])
+    values["headers"] = msgspec.json.decode(values["headers"])
     values["results"] = msgspec.json.decode(values["results"]) if values["results"] is not None else None
     return Kept(**values)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,23 +15,33 @@ from shared.clock import Clock
 from shared.db import retried, transaction
 
 Item = TypeVar("Item")
-Record = Callable[[AsyncConnection, Sequence[Item], datetime], Awaitable[list[Outcome]]]
+Record = Callable[[AsyncConnection, Sequence[Item], datetime, frozenset[str]], Awaitable[list[Outcome]]]
 
 
 class Recorder:
-    """The two queues of ingest: `activities` and `submissions`. `submit` answers when the items are durable."""
+    """The two queues of ingest: `activities` and `submissions`. `submit` answers when the items are durable.
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+    personal: ids of the fields that hold personal data; what the log is told of them is sealed.
+    scan_websites: have a website that becomes known looked at for tags.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, personal: frozenset[str], *, scan_websites: bool = False
+    ) -> None:
         self._engine = engine
         self._clock = clock
+        self._personal = personal
+        self.scan_websites = scan_websites
         self.activities: GroupCommit[Activity, Outcome] = GroupCommit(self._in_transaction(record_activities))
-        self.submissions: GroupCommit[Submission, Outcome] = GroupCommit(self._in_transaction(record_submissions))
+        self.submissions: GroupCommit[Submission, Outcome] = GroupCommit(
+            self._in_transaction(partial(record_submissions, scan_websites=scan_websites))
+        )
 
     def _in_transaction(self, record: Record[Item]) -> Callable[[Sequence[Item]], Awaitable[list[Outcome]]]:
         async def commit(items: Sequence[Item]) -> list[Outcome]:
             async def once() -> list[Outcome]:
                 async with transaction(self._engine) as conn:
-                    return await record(conn, items, self._clock.now())
+                    return await record(conn, items, self._clock.now(), self._personal)
 
             return await retried(once)
 

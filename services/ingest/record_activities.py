@@ -10,12 +10,14 @@ from services.ingest.identities import Known
 from services.ingest.items import PRODUCER, Activity, Outcome, made_id
 from services.ingest.leads import Found, Touch, add_terms, resolve, touch_leads
 from services.ingest.tables import Connection
+from services.ingest.tell import tell
 from shared.db import driver
 from shared.events import Event, LeadCreated
-from shared.outbox import enqueue
 
 
-async def record_activities(conn: AsyncConnection, items: Sequence[Activity], recorded_at: datetime) -> list[Outcome]:
+async def record_activities(
+    conn: AsyncConnection, items: Sequence[Activity], recorded_at: datetime, personal: frozenset[str]
+) -> list[Outcome]:
     """Store what is new of these activities and tell the log; one outcome for each, in order."""
     db = await driver(conn)
     known = await identities.look_up(db, {(item.source, item.id) for item in items})
@@ -30,10 +32,10 @@ async def record_activities(conn: AsyncConnection, items: Sequence[Activity], re
         taken: list[tuple[Activity, Found]] = []
         for at, lead in zip(plain, found, strict=True):
             if lead.erased:
-                outcomes[at] = Outcome("erased_lead", items[at].id, lead.lead_id)
+                outcomes[at] = Outcome("erased_lead", items[at].id, lead.answered)
                 continue
             taken.append((items[at], lead))
-            outcomes[at] = Outcome("accepted", items[at].id, lead.lead_id, lead.created)
+            outcomes[at] = Outcome("accepted", items[at].id, lead.answered, lead.created)
         events += _created(taken, recorded_at)
         events += [
             corrections.event_of(item, lead.lead_id, item.key or lead.lead_id or "", recorded_at)
@@ -54,7 +56,7 @@ async def record_activities(conn: AsyncConnection, items: Sequence[Activity], re
     if awaited:
         arrived = {identity: known for identity, known in placed.items() if identity in awaited}
         events += await corrections.release(db, arrived, recorded_at)
-    await enqueue(conn, "ingest", events)
+    await tell(conn, events, personal)
     for at, first in repeats.items():
         outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])
     return [outcomes[at] for at in range(len(items))]

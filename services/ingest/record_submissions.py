@@ -11,25 +11,34 @@ from services.ingest.identities import Known
 from services.ingest.items import PRODUCER, Outcome, Status, Submission, made_id
 from services.ingest.leads import Found, add_terms, resolve, touch_leads
 from services.ingest.tables import Connection
+from services.ingest.tags.scans import first_scans
+from services.ingest.tell import tell
 from shared.db import driver
 from shared.events import Event, LeadCreated, LeadFields
-from shared.outbox import enqueue
 
 Taken = Sequence[tuple[Submission, str]]
 """Submissions that are stored now, each with its lead."""
 
 
 async def record_submissions(
-    conn: AsyncConnection, items: Sequence[Submission], recorded_at: datetime
+    conn: AsyncConnection,
+    items: Sequence[Submission],
+    recorded_at: datetime,
+    personal: frozenset[str],
+    *,
+    scan_websites: bool = False,
 ) -> list[Outcome]:
-    """Store what is new of these submissions and tell the log; one outcome for each, in order."""
+    """Store what is new of these submissions and tell the log; one outcome for each, in order.
+
+    `scan_websites`: whoever's website becomes known here for the first time has it looked at for tags.
+    """
     db = await driver(conn)
     known = await identities.look_up(db, {(item.source, item.id) for item in items})
     fresh, outcomes, repeats, awaited = identities.sort_out(items, known)
     found = await resolve(db, [items[at].whom for at in fresh], recorded_at) if fresh else []
     for at, lead in zip(fresh, found, strict=True):
         status: Status = "unknown_lead" if lead.lead_id is None else "erased_lead" if lead.erased else "accepted"
-        outcomes[at] = Outcome(status, items[at].event_id, lead.lead_id, lead.created)
+        outcomes[at] = Outcome(status, items[at].event_id, lead.answered, lead.created)
     taken = [
         (items[at], lead.lead_id)
         for at, lead in zip(fresh, found, strict=True)
@@ -38,10 +47,16 @@ async def record_submissions(
     if taken:
         await _store(db, taken, awaited, recorded_at)
         created = [(items[at], lead) for at, lead in zip(fresh, found, strict=True) if lead.created]
-        await enqueue(conn, "ingest", [*_created(created, taken, recorded_at), *_fields(taken, recorded_at)])
+        await tell(conn, [*_created(created, taken, recorded_at), *_fields(taken, recorded_at)], personal)
+        if scan_websites and (leads := [lead_id for item, lead_id in taken if _names_website(item)]):
+            await first_scans(db, leads, recorded_at)
     for at, first in repeats.items():
         outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])
     return [outcomes[at] for at in range(len(items))]
+
+
+def _names_website(item: Submission) -> bool:
+    return any(observation.field == "website" and observation.value for observation in item.observations)
 
 
 async def _store(db: Connection, taken: Taken, awaited: Collection[identities.Key], recorded_at: datetime) -> None:

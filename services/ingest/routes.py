@@ -5,21 +5,38 @@ from typing import Any
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.answers import (
     ActivityReceipt,
+    ConsentAnswer,
+    DuplicatePage,
+    Erased,
     FieldPage,
     LeadAnswer,
     LeadPage,
     ObservationPage,
     QuarantineEntry,
     QuarantinePage,
+    TagScanAnswer,
     WebhookAnswer,
 )
-from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
+from services.ingest.forms import ConsentForm, EraseForm, HearingForm, LeadForm, MergeForm, ToolResultForm
+from services.ingest.import_handlers import CSV, ImportHandlers, NewImport
+from services.ingest.imports.answers import ImportAnswer, ImportPage, ImportReport
 from services.ingest.lead_handlers import LeadHandlers, LeadSearch
+from services.ingest.merge_handlers import MergeHandlers
+from services.ingest.privacy_handlers import PrivacyHandlers
+from services.ingest.tag_handlers import TagHandlers
 from services.ingest.webhook_handlers import WebhookHandlers
 from shared.web import Endpoint, Paging
 
 
-def endpoints(leads: LeadHandlers, webhooks: WebhookHandlers, activities: ActivityHandlers) -> list[Endpoint]:
+def endpoints(
+    leads: LeadHandlers,
+    merges: MergeHandlers,
+    privacy: PrivacyHandlers,
+    tags: TagHandlers,
+    webhooks: WebhookHandlers,
+    activities: ActivityHandlers,
+    imports: ImportHandlers,
+) -> list[Endpoint]:
     """What ingest answers to."""
     return [
         Endpoint(
@@ -77,6 +94,74 @@ def endpoints(leads: LeadHandlers, webhooks: WebhookHandlers, activities: Activi
         ),
         Endpoint(
             method="POST",
+            path="/v1/leads/{id}/tag-scan",
+            handler=tags.post,
+            scope="leads:write",
+            summary="Have the lead's website looked at for tags, in the background; the answer is the scan",
+            answers={202: TagScanAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/leads/{id}/tag-scan",
+            handler=tags.get,
+            scope="leads:read",
+            summary="The last scan of the lead's website: its state, and what it found",
+            answers={200: TagScanAnswer, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/merge",
+            handler=merges.merge,
+            scope="leads:write",
+            summary="Have a lead count as another one; the answer is the one that survives",
+            body=MergeForm,
+            answers={200: LeadAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/unmerge",
+            handler=merges.unmerge,
+            scope="leads:write",
+            summary="Have a merged lead stand by itself again; the answer is that lead",
+            answers={200: LeadAnswer, 409: None, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/consent",
+            handler=privacy.post_consent,
+            scope="leads:write",
+            summary="On what basis a lead may be contacted, or that it may not any more",
+            body=ConsentForm,
+            answers={201: ConsentAnswer, 410: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/leads/{id}/consent",
+            handler=privacy.get_consent,
+            scope="leads:read",
+            summary="Whether a lead may be contacted, and all that was said about it",
+            answers={200: ConsentAnswer, 410: None},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/leads/{id}/erase",
+            handler=privacy.erase,
+            scope="leads:write",
+            summary="Destroy all personal data of a lead; what was counted stays",
+            body=EraseForm,
+            answers={200: Erased},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/duplicates",
+            handler=merges.list_duplicates,
+            scope="leads:read",
+            summary="Leads that share an e-mail address or a phone, for review",
+            query=Paging,
+            answers={200: DuplicatePage},
+        ),
+        Endpoint(
+            method="POST",
             path="/v1/activities",
             handler=activities.post,
             scope="activities:write",
@@ -92,7 +177,15 @@ def endpoints(leads: LeadHandlers, webhooks: WebhookHandlers, activities: Activi
             summary="A delivery of a form or tool named in sources.yaml",
             raw_body=True,
             media_types=("application/json", "application/x-www-form-urlencoded", "multipart/form-data"),
-            answers={202: WebhookAnswer, 401: None, 409: None},
+            answers={200: Any, 202: WebhookAnswer, 401: None, 409: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/webhooks/{source}",
+            handler=webhooks.get,
+            scope=None,
+            summary="The answer to a provider that asks whether we are there (Meta, LinkedIn)",
+            answers={200: Any, 403: None, 503: None},
         ),
         Endpoint(
             method="GET",
@@ -110,6 +203,44 @@ def endpoints(leads: LeadHandlers, webhooks: WebhookHandlers, activities: Activi
             scope="leads:write",
             summary="Try an entry again with the configuration as it is now",
             answers={200: QuarantineEntry},
+        ),
+        Endpoint(
+            method="POST",
+            path="/v1/imports",
+            handler=imports.post,
+            scope="leads:write",
+            summary="A CSV file of leads of any size, to be taken row by row; the answer has its id",
+            query=NewImport,
+            stream=True,
+            media_types=(CSV,),
+            answers={202: ImportAnswer, 404: None, 409: None},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/imports",
+            handler=imports.list_imports,
+            scope="leads:read",
+            summary="Imports and how far each is",
+            query=Paging,
+            answers={200: ImportPage},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/imports/{id}",
+            handler=imports.get,
+            scope="leads:read",
+            summary="How far an import is, and the rows that were rejected",
+            query=Paging,
+            answers={200: ImportReport},
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/imports/{id}/rejected.csv",
+            handler=imports.get_rejected,
+            scope="leads:read",
+            summary="The rejected rows with number and reason",
+            answers={200: str},
+            answer_media_type=CSV,
         ),
         Endpoint(
             method="GET",

@@ -34,26 +34,41 @@ async def standing(db: Connection, lead_id: str) -> Standing | None:
 
 
 async def read_leads(db: Connection, lead_ids: Sequence[str]) -> list[LeadRow]:
-    """The leads, in the order asked for; unknown ids are left out."""
-    ids = list(lead_ids)
+    """The leads, in the order asked for, each with what was merged into it; unknown ids are left out."""
     rows = await db.fetch(
-        """
-        select lead_id, seq, stage, recorded_at, first_activity_at from ingest.leads where lead_id = any($1::text[])
-        """,
-        ids,
+        "select lead_id, seq, stage, recorded_at, first_activity_at, merged_into,"
+        " coalesce(merged_into, lead_id) as survivor from ingest.leads"
+        " where lead_id = any($1::text[]) or merged_into = any($1::text[])",
+        list(lead_ids),
     )
+    own = {r["lead_id"]: r for r in rows if r["merged_into"] is None}
+    of = {r["lead_id"]: r["survivor"] for r in rows if r["survivor"] in own}
+    ids = list(of)
     leads = {
-        r["lead_id"]: LeadRow(
-            r["lead_id"], r["seq"], r["stage"], r["recorded_at"], r["first_activity_at"], [], [], [], []
+        lead_id: LeadRow(
+            lead_id=lead_id,
+            seq=r["seq"],
+            stage=r["stage"],
+            recorded_at=r["recorded_at"],
+            first_activity_at=min(
+                (m["first_activity_at"] for m in rows if m["survivor"] == lead_id and m["first_activity_at"]),
+                default=None,
+            ),
+            external_ids=[],
+            domains=[],
+            submitted=[],
+            observations=[],
+            merged=[],
+            merged_ids=sorted(m for m, survivor in of.items() if survivor == lead_id != m),
         )
-        for r in rows
+        for lead_id, r in own.items()
     }
     keys = "select lead_id, value from ingest.lead_keys where lead_id = any($1) and kind = 'external_id' order by value"
     for row in await db.fetch(keys, ids):
-        leads[row["lead_id"]].external_ids.append(row["value"])
+        leads[of[row["lead_id"]]].external_ids.append(row["value"])
     terms = "select lead_id, value from ingest.lead_terms where lead_id = any($1) and kind = 'domain' order by value"
     for row in await db.fetch(terms, ids):
-        leads[row["lead_id"]].domains.append(row["value"])
+        leads[of[row["lead_id"]]].domains.append(row["value"])
     for row in await db.fetch(
         """
         select lead_id, observed_at, campaign from ingest.submissions where lead_id = any($1)
@@ -61,27 +76,29 @@ async def read_leads(db: Connection, lead_ids: Sequence[str]) -> list[LeadRow]:
         """,
         ids,
     ):
-        leads[row["lead_id"]].submitted.append((row["observed_at"], row["campaign"]))
+        leads[of[row["lead_id"]]].submitted.append((row["observed_at"], row["campaign"]))
     said = "select lead_id, observation::text from ingest.observations where lead_id = any($1) order by observation_id"
     for row in await db.fetch(said, ids):
-        leads[row["lead_id"]].observations.append(_OBSERVATION.decode(row["observation"]))
-    return [leads[lead_id] for lead_id in ids if lead_id in leads]
+        lead = leads[of[row["lead_id"]]]
+        observations = lead.observations if row["lead_id"] == lead.lead_id else lead.merged
+        observations.append(_OBSERVATION.decode(row["observation"]))
+    return [leads[lead_id] for lead_id in lead_ids if lead_id in leads]
 
 
-async def read_unmapped(db: Connection, lead_id: str) -> list[tuple[str, datetime, str]]:
+async def read_unmapped(db: Connection, lead_ids: Sequence[str]) -> list[tuple[str, datetime, str]]:
     """(source, observed_at, JSON of the list) of the submissions that brought something which is no field of ours."""
     rows = await db.fetch(
         """
         select source, observed_at, unmapped::text from ingest.submissions
-        where lead_id = $1 and unmapped <> '[]' order by observed_at desc, source, id
+        where lead_id = any($1) and unmapped <> '[]' order by observed_at desc, source, id
         """,
-        lead_id,
+        list(lead_ids),
     )
     return [(row["source"], row["observed_at"], row["unmapped"]) for row in rows]
 
 
 class Search(NamedTuple):
-    """What a lead must have, None where it does not matter; values are normalised."""
+    """What a lead, or one merged into it, must have, None where it does not matter; values are normalised."""
 
     email: str | None = None
     domain: str | None = None
@@ -100,14 +117,15 @@ async def search(db: Connection, wanted: Search, before: int | None, limit: int)
             values.append(value)
             where.append(condition.format(n=len(values)))
 
-    term = "lead_id in (select lead_id from ingest.lead_terms where kind = '{kind}' and value = ${{n}})"
+    among = "lead_id in (select coalesce(merged_into, lead_id) from ingest.leads {joined} where {condition})"
+    terms = "join ingest.lead_terms t using (lead_id)"
     add("seq < ${n}", before)
-    add(term.format(kind="email"), wanted.email)
-    add(term.format(kind="domain"), wanted.domain)
+    for kind, value in (("email", wanted.email), ("domain", wanted.domain)):
+        add(among.format(joined=terms, condition=f"t.kind = '{kind}' and t.value = ${{n}}"), value)
     add("stage = ${n}", wanted.stage)
-    add("rep = ${n}", wanted.rep)
+    add(among.format(joined="", condition="rep = ${n}"), wanted.rep)
     pattern = None if wanted.words is None else "%" + _escaped(wanted.words) + "%"
-    add("lead_id in (select lead_id from ingest.lead_terms where value like ${n})", pattern)
+    add(among.format(joined=terms, condition="t.value like ${n}"), pattern)
     values.append(limit)
     rows = await db.fetch(
         f"select lead_id from ingest.leads where {' and '.join(where)} order by seq desc limit ${len(values)}",  # noqa: S608 - put together from words of our own

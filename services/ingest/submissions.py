@@ -11,7 +11,8 @@ from services.ingest.activities import Refused, check_time
 from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
 from services.ingest.items import Submission, Unmapped, Whom, made_id
 from services.ingest.mapping import map_names
-from services.ingest.observations import Origin, escape, observe_answers, observe_fields, submission_digest
+from services.ingest.observations import Origin, escape, observation, observe_answers, observe_fields, submission_digest
+from services.ingest.providers.base import Form
 from shared.config.sources import Source
 from shared.events import Name, Observation, Timestamp
 from shared.fields import FieldRegistry
@@ -19,6 +20,8 @@ from shared.mistakes import FieldError
 
 FORM_SOURCE = "api"
 MAX_CAMPAIGN = 200
+TAG_COLLECTOR = "tag-collector"
+_TAGS_FIELD = "website_tags"
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,30 +99,61 @@ def read_tool_result(lead_id: str, form: ToolResultForm, registry: FieldRegistry
     return _submission(origin, digest, _of_lead(lead_id, registry, observed), observed, arrival)
 
 
-def read_entry(entry: Any, source: Source, registry: FieldRegistry, arrival: Arrival) -> Submission:
+def takes_tags(registry: FieldRegistry) -> bool:
+    """Whether fields.yaml has a place for what the tag collector finds."""
+    return (
+        _TAGS_FIELD in registry and registry.get(_TAGS_FIELD).type == "list" and registry.allowed(_TAGS_FIELD, "tool")
+    )
+
+
+def read_tag_scan(lead_id: str, scan_id: str, tags: list[str], observed_at: datetime) -> Submission:
+    """What the tag collector found in the lead's website; that there was nothing is an observation, too."""
+    origin = Origin(
+        source=TAG_COLLECTOR,
+        id=scan_id,
+        method="tool",
+        observed_at=observed_at,
+        said_by=TAG_COLLECTOR,
+        by=TAG_COLLECTOR,
+    )
+    return Submission(
+        source=origin.source,
+        id=origin.id,
+        digest=submission_digest("tag-scan", lead_id, tags, observed_at),
+        method=origin.method,
+        whom=Whom(lead_id=lead_id, create=False),
+        observed_at=observed_at,
+        observations=(observation(origin, _TAGS_FIELD, value=tags),),
+    )
+
+
+def webhook_id(source: str, name: str) -> str:
+    """Our id of a submission that its source calls by a name."""
+    return made_id("webhook", source, name)
+
+
+def read_entry(form: Form, source: Source, registry: FieldRegistry, arrival: Arrival) -> Submission:
     """One submission of a webhook: a wrong value is kept aside and the rest is taken. Raises Refused."""
-    if not isinstance(entry, Mapping):
-        raise Refused([FieldError("", "is no object with names and values")])
-    digest = submission_digest(entry)
-    mapped = map_names(entry, source.fields, registry)
+    digest = submission_digest(form.values)
+    mapped = map_names(form.values, source.fields, registry, form.also)
     aside = mapped.unmapped
-    observed_at = _own(mapped.own, "observed_at", Timestamp, aside)
+    observed_at = form.observed_at or _own(mapped.own, "observed_at", Timestamp, aside)
     if observed_at is not None and (late := check_time(observed_at, "", arrival.at)):
-        aside.append(Unmapped("observed_at", mapped.own["observed_at"], late[0].detail))
+        aside.append(Unmapped("observed_at", observed_at, late[0].detail))
         observed_at = None
-    external_id = _own(mapped.own, "external_id", str | int, aside)
+    external_id = form.external_id or _own(mapped.own, "external_id", str | int, aside)
     if external_id is not None and not whom.is_id(str(external_id)):
         aside.append(Unmapped("external_id", external_id, "is not 1 to 200 printable characters without spaces"))
         external_id = None
     origin = Origin(
         source=source.id,
-        id=made_id("webhook", source.id, arrival.seed or f"{arrival.day} {digest.hex()}"),
+        id=webhook_id(source.id, form.id or arrival.seed or f"{arrival.day} {digest.hex()}"),
         method="form",
         observed_at=(observed_at or arrival.at).astimezone(UTC),
         said_by=source.id,
     )
     observed, wrong = observe_fields(registry, origin, mapped.fields)
-    if not observed and external_id is None:
+    if not observed and (external_id is None or form.external_id is not None):  # an id alone is no lead to talk to
         errors = [FieldError(f"/{escape(field)}", reason) for field, reason in wrong.items()]
         hint = "holds no field that we know: map the names in `fields` of sources.yaml"
         raise Refused(errors or [FieldError("", hint)])

@@ -5,6 +5,7 @@ from typing import TypeAlias
 import asyncpg
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Identity,
@@ -15,8 +16,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
+    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
 from shared.consume import consumer_tables
 from shared.outbox import outbox_table
@@ -31,7 +34,8 @@ metadata = MetaData(schema=SCHEMA)
 TIME = TIMESTAMP(timezone=True)
 
 # `first_activity_at`, `rep` and `stage` are the greatest (or least) of what was told in a total order, so the order of
-# arrival does not matter. `merged_into` always names the last survivor, never another merged lead.
+# arrival does not matter. `merge_into`: what a merge said, at `merged_at`; `merged_into` always names the last
+# survivor, never another merged lead.
 leads = Table(
     "leads",
     metadata,
@@ -46,10 +50,14 @@ leads = Table(
     Column("stage_at", TIME),
     Column("stage_rank", Integer, nullable=False, server_default="0"),
     Column("merged_into", Text),
+    Column("merge_into", Text),
+    Column("merged_at", TIME),
     Column("erased_at", TIME),
     UniqueConstraint("seq", name="leads_seq_key"),
     Index("leads_stage", "stage", "seq"),
     Index("leads_rep", "rep", "seq"),
+    Index("leads_merge_into", "merge_into"),
+    Index("leads_merged_into", "merged_into"),
 )
 
 # What says that two leads are the same (kind: external_id, email, phone_domain; and phone or domain for a lead that
@@ -124,7 +132,24 @@ waiting_corrections = Table(
     Index("waiting_corrections_corrects", "corrects_source", "corrects_id"),
 )
 
-# Webhook bodies that could not be used. `headers`: the content type alone; others may hold secrets.
+# What was said about whether a lead may be contacted. `request`: the keyed request that said so.
+consents = Table(
+    "consents",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("opted_out_at", TIME),
+    Column("channels", ARRAY(Text), nullable=False),
+    Column("said_by", Text, nullable=False),
+    Column("recorded_at", TIME, nullable=False),
+    Column("request", Text),
+    Index("consents_lead", "lead_id", "number"),
+    Index("consents_request", "lead_id", "request", unique=True),
+)
+
+# Webhook bodies that could not be used. `headers`: those that reading them needs; others may hold secrets.
 quarantine = Table(
     "quarantine",
     metadata,
@@ -138,6 +163,114 @@ quarantine = Table(
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("resolved_at", TIME),
     Column("results", JSONB),
+    Column("headers", JSONB, nullable=False, server_default="{}"),
+)
+
+# Notices of submissions that must be fetched. `state`: waiting, done, failed.
+fetches = Table(
+    "fetches",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("reference", JSONB, nullable=False),
+    Column("raw", JSONB, nullable=False),
+    Column("received_at", TIME, nullable=False),
+    Column("next_at", TIME, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("reason", Text),
+    Column("traceparent", Text),
+    Index("fetches_due", "next_at"),
+)
+
+# Tokens of signatures that may be used once, with what was said under them.
+webhook_tokens = Table(
+    "webhook_tokens",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("seen_at", TIME, nullable=False),
+)
+
+# The last look at each lead's website. `state`: queued running done failed. `next_at`: when it may be taken, on the
+# database's clock; of a running one, when it counts as broken off. `website`, `observed_at`, `tags`: what was found,
+# kept before it becomes an observation, so that a repetition says the same. `reason`: why the last attempt failed.
+tag_scans = Table(
+    "tag_scans",
+    metadata,
+    Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), primary_key=True),
+    Column("scan_id", UUID(as_uuid=False), nullable=False, server_default=func.gen_random_uuid()),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("requested_at", TIME, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", TIME, server_default=func.now()),
+    Column("website", Text),
+    Column("observed_at", TIME),
+    Column("tags", JSONB),
+    Column("finished_at", TIME),
+    Column("reason", Text),
+)
+Index("tag_scans_next", tag_scans.c.next_at, postgresql_where=tag_scans.c.next_at.is_not(None))
+
+# A file of leads. `state`: receiving, waiting, running, done, failed, removed. `at`, `row_number`, `inside`: how far
+# its rows are taken (`imports.rows.Place`); `token`: which of several uploads under one Idempotency-Key it belongs to.
+imports = Table(
+    "imports",
+    metadata,
+    Column("import_id", Text, primary_key=True),
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
+    Column("token", UUID(as_uuid=False), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("state", Text, nullable=False, server_default="receiving"),
+    Column("received_at", TIME, nullable=False),
+    Column("touched_at", TIME, nullable=False),
+    Column("finished_at", TIME),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("digest", LargeBinary),
+    Column("encoding", Text),
+    Column("delimiter", Text),
+    Column("columns", JSONB, nullable=False, server_default="[]"),
+    Column("at", BigInteger, nullable=False, server_default="0"),
+    Column("row_number", BigInteger, nullable=False, server_default="0"),
+    Column("inside", Boolean, nullable=False, server_default="false"),
+    Column("rows", BigInteger, nullable=False, server_default="0"),
+    Column("created", BigInteger, nullable=False, server_default="0"),
+    Column("known", BigInteger, nullable=False, server_default="0"),
+    Column("duplicates", BigInteger, nullable=False, server_default="0"),
+    Column("rejected", BigInteger, nullable=False, server_default="0"),
+    Column("incomplete", BigInteger, nullable=False, server_default="0"),
+    Column("reason", Text),
+    Column("traceparent", Text),
+    UniqueConstraint("seq", name="imports_seq_key"),
+    Index("imports_open", "seq", postgresql_where=text("state in ('waiting', 'running')")),
+)
+
+# The bytes of a file from `at` on, until its rows are taken.
+import_chunks = Table(
+    "import_chunks",
+    metadata,
+    Column("import_id", Text, ForeignKey("ingest.imports.import_id", ondelete="cascade"), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+import_rejects = Table(
+    "import_rejects",
+    metadata,
+    Column("import_id", Text, ForeignKey("ingest.imports.import_id", ondelete="cascade"), primary_key=True),
+    Column("row_number", BigInteger, primary_key=True),
+    Column("errors", JSONB, nullable=False),
+    Column("cells", JSONB, nullable=False),
+)
+
+# What earlier rows of a dry run would have stored: hashes of identities, nothing that could be read.
+import_trials = Table(
+    "import_trials",
+    metadata,
+    Column("import_id", Text, ForeignKey("ingest.imports.import_id", ondelete="cascade"), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
 )
 
 outbox = outbox_table(metadata, SCHEMA)

@@ -3,57 +3,69 @@
 import base64
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
-
-import msgspec
+from datetime import datetime
+from urllib.parse import urlsplit
 
 from services.ingest import quarantine
-from services.ingest.activities import Refused
-from services.ingest.answers import QuarantineEntry, Receipt, WebhookAnswer
-from services.ingest.context import Context, identity_conflict, submit
-from services.ingest.items import Outcome, Submission
-from services.ingest.providers import PROVIDERS, Delivery, Payload, Provider, Unusable
-from services.ingest.providers.encodings import JSON, media_type
-from services.ingest.submissions import Arrival, read_entry
+from services.ingest.answers import QuarantineEntry, WebhookAnswer
+from services.ingest.context import Context, identity_conflict
+from services.ingest.intake import Intake, Taken
+from services.ingest.providers import Delivery, Provider, Verdict, with_provider
+from services.ingest.providers.encodings import media_type
+from services.ingest.submissions import Arrival
 from shared.config.sources import Source
 from shared.web import Answer, Call, FieldError, Paging, Problem, not_found, page, read_cursor
 from shared.web.problems import unauthorized, unsupported_media_type
 
 
-class Intake(NamedTuple):
-    """What became of a delivery. `unused`: what could not be used of it, for the quarantine."""
-
-    receipts: list[Receipt]
-    outcomes: list[Outcome]
-    is_batch: bool
-    unused: list[quarantine.Unused]
-
-
 class WebhookHandlers:
     """The handlers of `/v1/webhooks/{source}` and `/v1/quarantine`."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, intake: Intake) -> None:
         self._context = context
+        self._intake = intake
 
     async def post(self, call: Call) -> Answer:
         """One delivery of a source."""
         source, provider = self._source(call.path["source"])
-        headers = {name.lower(): value for name, value in call.request.headers.items()}
-        delivery = Delivery(call.raw, headers.get("content-type", ""), headers)
+        delivery = _delivery(call, source, self._context.clock.now())
+        secrets = _configured(source)
+        verdict = provider.verify(delivery, secrets)
+        if verdict is not Verdict.GENUINE:
+            self._count(source.id, verdict.value)
+            raise unauthorized(
+                "The signature is right but too old or from the future: look at the sender's clock and ours."
+                if verdict is Verdict.STALE
+                else "The signature or the secret of this source is missing or wrong."
+            )
+        reply = provider.challenge(delivery, secrets)
+        if reply is not None:
+            self._count(source.id, "challenge")
+            return Answer(reply.body, 200, reply.headers, reply.media_type)
         if media_type(delivery.content_type) not in provider.media_types:
             raise unsupported_media_type(f"{source.id} takes {', '.join(sorted(provider.media_types))}.")
-        if not provider.is_authentic(delivery, _secrets(source)):
-            self._count(source.id, "unauthorized")
-            raise unauthorized("The secret of this source is missing or wrong.")
         arrival = self._context.arrival(call)
-        intake = await self._take(source, provider, delivery, arrival, call.idempotency_key)
-        if intake.unused:
+        taken = await self._intake.take(source, provider, delivery, arrival, call.idempotency_key)
+        if taken.unused:
             async with self._context.database() as db:
-                await quarantine.keep(db, intake.unused, arrival.at)
-        self._count(source.id, "unusable", len(intake.unused))
-        for outcome in intake.outcomes:
-            self._count(source.id, outcome.status)
-        return _answer(intake)
+                await quarantine.keep(db, taken.unused, arrival.at)
+        for result in taken.results:
+            self._count(source.id, result)
+        return _answer(taken)
+
+    async def get(self, call: Call) -> Answer:
+        """Whether we are there, as some providers ask before they deliver anything."""
+        source, provider = self._source(call.path["source"])
+        try:
+            verify_token = source.verify_token(os.environ)
+        except LookupError as error:
+            raise _not_configured(error) from error
+        reply = provider.answer_get(call.request.query_params, _configured(source), verify_token)
+        if reply is None:
+            self._count(source.id, "challenge_refused")
+            raise Problem(403, "wrong-challenge", "This is not the question that the source's provider asks", "")
+        self._count(source.id, "challenge")
+        return Answer(reply.body, 200, reply.headers, reply.media_type)
 
     async def list_quarantine(self, call: "Call[None, Paging]") -> Answer:
         """What could not be used, the latest first."""
@@ -74,24 +86,26 @@ class WebhookHandlers:
             day=entry.received_at.astimezone(self._context.zone).date().isoformat(),
             seed=entry.idempotency_key and f" {entry.idempotency_key}",
         )
-        delivery = Delivery(entry.body, entry.content_type)
-        intake = await self._take(source, provider, delivery, arrival, entry.idempotency_key)
+        delivery = Delivery(
+            body=entry.body, content_type=entry.content_type, headers=entry.headers, at=entry.received_at
+        )
+        taken = await self._intake.take(source, provider, delivery, arrival, entry.idempotency_key)
         async with self._context.database() as db:
-            if intake.unused:
-                await quarantine.failed_again(db, entry.id, intake.unused[0].errors)
+            if taken.unused:
+                await quarantine.failed_again(db, entry.id, taken.unused[0].errors)
             else:
-                await quarantine.resolve(db, entry.id, intake.receipts, self._context.clock.now())
-        if intake.unused:
-            raise _unusable(intake.unused[0].errors)
+                await quarantine.resolve(db, entry.id, taken.receipts, self._context.clock.now())
+        if taken.unused:
+            raise _unusable(taken.unused[0].errors)
         return Answer(_shown(await self._entry(call.path["id"])))
 
     def _source(self, source_id: str) -> tuple[Source, Provider]:
         source = self._context.config.sources.get(source_id)
-        provider = PROVIDERS.get(source.provider) if source else None
-        if source is None or provider is None:
+        known = with_provider(source) if source else None
+        if known is None:
             self._count("other", "unknown_source")
             raise not_found(f"There is no source {source_id[:100]} that this version can read; see sources.yaml.")
-        return source, provider
+        return known
 
     async def _entry(self, entry_id: str) -> quarantine.Kept:
         is_number = entry_id.isascii() and entry_id.isdecimal() and len(entry_id) <= 18
@@ -101,72 +115,53 @@ class WebhookHandlers:
             raise not_found(f"There is no entry {entry_id[:20]} in the quarantine.")
         return entry
 
-    async def _take(
-        self, source: Source, provider: Provider, delivery: Delivery, arrival: Arrival, key: str | None
-    ) -> Intake:
-        try:
-            payload = await provider.read(delivery)
-        except Unusable as error:
-            errors = [FieldError("", str(error))]
-            unused = [quarantine.Unused(source.id, key, delivery.content_type, delivery.body, errors)]
-            return Intake([Receipt(errors=errors)], [], False, unused)
-        read: dict[int, Submission] = {}
-        refused: dict[int, tuple[FieldError, ...]] = {}
-        for index, entry in enumerate(payload.entries):
-            try:
-                read[index] = read_entry(
-                    entry, source, self._context.config.fields, _nth(arrival, index, payload.is_batch)
-                )
-            except Refused as error:
-                refused[index] = error.errors
-        outcomes = await submit(self._context.recorder.submissions, list(read.values())) if read else []
-        receipts = dict(zip(read, map(_receipt, outcomes), strict=True))
-        receipts |= {index: Receipt(errors=errors) for index, errors in refused.items()}
-        unused = [_unused(source, key, payload, i, delivery, errors) for i, errors in refused.items()]
-        ordered = [receipts[index] for index in range(len(payload.entries))]
-        return Intake(ordered, list(outcomes), payload.is_batch, unused)
-
     def _count(self, source: str, result: str, times: int = 1) -> None:
         if times:
             self._context.telemetry.metrics.webhooks.labels(source, result).inc(times)
 
 
-def _secrets(source: Source) -> Sequence[str]:
+def _delivery(call: Call, source: Source, at: datetime) -> Delivery:
+    headers = {name.lower(): value for name, value in call.request.headers.items()}
+    return Delivery(
+        body=call.raw,
+        content_type=headers.get("content-type", ""),
+        headers=headers,
+        url=_public_url(call, source),
+        query=dict(call.request.query_params),
+        at=at,
+    )
+
+
+def _public_url(call: Call, source: Source) -> str:
+    """The address that the sender was given: what `public_url` says, or as it was asked."""
+    asked = call.request.url
+    if source.public_url is None:
+        return str(asked)
+    has_path = urlsplit(source.public_url).path not in ("", "/")
+    address = source.public_url if has_path else source.public_url.rstrip("/") + asked.path
+    return f"{address}?{asked.query}" if asked.query and "?" not in address else address
+
+
+def _configured(source: Source) -> Sequence[str]:
     try:
         return source.secrets(os.environ)
     except LookupError as error:
-        raise Problem(503, "source-not-configured", "The source has no secret", str(error.args[0])) from error
+        raise _not_configured(error) from error
 
 
-def _nth(arrival: Arrival, index: int, is_batch: bool) -> Arrival:
-    if not is_batch or arrival.seed is None:
-        return arrival
-    return msgspec.structs.replace(arrival, seed=f"{arrival.seed} {index}")
+def _not_configured(error: LookupError) -> Problem:
+    return Problem(503, "source-not-configured", "The source has no secret", str(error.args[0]))
 
 
-def _unused(
-    source: Source, key: str | None, payload: Payload, index: int, delivery: Delivery, errors: Sequence[FieldError]
-) -> quarantine.Unused:
-    """What to keep: the whole body, or of a batch the one entry, each under the identity that it would have had."""
-    if not payload.is_batch:
-        return quarantine.Unused(source.id, key, delivery.content_type, delivery.body, list(errors))
-    body = msgspec.json.encode(payload.entries[index])
-    return quarantine.Unused(source.id, key and f"{key} {index}", JSON, body, list(errors))
-
-
-def _receipt(outcome: Outcome) -> Receipt:
-    if outcome.taken:
-        return Receipt(outcome.event_id, outcome.lead_id, outcome.status == "duplicate")
-    return Receipt(errors=(FieldError("", "the Idempotency-Key came before with other content"),))
-
-
-def _answer(intake: Intake) -> Answer:
-    taken = any(outcome.taken for outcome in intake.outcomes)
-    if not taken and any(outcome.status == "conflict" for outcome in intake.outcomes):
-        raise identity_conflict()
-    if not taken:
-        raise _unusable([error for receipt in intake.receipts for error in receipt.errors])
-    return Answer(WebhookAnswer(results=intake.receipts) if intake.is_batch else intake.receipts[0], 202)
+def _answer(taken: Taken) -> Answer:
+    """202 when anything of it is stored, or nothing had to be."""
+    if all(result in ("unusable", "conflict", "erased_lead") for result in taken.results):
+        if "conflict" in taken.results:
+            raise identity_conflict()
+        raise _unusable([error for receipt in taken.receipts for error in receipt.errors])
+    if taken.is_batch:
+        return Answer(WebhookAnswer(results=taken.receipts), 202)
+    return Answer(next((r for r in taken.receipts if r.event_id is not None), taken.receipts[0]), 202)
 
 
 def _unusable(errors: Sequence[FieldError]) -> Problem:

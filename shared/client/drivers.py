@@ -11,7 +11,7 @@ import httpx
 
 from shared.client.errors import TasukiError
 from shared.client.exchange import Lost, Reply, Retry, Send, Wait, exchange
-from shared.client.operation import Operation
+from shared.client.operation import Operation, Upload
 from shared.client.types import Page
 from shared.settings import SERVICES, ServiceName, Settings
 
@@ -44,8 +44,13 @@ def _request(send: Send, urls: Mapping[ServiceName, str]) -> dict[str, Any]:
         "url": urls[operation.service].rstrip("/") + operation.path,
         "params": dict(operation.query) or None,
         "headers": dict(send.headers),
-        "content": send.content,
+        "content": send.content.chunks() if isinstance(send.content, Upload) else send.content,
     }
+
+
+async def _chunks(upload: Upload) -> AsyncIterator[bytes]:
+    for chunk in upload.chunks():
+        yield chunk
 
 
 def _reply(response: httpx.Response) -> Reply:
@@ -134,8 +139,11 @@ class AsyncClient:
                 await asyncio.sleep(step.seconds)
                 outcome = None
                 continue
+            request = _request(step, self._urls)
+            if isinstance(step.content, Upload):
+                request["content"] = _chunks(step.content)
             try:
-                outcome = _reply(await self._http.request(**_request(step, self._urls)))
+                outcome = _reply(await self._http.request(**request))
             except httpx.TransportError as error:
                 outcome = _lost(error)
 

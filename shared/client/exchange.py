@@ -10,12 +10,12 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from shared.client.errors import TasukiError, UnexpectedAnswer, Unreachable, problem_error
-from shared.client.operation import Operation
+from shared.client.operation import Operation, Upload
 from shared.telemetry.trace import current_traceparent
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Send:
 
     operation: Operation[Any]
     headers: Mapping[str, str]
-    content: bytes | None
+    content: bytes | Upload | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,7 @@ class Lost:
 
 def exchange(operation: Operation[T], key: str, retry: Retry) -> Generator[Send | Wait, Reply | Lost | None, T]:
     """Returns the typed answer. Raises a TasukiError."""
-    send = Send(
-        operation, _headers(operation, key), None if operation.body is None else msgspec.json.encode(operation.body)
-    )
+    send = Send(operation, _headers(operation, key), _content(operation.body))
     tried, waited = 0, 0.0
     while True:
         outcome = yield send
@@ -95,10 +93,15 @@ def exchange(operation: Operation[T], key: str, retry: Retry) -> Generator[Send 
         yield Wait(pause)
 
 
+def _content(body: Any) -> bytes | Upload | None:
+    return body if body is None or isinstance(body, Upload) else msgspec.json.encode(body)
+
+
 def _headers(operation: Operation[Any], key: str) -> dict[str, str]:
     headers = {"authorization": f"Bearer {key}", "accept": "application/json"}
     if operation.body is not None:
-        headers["content-type"] = "application/json"
+        is_upload = isinstance(operation.body, Upload)
+        headers["content-type"] = operation.body.media_type if is_upload else "application/json"
     if operation.method == "POST":
         # One key for all tries of one operation: a repetition gets the first answer and has no second effect.
         headers["idempotency-key"] = operation.key or secrets.token_urlsafe(24)
@@ -108,6 +111,8 @@ def _headers(operation: Operation[Any], key: str) -> dict[str, str]:
 
 
 def _answer(reply: Reply, type_: type[T]) -> T:
+    if type_ is bytes:
+        return cast(T, reply.content)
     try:
         return msgspec.json.decode(reply.content or b"null", type=type_)
     except msgspec.MsgspecError as error:

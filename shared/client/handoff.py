@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.client.operation import Operation, given, part
-from shared.client.types import Handoff, Package, Page, Readiness, Stages
+from shared.client.types import Handoff, Package, Page, Questions, Readiness, Stages
 
 
 def readiness(lead_id: str) -> Operation[Readiness]:
     """Whether the lead may be handed over, why, and what is still to be asked."""
     return Operation("handoff", "GET", f"/v1/leads/{part(lead_id)}/readiness", Readiness)
+
+
+def questions(lead_id: str) -> Operation[Questions]:
+    """What to ask the lead next, and why, the most urgent first."""
+    return Operation("handoff", "GET", f"/v1/leads/{part(lead_id)}/questions", Questions)
 
 
 def hand_over(

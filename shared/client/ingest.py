@@ -1,13 +1,13 @@
 """What can be asked of ingest."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from shared.client.operation import Operation, given, part
-from shared.client.types import ActivityReceipt, FieldInfo, Lead, Observed, Page
+from shared.client.operation import Operation, Upload, given, part
+from shared.client.types import ActivityReceipt, FieldInfo, Import, ImportReport, Lead, Observed, Page, TagScan
 
 ACTIVITIES_MAX = 1_000
 _BYTES_MAX = 1_000_000  # the service takes 1 MiB
@@ -62,6 +62,26 @@ def tool_result(lead_id: str, *, tool: str, observed_at: datetime, fields: Mappi
     return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/tool-results", Lead, body)
 
 
+def merge(lead_id: str, into: str) -> Operation[Lead]:
+    """Have a lead count as another one; the answer is the one that survives."""
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/merge", Lead, {"into": into})
+
+
+def unmerge(lead_id: str) -> Operation[Lead]:
+    """Have a merged lead stand by itself again."""
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/unmerge", Lead)
+
+
+def ask_tag_scan(lead_id: str) -> Operation[TagScan]:
+    """Have the lead's website looked at for tags, in the background."""
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/tag-scan", TagScan)
+
+
+def tag_scan(lead_id: str) -> Operation[TagScan]:
+    """The last look at the lead's website."""
+    return Operation("ingest", "GET", f"/v1/leads/{part(lead_id)}/tag-scan", TagScan)
+
+
 def activities(items: Sequence[Mapping[str, Any]]) -> Operation[ActivityReceipt]:
     """Up to 1,000 activities, judged one by one."""
     return Operation("ingest", "POST", "/v1/activities", ActivityReceipt, list(items))
@@ -85,6 +105,30 @@ def activity_chunks(items: Iterable[Mapping[str, Any]]) -> Iterator[Operation[Ac
 def fields() -> Operation[Page[FieldInfo]]:
     """The field registry."""
     return Operation("ingest", "GET", "/v1/fields", Page[FieldInfo])
+
+
+def import_leads(
+    source: str, chunks: Callable[[], Iterator[bytes]], *, dry_run: bool = False, charset: str | None = None
+) -> Operation[Import]:
+    """Leads from a CSV file of any size; `chunks` gives its bytes from the beginning each time it is called."""
+    media_type = "text/csv" if charset is None else f"text/csv; charset={charset}"
+    query = given(source=source, dry_run="true" if dry_run else None)
+    return Operation("ingest", "POST", "/v1/imports", Import, Upload(media_type, chunks), query)
+
+
+def import_report(import_id: str, limit: int | None = None) -> Operation[ImportReport]:
+    """How far an import is, and a page of its rejected rows."""
+    return Operation("ingest", "GET", f"/v1/imports/{part(import_id)}", ImportReport, query=given(limit=limit))
+
+
+def imports(limit: int | None = None) -> Operation[Page[Import]]:
+    """Imports, the latest first."""
+    return Operation("ingest", "GET", "/v1/imports", Page[Import], query=given(limit=limit))
+
+
+def rejected_rows(import_id: str) -> Operation[bytes]:
+    """The rejected rows of an import as CSV."""
+    return Operation("ingest", "GET", f"/v1/imports/{part(import_id)}/rejected.csv", bytes)
 
 
 def _given(**members: Any) -> dict[str, Any]:

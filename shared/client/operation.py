@@ -1,6 +1,6 @@
 """What can be asked of a service, as data: the same description serves the synchronous and the asynchronous client."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -11,8 +11,17 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A body of any size. `chunks` gives it from its beginning, once more for each repetition."""
+
+    media_type: str
+    chunks: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Operation(Generic[T]):
-    """One request: to which service, what, and the type of its answer. `body` is encoded as JSON.
+    """One request: to which service, what, and the type of its answer (bytes: as it is). `body` is encoded as JSON,
+    unless it is an Upload.
 
     `key`: the Idempotency-Key of a POST; without one the client makes one for this request and its repetitions.
     """

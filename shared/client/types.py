@@ -55,6 +55,22 @@ class Observed(FieldValue, frozen=True, kw_only=True):
     winner: bool = False
 
 
+class TagScan(msgspec.Struct, frozen=True, kw_only=True):
+    """The last look at a lead's website: queued, running, done with its tags, or failed with a reason."""
+
+    lead_id: str
+    scan_id: str
+    state: str
+    requested_at: datetime
+    attempts: int
+    next_attempt_at: datetime | None = None
+    website: str | None = None
+    observed_at: datetime | None = None
+    tags: list[str] | None = None
+    finished_at: datetime | None = None
+    reason: str | None = None
+
+
 class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of the field registry."""
 
@@ -75,6 +91,46 @@ class ActivityResult(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
     lead_id: str | None = None
     errors: list[FieldError] = []
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an import is; `state`: receiving, waiting, running, done or failed (`reason` says why)."""
+
+    id: str
+    source: str
+    state: str
+    received_at: datetime
+    dry_run: bool = False
+    bytes: int = 0
+    bytes_read: int = 0
+    rows: int = 0
+    created: int = 0
+    known: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    incomplete: int = 0
+    unmapped: list[str] = []
+    finished_at: datetime | None = None
+    reason: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("done", "failed")
+
+
+class RejectedRow(msgspec.Struct, frozen=True):
+    """A row of a file that was not taken; the header is row 1."""
+
+    row: int
+    errors: list[FieldError]
+    cells: list[str]
+
+
+class ImportReport(Import, frozen=True, kw_only=True):
+    """An import with a page of its rejected rows."""
+
+    items: list[RejectedRow] = []
+    next_cursor: str | None = None
 
 
 class ActivityReceipt(msgspec.Struct, frozen=True):
@@ -133,6 +189,26 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     criteria: list[Criterion]
     missing: list[Missing]
     as_of: dict[str, Any] = {}
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A field to ask for; `reasons` says why (`why`: criterion, segment, stage, rank), the most urgent first."""
+
+    field: str
+    label: Words
+    ask: Words
+    reasons: list[dict[str, Any]] = []
+    said: dict[str, Any] | None = None
+
+
+class Questions(msgspec.Struct, frozen=True, kw_only=True):
+    """What to ask a lead next, the most urgent first."""
+
+    lead_id: str
+    stage: str
+    segment: str
+    policy: Policy
+    items: list[Question]
 
 
 class Handoff(msgspec.Struct, frozen=True, kw_only=True):

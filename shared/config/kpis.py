@@ -31,6 +31,12 @@ def activity_kpis(document: Document) -> frozenset[str]:
     return ACTIVITY_KPIS | own
 
 
+def rank_fields(document: Document) -> tuple[str, ...]:
+    """The fields whose being known makes a lead's rank."""
+    listed = document.data.get("rank_fields") if isinstance(document.data, dict) else None
+    return tuple(field for field in listed if isinstance(field, str)) if isinstance(listed, list) else ()
+
+
 def _entries(document: Document) -> Iterator[dict[str, Any]]:
     """What looks like a KPI. What does not is for metrics to refuse, which knows the inner form."""
     data = document.data

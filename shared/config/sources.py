@@ -45,18 +45,27 @@ EXTERNAL_ID = "external_id"
 """What a source's `fields` may map to besides fields: the id by which the sender knows the lead."""
 
 EnvironmentName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
+Address = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+")]
 SourceId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One sender. `fields` maps its names to ours, `reps` its users to our members."""
+    """One sender. `fields` maps its names to ours, `reps` its users to our members.
+
+    `token_env`: the token by which to fetch submissions of which it only tells that they are there, from `api_url`
+    instead of the provider's own address. `verify_token_env`: what it repeats when it asks whether we are there (Meta);
+    the secret, unless given.
+    """
 
     id: SourceId
     provider: Provider
     secret_env: EnvironmentName | None = None
     previous_secret_env: EnvironmentName | None = None
     unsigned: bool = False
-    public_url: Annotated[str, msgspec.Meta(pattern=r"^https?://")] | None = None
+    public_url: Address | None = None
+    token_env: EnvironmentName | None = None
+    verify_token_env: EnvironmentName | None = None
+    api_url: Address | None = None
     fields: dict[str, str] = {}
     reps: dict[str, str] = {}
     campaign: str | None = None
@@ -69,13 +78,27 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         if self.secret_env is None:
             return ()
-        current = environment.get(self.secret_env)
-        if not current:
-            raise LookupError(
-                f"source {self.id} needs the environment variable {self.secret_env}: set it to the secret"
-            )
+        current = self._needed(self.secret_env, "the secret", environment)
         previous = environment.get(self.previous_secret_env) if self.previous_secret_env else None
         return (current, previous) if previous else (current,)
+
+    def token(self, environment: Mapping[str, str]) -> str:
+        """The token to fetch with. Raises LookupError."""
+        if self.token_env is None:
+            raise LookupError(f"source {self.id} needs `token_env` in sources.yaml to fetch submissions")
+        return self._needed(self.token_env, "the token", environment)
+
+    def verify_token(self, environment: Mapping[str, str]) -> str | None:
+        """What a GET that asks whether we are there has to know. Raises LookupError."""
+        if self.verify_token_env is None:
+            return None
+        return self._needed(self.verify_token_env, "the verify token", environment)
+
+    def _needed(self, name: str, what: str, environment: Mapping[str, str]) -> str:
+        value = environment.get(name)
+        if not value:
+            raise LookupError(f"source {self.id} needs the environment variable {name}: set it to {what}")
+        return value
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

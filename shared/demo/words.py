@@ -38,7 +38,7 @@ USAGES: Final = (
     "架電リストの一元管理", "問い合わせの初動を早くしたい", "商談化率の可視化", "営業とマーケの引き継ぎ改善",
     "休眠顧客の掘り起こし", "海外拠点も含めたリード管理",
 )  # fmt: skip
-TAGS: Final = ("GTM-DEMO01", "G-DEMO000002", "UA-DEMO-3", "HS-DEMO-4", "CLARITY-DEMO5")
+TAGS: Final = ("gtm:GTM-DEMO01", "ga4:G-DEMO000002", "hotjar:1000003", "hubspot:1000004", "clarity:demo000005")
 
 QUOTES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "needs": {

@@ -23,8 +23,8 @@ class Assigned:
     async def follow(self, in_hand: Collection[int]) -> frozenset[TopicPartition]:
         """Give up surplus shards, and ask where to go on in those that are new, or were rewound: these are returned.
 
-        Surplus shards `in_hand` stay (a batch of them is not committed yet: their next holder would begin before it), but
-        are read no further. Raises LogUnavailable, and what the keeper raises.
+        Surplus shards `in_hand` stay, as a batch of them is not committed yet and their next holder would begin before
+        it; but they are read no further. Raises LogUnavailable, and what the keeper raises.
         """
         membership = self._membership
         if leaving := membership.surplus.difference(in_hand):

@@ -4,6 +4,7 @@ An append locks the rows of its partitions until it is committed and takes its o
 dense and in commit order, and appends to one partition follow one another. `NOTIFY` wakes the readers of its topics.
 """
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -116,6 +117,12 @@ class EmbeddedLog:
             connection = await driver(conn)
             topics = list({message.topic for message in messages})
             await connection.execute(_APPEND, list(nth), list(nth.values()), *columns.values(), CHANNEL, topics)
+
+    async def hand_over(self, messages: Sequence[Message]) -> Sequence[asyncio.Future[None]]:
+        await self.append(messages)
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        written.set_result(None)
+        return [written] * len(messages)
 
     async def join(self, group: str, member: str, topics: Sequence[str], keeper: PositionKeeper) -> EmbeddedReader:
         ids = {at: id_ for at, id_ in self._ids.items() if at.topic in topics}

@@ -67,12 +67,13 @@ class KafkaLog:
         return self._partitions
 
     async def append(self, messages: Sequence[Message]) -> None:
+        if messages:
+            await self._appender.append(_divided(messages, await self._topics_checked()))
+
+    async def hand_over(self, messages: Sequence[Message]) -> Sequence[asyncio.Future[None]]:
         partitions = await self._topics_checked()
-        divided: dict[TopicPartition, list[Message]] = {}
-        for message in messages:
-            divided.setdefault(TopicPartition(message.topic, partition_of(message.key, partitions)), []).append(message)
-        if divided:
-            await self._appender.append(divided)
+        written = await self._appender.hand_over(_divided(messages, partitions))
+        return [written[_place(message, partitions)] for message in messages]
 
     async def copy(self, records: Mapping[TopicPartition, Sequence[Record]]) -> None:
         """Write records of another log to the same partitions (for `moving`). Raises LogUnavailable."""
@@ -134,6 +135,17 @@ class KafkaLog:
                     raise
                 self._looker = consumer
         return self._looker
+
+
+def _divided(messages: Sequence[Message], partitions: int) -> dict[TopicPartition, list[Message]]:
+    divided: dict[TopicPartition, list[Message]] = {}
+    for message in messages:
+        divided.setdefault(_place(message, partitions), []).append(message)
+    return divided
+
+
+def _place(message: Message, partitions: int) -> TopicPartition:
+    return TopicPartition(message.topic, partition_of(message.key, partitions))
 
 
 def _all_of(topics: Sequence[str], partitions: int) -> frozenset[TopicPartition]:

@@ -22,6 +22,7 @@ between partitions there is no order. Every record is delivered at least once.
 flight), `PositionLost` when a stored position is older than what is kept (stop and alert: never skip).
 """
 
+from asyncio import Future
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -137,6 +138,12 @@ class EventLog(Protocol):
 
     async def append(self, messages: Sequence[Message]) -> None:
         """Write the messages. Raises LogUnavailable."""
+
+    async def hand_over(self, messages: Sequence[Message]) -> Sequence[Future[None]]:
+        """Begin to write, in that order: for each message what ends when it is durable, or raises as `append` does.
+
+        Messages of one partition go together, those of others may be confirmed long before. Raises LogUnavailable.
+        """
 
     async def join(self, group: str, member: str, topics: Sequence[str], keeper: PositionKeeper) -> Reader:
         """Become a member of a group. The same member name again takes over its own shards at once."""

@@ -13,6 +13,7 @@ from shared.events.common import (
     HowSet,
     LongText,
     Name,
+    SealableText,
     Seconds,
     Text,
     Timestamp,
@@ -48,8 +49,8 @@ class Touch(Data, frozen=True, kw_only=True):
 class AcceptedBy(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who on the customer's side said yes to the appointment."""
 
-    name: Text | None = None
-    title: Text | None = None
+    name: SealableText | None = None
+    title: SealableText | None = None
     has_authority: bool | None = None
 
 
@@ -64,8 +65,8 @@ class Appointment(Data, frozen=True, kw_only=True):
     how_set: HowSet | None = None
     pressured: bool | None = None
     problem_clear: bool | None = None
-    contact_state: Text | None = None
-    note: LongText | None = None
+    contact_state: SealableText | None = None
+    note: SealableText | None = None
 
     def __post_init__(self) -> None:
         check_times(self.scheduled_for)

@@ -9,6 +9,8 @@ from shared.money import Money
 
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 LongText = Annotated[str, msgspec.Meta(max_length=20_000)]
+SealableText = Annotated[str, msgspec.Meta(max_length=120_000)]
+"""A LongText, or what it becomes when it is sealed (shared/sealing.py)."""
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=31_536_000)]
 Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]

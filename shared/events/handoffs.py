@@ -2,7 +2,7 @@
 
 import msgspec
 
-from shared.events.common import Data, LongText, Name, ReturnReason, Text
+from shared.events.common import Data, Name, ReturnReason, SealableText, Text
 
 
 class PolicyVersion(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class HandoffReturned(Data, frozen=True, kw_only=True):
     handoff_id: Name
     sales_rep: Name
     reason: ReturnReason
-    comment: LongText | None = None
+    comment: SealableText | None = None
 
 
 class HandoffOverdue(Data, frozen=True, kw_only=True):

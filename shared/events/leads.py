@@ -4,7 +4,18 @@ from typing import Literal
 
 import msgspec
 
-from shared.events.common import Data, FieldStatus, FieldValue, LongText, Method, Name, Text, Timestamp, check_times
+from shared.events.common import (
+    Data,
+    FieldStatus,
+    FieldValue,
+    LongText,
+    Method,
+    Name,
+    SealableText,
+    Text,
+    Timestamp,
+    check_times,
+)
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,7 +29,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     value: FieldValue | None = None
     status: FieldStatus | None = None
     by: Name | None = None
-    quote: LongText | None = None
+    quote: SealableText | None = None
 
     def __post_init__(self) -> None:
         check_times(self.observed_at)
@@ -56,7 +67,7 @@ class LeadConsent(Data, frozen=True, kw_only=True):
     """On what basis the lead may be contacted, or that it may not."""
 
     basis: Literal["consent", "notified", "relationship", "published"]
-    evidence: LongText
+    evidence: SealableText
     opted_out_at: Timestamp | None = None
     channels: list[Text] = msgspec.field(default_factory=list)
 

@@ -24,6 +24,12 @@ class Metrics:
         self.webhooks = Counter(
             "tasuki_webhooks_total", "Webhook deliveries by result.", ("source", "result"), registry=registry
         )
+        self.tag_scans = Counter(
+            "tasuki_tag_scans_total",
+            "Attempts to find tags in a lead's website by result: done, failed, postponed.",
+            ("result",),
+            registry=registry,
+        )
         self.outbox_pending = Gauge("tasuki_outbox_pending", "Events stored and not yet in the log.", registry=registry)
         self.outbox_oldest = Gauge(
             "tasuki_outbox_oldest_seconds", "Age of the oldest event that is not yet in the log.", registry=registry

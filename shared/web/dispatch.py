@@ -66,10 +66,11 @@ class Dispatch:
         path: dict[str, str] = scope["path_params"]
         if any("\0" in part for part in path.values()):
             raise not_found()
+        if scope["method"] in _WITH_BODY:
+            check_media_type(head, endpoint)
         query = parse_query(scope["query_string"], endpoint.query) if endpoint.query is not None else None
         call: Call = Call(Request(scope, receive), path, None, query, b"", caller)
         if scope["method"] in _WITH_BODY:
-            check_media_type(head, endpoint)
             if endpoint.stream:
                 call.stream = Stream(receive)
             else:

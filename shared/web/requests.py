@@ -5,14 +5,14 @@ import hashlib
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from shared.web.endpoint import JSON, Endpoint
 from shared.web.problems import too_large, too_slow, unsupported_media_type
 
 MAX_BODY = 1024 * 1024
 BODY_WITHIN_S = 30.0
-"""Within which a body must have arrived: a client that drips must not hold a place for ever."""
+"""Within which a body, or the next part of a streamed one, must have arrived: who drips holds no place for ever."""
 
 
 class ClientGone(Exception):
@@ -97,7 +97,10 @@ async def _read(receive: Receive, limit: int) -> bytes:
 
 
 class Stream:
-    """A body of any size, chunk by chunk; knows the hash of what went through it."""
+    """A body of any size, chunk by chunk; knows the hash of what went through it.
+
+    Iterating raises ClientGone, and Problem 408 when nothing comes for BODY_WITHIN_S seconds.
+    """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -106,13 +109,20 @@ class Stream:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while not self._done:
-            message = await self._receive()
+            message = await self._next()
             if message["type"] == "http.disconnect":
                 raise ClientGone
             self._done = not message.get("more_body")
             chunk = message.get("body", b"")
             self._hash.update(chunk)
             yield chunk
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout(BODY_WITHIN_S):
+                return await self._receive()
+        except TimeoutError as error:
+            raise too_slow(BODY_WITHIN_S) from error
 
     async def body_hash(self) -> bytes:
         """SHA-256 of the whole body; reads what has not been read yet."""

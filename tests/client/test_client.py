@@ -54,7 +54,8 @@ class Double:
     async def answer(self, request: Request) -> Response:
         raw = await request.body()
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        self.seen.append((request.method, target, dict(request.headers), json.loads(raw) if raw else None))
+        is_json = request.headers.get("content-type") == "application/json"
+        self.seen.append((request.method, target, dict(request.headers), json.loads(raw) if is_json else raw or None))
         return self.script.pop(0) if self.script else JSONResponse(LEAD)
 
 
@@ -105,6 +106,27 @@ async def test_what_passes_is_repeated_with_the_same_key(double: Double, send: S
     assert (len(double.seen), len(keys)) == (3, 1)
     await send(ingest.submit_lead({"email": "a@example.jp"}))
     assert double.seen[-1][2]["idempotency-key"] not in keys
+
+
+async def test_an_upload_is_sent_in_chunks_and_from_its_beginning_when_it_is_repeated(
+    double: Double, send: Sender
+) -> None:
+    imported = {"id": "i1", "source": "website", "state": "waiting", "received_at": "2026-11-24T00:00:00Z"}
+    double.script = [problem(503, "unavailable"), JSONResponse(imported, 202)]
+    chunks = lambda: iter([b"email\n", "髙@example.jp\n".encode("cp932")])  # noqa: E731
+    found = await send(ingest.import_leads("website", chunks, dry_run=True, charset="cp932"))
+    assert (found.id, found.is_over) == ("i1", False)
+    assert [(method, target, body) for method, target, _, body in double.seen] == [
+        ("POST", "/v1/imports?source=website&dry_run=true", "email\n髙@example.jp\n".encode("cp932"))
+    ] * 2
+    assert {headers["content-type"] for _, _, headers, _ in double.seen} == {"text/csv; charset=cp932"}
+    assert {headers["transfer-encoding"] for _, _, headers, _ in double.seen} == {"chunked"}
+    assert len({headers["idempotency-key"] for _, _, headers, _ in double.seen}) == 1
+
+
+async def test_what_is_no_json_comes_as_it_is(double: Double, send: Sender) -> None:
+    double.script = [Response(b"row,reason\r\n\xff", media_type="text/csv")]
+    assert await send(ingest.rejected_rows("i1")) == b"row,reason\r\n\xff"
 
 
 async def test_request_in_flight_is_asked_for_again(double: Double, send: Sender) -> None:

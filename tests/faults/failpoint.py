@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import services.handoff.routes
+import services.ingest.imports.store
+import services.ingest.imports.uploads
 import services.ingest.record
 import shared.relay
 from shared import positions
@@ -85,6 +87,9 @@ FAILPOINTS: dict[str, dict[str, Callable[[], None]]] = {
         "relay: after produce": lambda: _around(EmbeddedLog, "append", after=True),
         "relay: before mark": lambda: _around_mark(after=False),
         "relay: after mark": lambda: _around_mark(after=True),
+        "import: before it is complete": lambda: _around(services.ingest.imports.uploads, "complete", after=False),
+        "import: rows stored": lambda: _around(services.ingest.imports.store, "advance", after=False),
+        "import: rows counted": lambda: _around(services.ingest.imports.store, "advance", after=True),
     },
     "handoff": {
         "decision: before commit": lambda: _around_commit(services.handoff.routes, after=False),

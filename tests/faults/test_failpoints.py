@@ -1,16 +1,20 @@
 """reliability 7: each service dies at each point where a death could lose or double something."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
 import pytest
 
-from shared.settings import ServiceName
+from shared.client import Client as Tasuki
+from shared.client import Retry, ingest
+from shared.settings import SERVICES, ServiceName
 from tests.faults.client import Client
 from tests.faults.failpoint import FAILPOINTS
 from tests.faults.inside import logged, outlive_claims, rows, settle
 from tests.faults.services import Services, in_background, running
+from tests.system import until
 
 CALL = {"type": "call", "occurred_at": "2026-02-02T00:00:00Z", "rep": "ito", "direction": "outbound"}
 # Failpoint -> table in which the event (or decision) must stand, or not yet stand, when its process has died there;
@@ -27,6 +31,7 @@ ACTIVITY_FAILPOINTS = [
     ("metrics", "batch: before commit", "metrics.events", 0, 1),
     ("metrics", "batch: after commit", "metrics.events", 1, 1),
 ]
+IMPORT_FAILPOINTS = ["import: before it is complete", "import: rows stored", "import: rows counted"]
 DECISION_FAILPOINTS = [("decision: before commit", 0), ("decision: after commit", 1)]
 
 
@@ -38,6 +43,7 @@ def services(module_database_url: str, free_port: Callable[[], int], tmp_path_fa
 
 def test_every_failpoint_is_tested() -> None:
     tested = [(service, name) for service, name, *_ in ACTIVITY_FAILPOINTS]
+    tested += [("ingest", name) for name in IMPORT_FAILPOINTS]
     tested += [("handoff", name) for name, _ in DECISION_FAILPOINTS]
     assert sorted(tested) == sorted((service, name) for service, names in FAILPOINTS.items() for name in names)
 
@@ -67,6 +73,28 @@ def test_reliability_7_an_activity(
         )["rows"]
         assert row["value"] == 1
         assert client.get("metrics", "/v1/status")["dead_lettered"] == 0
+
+
+@pytest.mark.parametrize("failpoint", IMPORT_FAILPOINTS)
+def test_reliability_7_an_import(services: Services, failpoint: str) -> None:
+    """No row is stored twice, nor counted as a duplicate of itself; an upload is repeated by its client."""
+    domain = failpoint.replace(": ", "-").replace(" ", "-") + ".co.jp"
+    file = b"email,title\n" + b"".join(b"a%d@%b,x\n" % (n, domain.encode()) for n in range(700)) + b"ragged\n"
+    system = services.system
+    services.replace("ingest", "tests.faults.failpoint", failpoint)
+    urls = {service: system.url[service] for service in SERVICES}
+    with Tasuki(urls, system.key, retry=Retry(tries=200)) as tasuki, ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(tasuki.send, ingest.import_leads("website", lambda: iter([file])))
+        services.died("ingest")
+        services.start("ingest")
+        outlive_claims(services.url)
+        sent = answer.result(120)
+        until(lambda: tasuki.send(ingest.import_report(sent.id)).is_over)
+        report = tasuki.send(ingest.import_report(sent.id))
+    assert (report.rows, report.created, report.duplicates, report.rejected) == (701, 700, 0, 1)
+    (counted,) = rows(services.url, "select count(*) from ingest.lead_keys where value like $1", f"%@{domain}")
+    assert counted["count"] == 700
+    until(lambda: rows(services.url, "select from ingest.import_chunks") == [])
 
 
 @pytest.mark.parametrize(("failpoint", "there"), DECISION_FAILPOINTS)

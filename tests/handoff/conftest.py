@@ -1,8 +1,15 @@
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from tests.handoff.desk import Desk, running
+
+
+@pytest.fixture
+def database_url(emptied_database_url: str) -> str:
+    """A migrated database in which handoff has nothing yet."""
+    return emptied_database_url
 
 
 @pytest_asyncio.fixture

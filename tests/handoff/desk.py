@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 import httpx
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.handoff import policies
@@ -35,6 +36,7 @@ from shared.events import (
     to_message,
 )
 from shared.outbox import unpack_headers
+from shared.sealing import unsealed_data
 from shared.settings import Settings
 from shared.telemetry import Telemetry
 from shared.web import Access, create_app, create_key, ensure_admin_key
@@ -117,12 +119,14 @@ class Desk:
         return Record(message.topic, 0, self._offset, message.key, message.headers, message.value, NOW)
 
     async def told(self) -> list[Event]:
-        """All that the service has told the log, in order."""
+        """All that the service has told the log, in order, as whoever has the keys reads it."""
+        keys = {r["lead_id"]: r["key"] for r in await self.rows("select lead_id, key from access.lead_keys")}
         rows = await self.rows("select topic, key, headers, value from handoff.outbox order by id")
-        return [
+        events = [
             from_record(Record(r["topic"], 0, n, r["key"], unpack_headers(r["headers"]), r["value"], NOW))
             for n, r in enumerate(rows)
         ]
+        return [replace(e, data=unsealed_data(e.data, keys.get(e.subject), e.subject)) for e in events]
 
     async def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         async with transaction(self.engine) as conn:

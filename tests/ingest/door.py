@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+from msgspec.structs import replace
 
 from services.ingest.app import build
 from shared.clock import FixedClock
@@ -18,6 +19,7 @@ from shared.eventlog.embedded import EmbeddedLog
 from shared.eventlog.port import Record
 from shared.events import Event, from_record
 from shared.outbox import unpack_headers
+from shared.sealing import unsealed_data
 from shared.serve import Runtime, Service
 from shared.settings import Settings
 from shared.telemetry import Telemetry
@@ -60,20 +62,26 @@ class Door:
         finally:
             await connection.close()
 
-    async def outbox(self, name: str | None = None) -> list[Event]:
-        """The events told to the log, in order; of one type, if a name is given."""
+    async def outbox(self, name: str | None = None, *, sealed: bool = False) -> list[Event]:
+        """The events told to the log, in order; of one type, if a name is given. `sealed`: as the log has them."""
+        keys = {r["lead_id"]: r["key"] for r in await self.rows("select lead_id, key from access.lead_keys")}
         rows = await self.rows("select * from ingest.outbox order by id")
         events = [
             from_record(Record(r["topic"], 0, n, r["key"], unpack_headers(r["headers"]), r["value"], r["created_at"]))
             for n, r in enumerate(rows)
         ]
+        if not sealed:
+            events = [replace(e, data=unsealed_data(e.data, keys.get(e.subject), e.subject)) for e in events]
         return [event for event in events if name is None or event.name == name]
 
 
 @asynccontextmanager
-async def open_door(database_url: str) -> AsyncIterator[Door]:
-    """Starts ingest on a migrated database, with the shipped configuration and a clock that stands at NOW."""
-    settings = Settings(database_url=database_url)
+async def open_door(database_url: str, *tasks: str, **more: Any) -> AsyncIterator[Door]:
+    """Starts ingest on a migrated database, with the shipped configuration and a clock that stands at NOW.
+
+    `tasks`: what else of the service shall run beside its queues; `more`: settings.
+    """
+    settings = Settings(database_url=database_url, **more)
     engine = connect(settings, "ingest-test")
     log = await EmbeddedLog.open(settings)
     await ensure_admin_key(engine, KEY)
@@ -84,7 +92,8 @@ async def open_door(database_url: str) -> AsyncIterator[Door]:
     service = await build(runtime)
     app = create_app(title="ingest", endpoints=service.endpoints, access=runtime.access, telemetry=telemetry)
     stop = asyncio.Event()
-    queues = [asyncio.ensure_future(service.tasks[name](stop)) for name in ("activities", "submissions")]
+    names = ("activities", "submissions", "imports", *tasks)
+    queues = [asyncio.ensure_future(service.tasks[name](stop)) for name in names]
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     headers = {"Authorization": f"Bearer {KEY}"}
     try:

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.activities import Refused
+from services.ingest.items import Submission
 from services.ingest.mapping import map_names
+from services.ingest.providers import Form
 from services.ingest.submissions import Arrival, read_entry
 from shared.config import load_config
 from shared.config.sources import Source
@@ -19,6 +21,10 @@ from tests.ingest.door import NOW
 REGISTRY = load_config(Settings().config_dir).fields
 ARRIVAL = Arrival(at=NOW, day="2026-11-24")
 SOURCE = Source(id="s", provider="json", unsigned=True, fields={"q3_name.first": "first_name", "Mail": "email"})
+
+
+def as_read(entry: dict[str, Any]) -> Submission:
+    return read_entry(Form(values=entry, raw=entry), SOURCE, REGISTRY, ARRIVAL)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +48,7 @@ def test_names(entry: dict[str, Any], fields: dict[str, Any], unmapped: list[str
 
 def test_what_a_submission_says_of_itself_is_put_aside_where_it_is_wrong() -> None:
     late = (NOW + timedelta(minutes=6)).isoformat()
-    read = read_entry(
-        {"title": "部長", "observed_at": late, "external_id": "a b", "campaign": 7}, SOURCE, REGISTRY, ARRIVAL
-    )
+    read = as_read({"title": "部長", "observed_at": late, "external_id": "a b", "campaign": 7})
     assert read.observed_at == NOW
     assert read.campaign is None
     assert {item.name for item in read.unmapped} == {"observed_at", "external_id", "campaign"}
@@ -68,10 +72,10 @@ names = st.sampled_from(
 @given(st.dictionaries(names, json_values, max_size=6))
 def test_any_object_is_read_or_refused_and_nothing_is_lost(entry: dict[str, Any]) -> None:
     try:
-        read = read_entry(entry, SOURCE, REGISTRY, ARRIVAL)
+        read = as_read(entry)
     except Refused:
         return
-    again = read_entry(dict(reversed(entry.items())), SOURCE, REGISTRY, ARRIVAL)
+    again = as_read(dict(reversed(entry.items())))
     assert (again.id, again.digest) == (read.id, read.digest)
     assert read.observations or read.whom.external_ids
     assert all(REGISTRY.allowed(o.field, "form") for o in read.observations)

@@ -38,8 +38,8 @@ observations = st.builds(
 def test_the_answer_is_that_of_any_order(said: list[Observation], random: Any) -> None:
     shuffled = list(said)
     random.shuffle(shuffled)
-    row = LeadRow("l", 1, "Awareness", NOW, None, [], [], [], said)
-    assert lead_answer(row, REGISTRY) == lead_answer(row._replace(observations=shuffled), REGISTRY)
+    row = LeadRow("l", 1, "Awareness", NOW, None, [], [], [], said, said[:2], [])
+    assert lead_answer(row, REGISTRY) == lead_answer(row._replace(observations=shuffled, merged=said[1::-1]), REGISTRY)
 
 
 STEPS: list[tuple[str, dict[str, Any]]] = [

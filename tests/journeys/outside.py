@@ -13,6 +13,7 @@ from tests.system import System, until
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+CSV = "text/csv"
 FORM = "application/x-www-form-urlencoded"
 
 

@@ -13,13 +13,18 @@ import pytest
 
 from shared.settings import SERVICES, ServiceName
 from tests.journeys.operations import operations_of
-from tests.journeys.outside import Outside
+from tests.journeys.outside import CSV, Outside
 from tests.journeys.story import decided, hear
 
 ENDLESS = "/v1/stream"
 REACHED = {
-    "ingest": ["/v1/leads/{id}", "/v1/leads/{id}/observations"],
-    "handoff": ["/v1/leads/{id}/stages", "/v1/handoffs/{id}", "/v1/policies/{id}/versions/{n}"],
+    "ingest": ["/v1/leads/{id}", "/v1/leads/{id}/observations", "/v1/imports/{id}", "/v1/imports/{id}/rejected.csv"],
+    "handoff": [
+        "/v1/leads/{id}/stages",
+        "/v1/leads/{id}/questions",
+        "/v1/handoffs/{id}",
+        "/v1/policies/{id}/versions/{n}",
+    ],
     "metrics": ["/v1/kpis/{id}/values"],
 }
 NOT_FROM_A_SCHEMA = "positive_data_acceptance"  # which fields there are, and how they hang together, no schema can tell
@@ -37,8 +42,19 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
     handoff_id = outside.ok("handoff", "POST", "/v1/handoffs", handoff, 201)["handoff_id"]
     outside.call("ingest", "POST", "/v1/webhooks/web-json", b"unreadable", key=None)
     (entry,) = outside.ok("ingest", "GET", "/v1/quarantine")["items"]
+    gone, merged = (
+        outside.ok("ingest", "POST", "/v1/leads", {"fields": {"email": f"{name}@documented.example.jp"}}, 201)[
+            "lead_id"
+        ]
+        for name in ("gone", "merged")
+    )
+    rows = b"email\nueda@documented.example.jp\nragged,row\n"
+    sent = outside.call("ingest", "POST", "/v1/imports?source=website", rows, content_type=CSV).json()
     known = {
-        "/v1/leads/": {"id": lead_id},
+        "/v1/imports/": {"id": sent["id"]},
+        "/v1/leads/(?!.*/(erase|merge|unmerge)$)": {"id": lead_id},
+        "/v1/leads/.*/erase$": {"id": gone},  # which ends what is known of it
+        "/v1/leads/.*/(merge|unmerge)$": {"id": merged},
         "/v1/handoffs/": {"id": handoff_id},
         "/v1/policies/": {"id": "default", "n": "1"},
         "/v1/kpis/": {"id": "calls"},
@@ -48,7 +64,13 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
     lines = []
     for path, parameters in known.items():
         values = ", ".join(f'"path.{name}" = "{value}"' for name, value in parameters.items())
-        lines += ["[[operations]]", f'include-path-regex = "^{path}"', f"parameters = {{ {values} }}", ""]
+        lines += ["[[operations]]", f"include-path-regex = '^{path}'", f"parameters = {{ {values} }}", ""]
+    lines += [
+        "[[operations]]",
+        'include-path-regex = "^/v1/imports$"',
+        'parameters = { "query.source" = "website" }',
+        "",
+    ]
     file = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
     file.write_text("\n".join(lines))
     return file

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from shared.normalise import corporate_number
 from tests.journeys.outside import Outside, matching
 from tests.system import ROOT
 
@@ -195,3 +196,12 @@ def test_prometheus_counts_agents_that_no_team_knows_as_others(taken: Outside) -
     samples = taken.samples("metrics")
     assert matching(samples, "tasuki_activities_total", type="call", rep="other") == 5000
     assert matching(samples, "tasuki_activities_total", outcome="conversation") == 4054
+
+
+def test_every_corporate_number_has_its_check_digit_and_no_other() -> None:
+    for row in companies():
+        number = row["corporate_number"]
+        assert corporate_number(number) == number
+        for other in set("0123456789") - {number[0]}:
+            with pytest.raises(ValueError, match="check digit"):
+                corporate_number(other + number[1:])

@@ -142,7 +142,8 @@ async def open_toy(database_url: str, *, create: bool = True, member: str = "0",
     engine = connect(settings, "toy")
     if create:
         async with transaction(engine) as conn:
-            tables = _TABLES + outbox.CREATE_V1.format(schema=SCHEMA) + CREATE_V1.format(schema=SCHEMA)
+            made = outbox.CREATE_V1 + outbox.ADD_SHARD_V2 + ";" + CREATE_V1
+            tables = _TABLES + made.format(schema=SCHEMA)
             await (await driver(conn)).execute(tables)
     log = await EmbeddedLog.open(settings)
     try:

@@ -47,7 +47,12 @@ def line_of(folder: Path, name: str, text: str) -> int:
 
 
 def test_the_shipped_configuration_has_what_the_contract_names(shipped: Config) -> None:
-    assert {field.id for field in shipped.fields} == {
+    ours = {
+        *("what_they_do", "problem", "their_customers", "needs_of_users", "needs_of_evaluators", "needs_of_executives"),
+        *("why_they_look", "state_at_first_contact", "appointment_accepted_by", "appointment_state"),
+        *("appointment_how_set", "appointment_pressured", "problem_clear"),
+    }
+    assert {field.id for field in shipped.fields} - ours == {
         *("email", "last_name", "first_name", "company_name", "title", "industry", "phone", "website", "employees"),
         *("budget", "authority", "needs", "timeframe", "website_tags", "usage", "target_tier", "corporate_number"),
     }
@@ -70,6 +75,7 @@ def test_the_commented_sources_are_an_entry_for_each_provider_and_would_load(shi
     document = type(shipped.kpis)(*_parsed(text))
     sources = read_sources(document, shipped.fields, shipped.campaigns)
     assert {source.provider for source in sources.values()} == set(PROVIDERS)
+    assert {rep for source in sources.values() for rep in source.reps.values()} <= set(shipped.team.member_ids)
 
 
 def _parsed(text: str) -> tuple[object, str, dict[tuple[str | int, ...], int]]:

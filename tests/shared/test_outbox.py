@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 import pytest
@@ -12,9 +12,10 @@ from sqlalchemy import MetaData
 
 from shared.consume import consumer_tables
 from shared.db import driver, transaction
-from shared.eventlog.port import Message, Record
+from shared.eventlog.port import LogUnavailable, Message, Record
 from shared.events import ACTIVITIES, LEADS, from_record
-from shared.outbox import enqueue, enqueue_messages, outbox_table, pack_headers, pending, unpack_headers
+from shared.outbox import SHARDS, enqueue, enqueue_messages, outbox_table, pack_headers, pending, unpack_headers
+from shared.partition import partition_of
 from shared.relay import BATCH_BYTES, BATCH_ROWS, Relay
 from tests.shared.consuming import SCHEMA, Toy, call, open_toy, until
 
@@ -102,7 +103,10 @@ async def test_a_large_backlog_goes_in_batches_and_in_order_per_key(toy: Toy) ->
     async with transaction(toy.engine) as conn:
         await enqueue(conn, SCHEMA, [call(f"{n:06}", lead=f"lead-{n % 7}") for n in range(count)])
     relay = make_relay(toy)
-    assert [await relay.publish() for _ in range(4)] == [BATCH_ROWS, BATCH_ROWS, 10, 0]
+    taken = [await relay.publish() for _ in range(5)]
+    assert sum(taken) == count
+    assert taken[0] == max(taken) == BATCH_ROWS
+    assert taken[-1] == 0
     ids: dict[str, list[str]] = {}
     for record in await published(toy):
         ids.setdefault(str(record.key), []).append(from_record(record).id)
@@ -141,18 +145,18 @@ async def test_what_was_appended_and_not_deleted_is_published_again(toy: Toy) ->
     class Dying(Exception):
         pass
 
-    append = toy.log.append
+    hand_over = toy.log.hand_over
 
-    async def append_and_die(messages: list[Message]) -> None:
-        await append(messages)
+    async def hand_over_and_die(messages: list[Message]) -> None:
+        await hand_over(messages)
         raise Dying
 
     async with transaction(toy.engine) as conn:
         await enqueue(conn, SCHEMA, [call("a"), call("b")])
-    toy.log.append = append_and_die  # type: ignore[method-assign, assignment]
+    toy.log.hand_over = hand_over_and_die  # type: ignore[method-assign, assignment]
     with pytest.raises(Dying):
         await make_relay(toy).publish()
-    toy.log.append = append  # type: ignore[method-assign]
+    toy.log.hand_over = hand_over  # type: ignore[method-assign]
     assert await make_relay(toy).publish() == 2
     assert await published_ids(toy) == ["a", "b", "a", "b"]
 
@@ -182,11 +186,71 @@ import asyncio, sys, asyncpg
 async def main():
     connection = await asyncpg.connect(sys.argv[1])
     await connection.execute("begin")
-    assert await connection.fetchval("select pg_try_advisory_xact_lock(hashtext('tasuki.relay.toy'), 0)")
+    await connection.execute(
+        "select pg_try_advisory_xact_lock(hashtext('tasuki.relay.toy'), s) from generate_series(0, 11) s"
+    )
     print("held", flush=True)
     await asyncio.sleep(600)
 asyncio.run(main())
 """
+
+
+async def test_each_shard_is_locked_by_itself(toy: Toy) -> None:
+    a, b = (next(k for k in map(str, range(99)) if partition_of(k, SHARDS) == shard) for shard in (3, 7))
+    async with transaction(toy.engine) as conn:
+        await enqueue(conn, SCHEMA, [call("a", lead=a), call("b", lead=b)])
+    async with transaction(toy.engine) as conn:
+        connection = await driver(conn)
+        await connection.execute("select pg_advisory_xact_lock(hashtext('tasuki.relay.toy'), 7)")
+        assert await make_relay(toy).publish() == 1
+        assert await published_ids(toy) == ["a"]
+    assert await make_relay(toy).publish() == 1
+    assert await published_ids(toy) == ["a", "b"]
+
+
+async def test_relays_share_a_backlog(toy: Toy) -> None:
+    async with transaction(toy.engine) as conn:
+        await enqueue_messages(
+            conn, SCHEMA, [Message(LEADS, str(n), (), b"{}") for n in range(BATCH_ROWS + 5 * SHARDS)]
+        )
+    one = make_relay(toy)
+    assert await one.publish() == BATCH_ROWS
+    locked: list[int] = []
+    hand_over = toy.log.hand_over
+
+    async def look(messages: list[Message]) -> Sequence[asyncio.Future[None]]:
+        rows = await toy.rows("select objid from pg_locks where locktype = 'advisory' and objsubid = 2")
+        locked.extend(row[0] for row in rows)
+        return await hand_over(messages)
+
+    toy.log.hand_over = look  # type: ignore[method-assign, assignment]
+    await one.publish()
+    assert len(locked) == SHARDS // 2, "half of the shards are left to others while there is much to do"
+
+
+async def test_what_the_log_does_not_confirm_holds_up_its_own_shard_only(
+    toy: Toy, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.relay.PATIENCE_S", 0.05)
+    stuck, free = (next(k for k in map(str, range(99)) if partition_of(k, SHARDS) == shard) for shard in (3, 7))
+    hand_over, owed = toy.log.hand_over, list[tuple[Message, asyncio.Future[None]]]()
+
+    async def withhold(messages: list[Message]) -> Sequence[asyncio.Future[None]]:
+        others = iter(await hand_over([m for m in messages if m.key != stuck]))
+        written = [asyncio.get_running_loop().create_future() if m.key == stuck else next(others) for m in messages]
+        owed.extend((m, w) for m, w in zip(messages, written, strict=True) if m.key == stuck)
+        return written
+
+    toy.log.hand_over = withhold  # type: ignore[method-assign, assignment]
+    for n in range(5):
+        async with transaction(toy.engine) as conn:
+            await enqueue(conn, SCHEMA, [call(f"s{n}", lead=stuck), call(f"f{n}", lead=free)])
+        await until(partial(is_published, toy, f"f{n}"))
+    assert len(owed) == 1, "nothing more is handed over for a shard that owes something"
+    toy.log.hand_over = hand_over  # type: ignore[method-assign]
+    owed[0][1].set_exception(LogUnavailable("it was not written after all"))
+    await until(lambda: nothing_pending(toy))
+    assert [i for i in await published_ids(toy) if i[0] == "s"] == [f"s{n}" for n in range(5)]
 
 
 async def test_the_relay_tries_again_until_the_log_takes_it(toy: Toy, relay: Relay) -> None:

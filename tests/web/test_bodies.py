@@ -153,6 +153,16 @@ async def test_imports_are_streamed_without_limit(site: Site) -> None:
     assert response.json() == {"bytes": 3 * MIB}
 
 
+async def test_a_stream_that_falls_silent_gets_408(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.web.requests.BODY_WITHIN_S", 0.1)
+    head = f"POST /v1/imports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Type: text/csv\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(f"{head}Content-Length: 100\r\n\r\na,b\n".encode())
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+    writer.close()
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from services.ingest.forms import MAX_ACTIVITIES, MAX_FIELDS
-from services.ingest.providers.base import Delivery, Payload, Unusable
+from services.ingest.providers.base import Broken, Delivery, Form, Payload, Unusable
 from shared.web.bodies import parse_json
 from shared.web.problems import Problem
 
@@ -28,28 +28,47 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-async def read_body(delivery: Delivery) -> Payload:
-    """The submissions in a body; a JSON array is a batch. Raises Unusable."""
+async def read_forms(delivery: Delivery) -> Payload:
+    """The submissions in a body, told apart by nothing but their content; a JSON array is a batch. Raises Unusable."""
+    body = await read_body(delivery)
+    entries = body if isinstance(body, list) else [body]
+    if not 0 < len(entries) <= MAX_ACTIVITIES:
+        raise Unusable(f"a batch holds 1 to {MAX_ACTIVITIES} submissions, not {len(entries)}")
+    forms = [
+        Form(values=entry, raw=entry)
+        if isinstance(entry, dict)
+        else Broken(reason="is no object with names and values", raw=entry)
+        for entry in entries
+    ]
+    return Payload(entries=forms, is_batch=isinstance(body, list))
+
+
+async def read_body(delivery: Delivery) -> Any:
+    """A body in any of the three encodings: parsed JSON, or the names and values of a form. Raises Unusable."""
     kind = media_type(delivery.content_type)
     if kind == JSON:
-        return _json(delivery.body)
-    pairs = await _multipart(delivery) if kind == MULTIPART else _urlencoded(delivery)
-    return Payload([_collect(pairs)])
+        return read_json(delivery.body)
+    return _collect(await _multipart(delivery) if kind == MULTIPART else read_urlencoded(delivery))
 
 
-def _json(body: bytes) -> Payload:
+def read_json(body: bytes) -> Any:
+    """Raises Unusable."""
     try:
-        value = parse_json(body)
+        return parse_json(body)
     except Problem as problem:
         raise Unusable(problem.detail) from problem
-    if isinstance(value, list):
-        if not 0 < len(value) <= MAX_ACTIVITIES:
-            raise Unusable(f"a batch holds 1 to {MAX_ACTIVITIES} submissions, not {len(value)}")
-        return Payload(value, is_batch=True)
-    return Payload([value])
 
 
-def _urlencoded(delivery: Delivery) -> list[tuple[str, str]]:
+def read_object(body: bytes) -> dict[str, Any]:
+    """Raises Unusable."""
+    value = read_json(body)
+    if not isinstance(value, dict):
+        raise Unusable("the body is no JSON object")
+    return value
+
+
+def read_urlencoded(delivery: Delivery) -> list[tuple[str, str]]:
+    """Names and values in their order, blanks kept. Raises Unusable."""
     charset = _charset(delivery.content_type)
     try:
         text = delivery.body.decode(charset)  # many senders percent-encode only what they must

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from services.ingest.providers.base import Delivery, Payload, has_secret_header
-from services.ingest.providers.encodings import FORM, JSON, MULTIPART, read_body
+from services.ingest.providers.base import Delivery, Payload, Provider, Verdict, verify_told_secret
+from services.ingest.providers.encodings import FORM, JSON, MULTIPART, read_forms
 
 
-class Json:
+class Json(Provider):
     """No signature is agreed on; a secret is a header that the operator sets in the tool."""
 
     media_types = frozenset({JSON, FORM, MULTIPART})
 
-    def is_authentic(self, delivery: Delivery, secrets: Sequence[str]) -> bool:
-        return has_secret_header(delivery, secrets)
+    def verify(self, delivery: Delivery, secrets: Sequence[str]) -> Verdict:
+        return verify_told_secret(delivery, secrets)
 
     async def read(self, delivery: Delivery) -> Payload:
-        return await read_body(delivery)
+        return await read_forms(delivery)

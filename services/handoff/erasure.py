@@ -1,0 +1,67 @@
+"""The end of what is known of a person.
+
+What the log and its copies hold is sealed, and unreadable without the lead's key; what people wrote into handoffs is
+taken out of them here. Decisions, times, owners and outcomes stay.
+"""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.handoff import store
+from services.handoff.forms import AppointmentForm
+from services.handoff.store import Handoff
+from shared import lead_keys
+from shared.db import driver
+from shared.events import Event, LeadErased
+from shared.sealing import ERASED, erased_observation
+
+
+async def take(conn: AsyncConnection, events: Sequence[Event], personal: Collection[str]) -> None:
+    """Erase the leads that these events tell of. personal: ids of the fields that hold personal data.
+
+    The keys are destroyed here, too: a database restored from before the erasure has them again, and this event.
+    """
+    leads = sorted({event.subject for event in events if isinstance(event.data, LeadErased)})
+    if not leads:
+        return
+    await lead_keys.destroy(conn, leads)
+    for handoff in await store.of_leads(conn, leads):
+        await store.rewrite(conn, erased(handoff, personal))
+    connection = await driver(conn)
+    await connection.execute(
+        "update handoff.stage_entries set reason = $2 where lead_id = any($1::text[]) and reason is not null",
+        leads,
+        ERASED,
+    )
+    await connection.execute(
+        "update handoff.leads set erased_at = coalesce(erased_at, now()) where lead_id = any($1::text[])", leads
+    )
+
+
+def erased(handoff: Handoff, personal: Collection[str]) -> Handoff:
+    """The handoff without what was said of or by the person."""
+    replace = msgspec.structs.replace
+    criteria = [
+        replace(criterion, evidence=[erased_observation(said, personal) for said in criterion.evidence])
+        for criterion in handoff.readiness.criteria
+    ]
+    return replace(
+        handoff,
+        reason=ERASED,
+        comment=ERASED if handoff.comment else handoff.comment,
+        override=handoff.override and replace(handoff.override, reason=ERASED),
+        readiness=replace(handoff.readiness, criteria=criteria),
+        inputs={field: erased_observation(said, personal) for field, said in handoff.inputs.items()},
+        appointment=handoff.appointment and _erased_appointment(handoff.appointment),
+    )
+
+
+def _erased_appointment(appointment: AppointmentForm) -> AppointmentForm:
+    changed = {name: ERASED for name in ("contact_state", "note") if getattr(appointment, name) is not None}
+    who = appointment.accepted_by
+    if who is not None:
+        said = {name: ERASED for name in ("name", "title") if getattr(who, name) is not None}
+        return msgspec.structs.replace(appointment, accepted_by=msgspec.structs.replace(who, **said), **changed)
+    return msgspec.structs.replace(appointment, **changed)

@@ -1,0 +1,152 @@
+"""Whether a lead may be contacted, and the end of all that is known of the person."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+import uuid_utils
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.ingest.answers import ConsentAnswer, ConsentEntry, OptOut
+from services.ingest.forms import ConsentForm
+from services.ingest.items import PRODUCER, made_id
+from services.ingest.tables import Connection
+from services.ingest.tell import tell
+from shared import lead_keys
+from shared.db import driver
+from shared.events import Event, LeadConsent, LeadErased
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """When and by which API key something is wanted; `request`: the identity of a keyed request."""
+
+    at: datetime
+    by: str
+    request: str | None
+    traceparent: str | None
+
+
+async def add_consent(conn: AsyncConnection, lead_id: str, form: ConsentForm, wish: Wish) -> None:
+    """Keep what was said about contacting the lead, once per request, and tell the log."""
+    db = await driver(conn)
+    added = await db.fetchval(
+        """
+        insert into ingest.consents
+            (lead_id, basis, evidence, opted_out_at, channels, said_by, recorded_at, request)
+        values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning number
+        """,
+        lead_id,
+        form.basis,
+        form.evidence,
+        form.opted_out_at,
+        list(form.channels),
+        wish.by,
+        wish.at,
+        wish.request,
+    )
+    if added is None:
+        return
+    said = LeadConsent(
+        basis=form.basis, evidence=form.evidence, opted_out_at=form.opted_out_at, channels=list(form.channels)
+    )
+    id_ = made_id("lead-consent", lead_id, wish.request or str(uuid_utils.uuid7()))
+    await tell(conn, [_event("lead-consent", id_, lead_id, said, wish)], frozenset())
+
+
+async def consent_of(db: Connection, lead_ids: Sequence[str]) -> ConsentAnswer:
+    """What holds for a lead (the first of the ids) and those merged into it.
+
+    The basis told last holds; an opt-out binds from then on, whatever basis is told later.
+    """
+    rows = await db.fetch(
+        """
+        select basis, evidence, opted_out_at, channels, said_by, recorded_at from ingest.consents
+        where lead_id = any($1::text[]) order by recorded_at desc, number desc
+        """,
+        list(lead_ids),
+    )
+    history = [ConsentEntry(**row) for row in rows]
+    since: dict[str | None, datetime] = {}
+    for entry in history:
+        if entry.opted_out_at is not None:
+            for channel in (*entry.channels,) or (None,):
+                since[channel] = min(since.get(channel, entry.opted_out_at), entry.opted_out_at)
+    return ConsentAnswer(
+        lead_id=lead_ids[0],
+        basis=history[0].basis if history else None,
+        opted_out=[OptOut(channel, at) for channel, at in sorted(since.items(), key=lambda item: item[0] or "")],
+        history=history,
+    )
+
+
+async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) -> datetime:
+    """Erase a lead with all that count as it, or that it counts as: they are one person. When it was erased.
+
+    The key is destroyed by which the log, its archives and the other services hold personal values; what ingest holds
+    itself is deleted; what was counted stays. Raises LookupError for an unknown lead.
+    """
+    db = await driver(conn)
+    rows = await db.fetch(
+        """
+        with one as (select coalesce(merged_into, lead_id) as survivor from ingest.leads where lead_id = $1)
+        select l.lead_id, l.erased_at from ingest.leads l, one
+        where l.lead_id = one.survivor or l.merged_into = one.survivor order by l.lead_id for update of l
+        """,
+        lead_id,
+    )
+    if not rows:
+        raise LookupError(lead_id)
+    if all(row["erased_at"] is not None for row in rows):
+        erased_at: datetime = min(row["erased_at"] for row in rows)
+        return erased_at
+    leads = [row["lead_id"] for row in rows]
+    await _delete(db, leads, wish.at)
+    await lead_keys.destroy(conn, leads)
+    events = [
+        _event("lead-erased", made_id("lead-erased", lead), lead, LeadErased(reason=reason), wish) for lead in leads
+    ]
+    await tell(conn, events, frozenset())
+    return wish.at
+
+
+_ERASE = (
+    # Bodies of unusable webhooks, rejected rows of files, and answers to keyed requests are found by what they hold.
+    """
+    delete from ingest.quarantine q using ingest.lead_terms t
+    where t.lead_id = any($1) and t.kind = 'email' and position(convert_to(t.value, 'UTF8') in q.body) > 0
+    """,
+    """
+    delete from ingest.import_rejects r using ingest.lead_terms t
+    where t.lead_id = any($1) and t.kind = 'email' and position(t.value in lower(r.cells::text)) > 0
+    """,
+    """
+    delete from access.idempotency i using unnest($1::text[]) as l(lead_id)
+    where i.status is not null and position(convert_to(l.lead_id, 'UTF8') in i.body) > 0
+    """,
+    "delete from ingest.observations where lead_id = any($1)",
+    "delete from ingest.lead_terms where lead_id = any($1)",
+    "delete from ingest.lead_keys where lead_id = any($1)",
+    "delete from ingest.consents where lead_id = any($1)",
+    "delete from ingest.tag_scans where lead_id = any($1)",
+    "update ingest.submissions set unmapped = '[]' where lead_id = any($1) and unmapped <> '[]'",
+)
+
+
+async def _delete(db: Connection, leads: Sequence[str], at: datetime) -> None:
+    for statement in _ERASE:
+        await db.execute(statement, leads)
+    await db.execute("update ingest.leads set erased_at = $2 where lead_id = any($1)", leads, at)
+
+
+def _event(name: str, id_: str, lead_id: str, data: LeadConsent | LeadErased, wish: Wish) -> Event:
+    return Event(
+        id=id_,
+        source=PRODUCER,
+        name=name,
+        time=wish.at,
+        subject=lead_id,
+        key=lead_id,
+        recorded_at=wish.at,
+        data=data,
+        traceparent=wish.traceparent,
+    )

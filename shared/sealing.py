@@ -1,0 +1,137 @@
+"""Personal values, sealed by their lead's key: what the log, its archives and metrics hold of them. Pure.
+
+A sealed value is text: `sealed:v1:` and the base64 of nonce and AES-256-GCM of its JSON, bound to the lead. Without its
+key it reads as ERASED, which is still a value: what counts whether something is known counts as before.
+"""
+
+import base64
+from collections.abc import Callable, Collection, Mapping
+from os import urandom
+from typing import Any, TypeVar
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shared.events import (
+    AcceptedBy,
+    Appointment,
+    Correction,
+    Data,
+    HandoffReturned,
+    LeadConsent,
+    LeadCreated,
+    LeadFields,
+    Observation,
+)
+
+PREFIX = "sealed:v1:"
+ERASED = "erased"
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+_D = TypeVar("_D", bound=Data)
+Change = Callable[[Any], Any]
+
+
+def seal(value: Any, key: bytes, lead_id: str) -> str:
+    """A JSON value as sealed text."""
+    nonce = urandom(_NONCE_BYTES)
+    sealed = AESGCM(key).encrypt(nonce, msgspec.json.encode(value), lead_id.encode())
+    return PREFIX + base64.b64encode(nonce + sealed).decode()
+
+
+def unseal(value: Any, key: bytes | None, lead_id: str) -> Any:
+    """What was sealed; ERASED when its key is gone. What is not sealed, or not with this key, stays as it is."""
+    if not isinstance(value, str) or not value.startswith(PREFIX):
+        return value
+    if key is None:
+        return ERASED
+    try:
+        raw = base64.b64decode(value.removeprefix(PREFIX), validate=True)
+        return msgspec.json.decode(AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], lead_id.encode()))
+    except (InvalidTag, ValueError):  # somebody's own text that looks like it
+        return value
+
+
+def sealed_data(data: _D, key: bytes, lead_id: str, personal: Collection[str]) -> _D:
+    """An event's data with its personal values sealed. personal: ids of the fields that hold personal data."""
+    changed: _D = _changed(data, lambda value: seal(value, key, lead_id), lambda field: field in personal)
+    return changed
+
+
+def unsealed_data(data: _D, key: bytes | None, lead_id: str) -> _D:
+    """The inverse of `sealed_data`."""
+    changed: _D = _changed(data, lambda value: unseal(value, key, lead_id), lambda field: True)
+    return changed
+
+
+def unsealed_observation(observation: Observation, key: bytes | None, lead_id: str) -> Observation:
+    """An observation as it was made, or with what is left of it."""
+    return _observation(observation, lambda value: unseal(value, key, lead_id), lambda field: True)
+
+
+def erased_observation(observation: Observation, personal: Collection[str]) -> Observation:
+    """An observation without what it says of the person."""
+    return _observation(observation, lambda value: ERASED, lambda field: field in personal)
+
+
+def has_personal(data: Data, personal: Collection[str]) -> bool:
+    """Whether anything of it is to be sealed."""
+    found = False
+
+    def note(value: Any) -> Any:
+        nonlocal found
+        found = True
+        return value
+
+    _changed(data, note, lambda field: field in personal)
+    return found
+
+
+def _changed(data: Any, change: Change, is_personal: Callable[[str], bool]) -> Any:
+    """The data with `change` done to each personal value that is there: the one list of them."""
+    replace = msgspec.structs.replace
+    if isinstance(data, LeadFields):
+        return replace(data, observations=[_observation(o, change, is_personal) for o in data.observations])
+    if isinstance(data, LeadCreated):
+        return replace(data, external_ids=[change(external_id) for external_id in data.external_ids])
+    if isinstance(data, LeadConsent):
+        return replace(data, evidence=change(data.evidence))
+    if isinstance(data, HandoffReturned):
+        return replace(data, **_present(data, ("comment",), change))
+    if isinstance(data, Appointment):
+        who = data.accepted_by
+        by = {} if who is None else {"accepted_by": replace(who, **_present(who, _OF_ACCEPTED_BY, change))}
+        return replace(data, **_present(data, _OF_APPOINTMENT, change), **by)
+    if isinstance(data, Correction) and data.data is not None:
+        return replace(data, data=_changed_raw(data.data, change))
+    return data
+
+
+_OF_APPOINTMENT = ("contact_state", "note")
+_OF_ACCEPTED_BY = ("name", "title")
+
+
+def _present(struct: msgspec.Struct, names: Collection[str], change: Change) -> dict[str, Any]:
+    return {name: change(value) for name in names if (value := getattr(struct, name)) is not None}
+
+
+def _changed_raw(data: Mapping[str, msgspec.Raw], change: Change) -> dict[str, msgspec.Raw]:
+    """Of a replacement's data, whose type is not told: the names that an appointment has."""
+    changed = dict(data)
+    for name in _OF_APPOINTMENT:
+        if name in changed and (value := msgspec.json.decode(changed[name])) is not None:
+            changed[name] = msgspec.Raw(msgspec.json.encode(change(value)))
+    if "accepted_by" in changed and (who := msgspec.json.decode(changed["accepted_by"], type=AcceptedBy | None)):
+        replaced = msgspec.structs.replace(who, **_present(who, _OF_ACCEPTED_BY, change))
+        changed["accepted_by"] = msgspec.Raw(msgspec.json.encode(replaced))
+    return changed
+
+
+def _observation(observation: Observation, change: Change, is_personal: Callable[[str], bool]) -> Observation:
+    """A quote is somebody's own words, of whatever field."""
+    changed = _present(observation, ("quote",), change)
+    if is_personal(observation.field):
+        changed |= _present(observation, ("value",), change)
+    return msgspec.structs.replace(observation, **changed) if changed else observation

@@ -1,0 +1,91 @@
+"""What is left of an erased lead: decisions, times and outcomes, and nothing of the person."""
+
+from datetime import timedelta
+
+from shared.events import AcceptedBy, Appointment, Event, LeadErased
+from shared.sealing import sealed_data
+from tests.handoff.desk import NOW, Desk, created, fields, hearing, made
+
+CANARY = "canary-mei"
+PERSONAL = frozenset({"email", "title"})
+
+
+async def of_log(desk: Desk, event: Event, key: bytes) -> Event:
+    """The event as ingest writes it into the log."""
+    await desk.rows(
+        "insert into access.lead_keys (lead_id, key) values ($1, $2) on conflict do nothing", event.subject, key
+    )
+    return Event(
+        **{name: getattr(event, name) for name in event.__struct_fields__ if name != "data"},
+        data=sealed_data(event.data, key, event.subject, PERSONAL),
+    )
+
+
+async def handed_over(desk: Desk) -> str:
+    key = bytes(range(32))
+    heard = hearing("mei", needs="confirmed", authority="confirmed", by="tanaka")
+    who = AcceptedBy(name=CANARY, title=CANARY, has_authority=True)
+    appointment = Appointment(appointment_id="a", status="set", rep="tanaka", accepted_by=who, note=CANARY)
+    for event in (
+        created("mei"),
+        fields("mei", "form", employees=5000, email=f"{CANARY}@acme.co.jp", title=CANARY),
+        heard,
+        made("appointment", "mei", appointment, NOW, "a1"),
+    ):
+        await desk.deliver(await of_log(desk, event, key))
+    form = {"accepted_by": {"name": CANARY}, "note": CANARY, "pressured": True}
+    handoff = await desk.hand_over("mei", reason=CANARY, appointment=form)
+    await desk.post(
+        f"/v1/handoffs/{handoff['handoff_id']}/return",
+        {"sales_rep": "suzuki", "reason": "no_need", "comment": CANARY},
+        200,
+    )
+    handoff_id: str = handoff["handoff_id"]
+    return handoff_id
+
+
+async def test_a_package_shows_what_was_sealed(desk: Desk) -> None:
+    package = await desk.get(f"/v1/handoffs/{await handed_over(desk)}")
+    assert package["fields"]["title"]["value"] == CANARY
+    assert package["bant"]["needs"]["quote"].startswith("needs: confirmed")
+    assert package["history"][0]["note"] == CANARY
+    assert package["history"][0]["accepted_by"] == {"name": CANARY, "title": CANARY, "has_authority": True}
+
+
+async def test_an_erased_lead_keeps_its_decisions_and_loses_its_words(desk: Desk) -> None:
+    handoff_id = await handed_over(desk)
+    desk.clock.at = NOW + timedelta(minutes=1)
+    await desk.post("/v1/leads/mei/recycle", {"reason": CANARY}, 200)
+    stages = await desk.rows("select stage, cycle from handoff.stage_entries order by number")
+    before = await desk.get(f"/v1/handoffs/{handoff_id}")
+    await desk.deliver(made("lead-erased", "mei", LeadErased(reason="本人の請求"), NOW, "gone"))
+    for path in ("readiness", "questions", "stages"):
+        assert (await desk.call("GET", f"/v1/leads/mei/{path}")).status == 410
+    package = await desk.get(f"/v1/handoffs/{handoff_id}")
+    assert package["appointment"]["pressured"] is True, "it was as it was"
+    assert package["fields"]["employees"]["value"] == 5000
+    assert package["fields"]["title"]["value"] == package["bant"]["needs"]["quote"] == package["reason"] == "erased"
+    same = ("handoff_id", "status", "owner", "rep", "segment", "policy", "due_at", "created_by")
+    assert {name: package[name] for name in same} == {name: before[name] for name in same}
+    assert package["readiness"]["decision"] == before["readiness"]["decision"]
+    assert stages == await desk.rows("select stage, cycle from handoff.stage_entries order by number")
+    tables = await desk.rows(
+        "select table_schema || '.' || table_name as name from information_schema.tables"
+        " where table_schema in ('handoff', 'access') and table_type = 'BASE TABLE'"
+    )
+    held = {
+        table["name"]
+        for table in tables
+        for row in await desk.rows(f"select * from {table['name']}")  # noqa: S608 - names of the catalogue
+        if CANARY in str(row) or CANARY.encode() in b"".join(v for v in row.values() if isinstance(v, bytes))
+    }
+    assert held == set()
+    assert [row["key"] for row in await desk.rows("select key from access.lead_keys")] == [None]
+
+
+async def test_an_erasure_that_comes_before_what_was_said_erases_that_too(desk: Desk) -> None:
+    await desk.deliver(made("lead-erased", "mei", LeadErased(reason="x"), NOW, "gone"))
+    late = fields("mei", "form", employees=5000, title=CANARY)
+    await desk.deliver(created("mei"), await of_log(desk, late, bytes(32)))
+    assert (await desk.call("GET", "/v1/leads/mei/readiness")).status == 410
+    assert not any(CANARY in str(row) for row in await desk.rows("select * from handoff.observations"))
