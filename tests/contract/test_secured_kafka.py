@@ -176,7 +176,7 @@ async def test_a_certificate_that_is_out_of_date(tmp_path: Path) -> None:
             await topics.check(Settings(kafka_bootstrap_servers=address, **secure))
 
 
-async def test_a_locked_key_is_refused_without_asking_for_its_password(secured: Secured, tmp_path: Path) -> None:
+async def test_a_locked_key_is_refused(secured: Secured, tmp_path: Path) -> None:
     key = load_pem_private_key((secured.folder / "ours.key").read_bytes(), None)
     locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     (tmp_path / "locked.key").write_bytes(locked)

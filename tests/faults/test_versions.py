@@ -131,6 +131,7 @@ def _sending(load: Load, upto: int, condition: Callable[[], bool], let_out: int 
     """Wait until a condition holds, while the load goes on, but not beyond `upto`; so many are let out at each look."""
 
     def holds() -> bool:
+        load.wait_done(0)  # raises what broke a worker
         load.release(min(load.sent + let_out, upto))
         return condition()
 
