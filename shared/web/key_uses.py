@@ -51,7 +51,7 @@ class KeyUses:
 
     async def run(self, stop: asyncio.Event, log: FilteringBoundLogger) -> None:
         """Write every minute, and once more when told to stop."""
-        while not stop.is_set():
+        while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_EVERY_S):
                     await stop.wait()
@@ -59,3 +59,5 @@ class KeyUses:
                 await self.write()
             except DatabaseUnavailable:
                 log.info("key_uses_put_off")
+            if stop.is_set():
+                return
