@@ -11,7 +11,7 @@ from shared.db import connect, is_outage
 from shared.migrate import migrate
 from shared.schemas import SchemaError
 from shared.settings import Settings
-from shared.web.auth import ensure_admin_key
+from shared.web.keys import ensure_admin_key
 
 
 def main() -> int:

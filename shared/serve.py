@@ -32,7 +32,7 @@ from shared.schemas import SHARED, SchemaError, require_schemas
 from shared.settings import ServiceName, Settings
 from shared.telemetry import Collector, Telemetry
 from shared.web.app import create_app
-from shared.web.auth import Access
+from shared.web.auth import Access, access_of
 from shared.web.endpoint import Endpoint
 from shared.web.health import Check
 from shared.web.idempotency import Idempotency
@@ -125,7 +125,8 @@ async def _run(service: ServiceName, build: Build, settings: Settings, config: C
             await _require_schemas(engine, service, telemetry)
             log = await open_log(settings)
             stack.push_async_callback(log.close)
-            runtime = Runtime(settings, SystemClock(), engine, log, telemetry, config, Access(engine))
+            access = access_of(settings, engine, telemetry.log)
+            runtime = Runtime(settings, SystemClock(), engine, log, telemetry, config, access)
             built = await build(runtime)
             return await _Process(service, runtime, built, stop).run(listening)
     except SchemaError as error:
@@ -169,7 +170,7 @@ class _Process:
         self._told: set[asyncio.Task[None]] = set()
         self._grace = max(1.0, runtime.settings.shutdown_grace_s - _OWN_SHARE)
         runtime.telemetry.collectors |= built.collectors
-        self._tasks = built.tasks | {"idempotency": self._prune}
+        self._tasks = built.tasks | {"idempotency": self._prune, "key_uses": self._write_key_uses}
         app = create_app(
             title=f"Tasuki {service}",
             endpoints=built.endpoints,
@@ -235,6 +236,9 @@ class _Process:
 
     async def _prune(self, stop: asyncio.Event) -> None:
         await Idempotency(self._runtime.engine).run_pruning(stop, self._log)
+
+    async def _write_key_uses(self, stop: asyncio.Event) -> None:
+        await self._runtime.access.uses.run(stop, self._log)
 
     async def _database(self) -> str | None:
         try:

@@ -3,15 +3,31 @@
 from pathlib import Path
 from socket import gethostname
 from typing import Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.rates import parse_rate
 from shared.safe_http.addresses import Network, read_networks
 
 ServiceName = Literal["ingest", "handoff", "metrics"]
 SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics")
+
+SIGNATURE_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Signatures that need a private key: what verifies them may be public."""
+
+
+def is_safe_address(url: str) -> bool:
+    """Whether nobody on the way can change what the address answers: https, or http on this machine."""
+    parts = urlsplit(url)
+    is_here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_here))
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 class Settings(BaseSettings):
@@ -35,6 +51,23 @@ class Settings(BaseSettings):
     config_dir: Path = Field(Path("config"), description="Folder of the YAML configuration.")
     admin_key: str | None = Field(
         None, min_length=16, description="The first API key; unset: generated at first start."
+    )
+    oidc_issuer: str | None = Field(
+        None, description="OpenID provider whose tokens are good beside API keys (https://...); unset: none."
+    )
+    oidc_audience: str | None = Field(
+        None, validate_default=True, description="Audience that its tokens must be for; needed with an issuer."
+    )
+    oidc_algorithms: str = Field("RS256, ES256", description="How its tokens may be signed; never `none` or HS*.")
+    oidc_scopes_claim: str = Field(
+        "scope", min_length=1, description="Claim of a token that lists scopes, as a text with spaces or a list."
+    )
+    oidc_scopes_prefix: str = Field(
+        "",
+        description="What the provider writes before each of our scopes, as `tasuki/`; what lacks it does not count.",
+    )
+    rate_limit_per_key: str | None = Field(
+        None, description="Requests of one API key that each process lets through (100/s, 6000/m); unset: no limit."
     )
     timezone: str = Field("Asia/Tokyo", description="Business time zone in which periods are cut.")
     fiscal_year_start: int = Field(4, ge=1, le=12, description="First month of the fiscal year.")
@@ -108,6 +141,40 @@ class Settings(BaseSettings):
     def private_networks(self) -> tuple[Network, ...]:
         """The networks of `fetch_private_networks`."""
         return read_networks(self.fetch_private_networks)
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _safe_issuer(cls, value: str | None) -> str | None:
+        if value is not None and not is_safe_address(value):
+            raise ValueError("an issuer is an https address: who can change what it answers could let anybody in")
+        return value
+
+    @field_validator("oidc_audience")
+    @classmethod
+    def _audience_of_issuer(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value and info.data.get("oidc_issuer"):
+            raise ValueError("with TASUKI_OIDC_ISSUER it must be set: tokens for other services would be good here")
+        return value
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _asymmetric(cls, value: str) -> str:
+        unfit = [name for name in _listed(value) if name not in SIGNATURE_ALGORITHMS]
+        if unfit or not _listed(value):
+            raise ValueError(f"allowed are {', '.join(SIGNATURE_ALGORITHMS)}, not {', '.join(unfit) or 'none at all'}")
+        return value
+
+    @field_validator("rate_limit_per_key")
+    @classmethod
+    def _rate(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_rate(value)
+        return value
+
+    @property
+    def signature_algorithms(self) -> tuple[str, ...]:
+        """The names in `oidc_algorithms`."""
+        return _listed(self.oidc_algorithms)
 
     @property
     def zone(self) -> ZoneInfo:

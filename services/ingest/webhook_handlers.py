@@ -14,8 +14,9 @@ from services.ingest.providers import Delivery, Provider, Verdict, with_provider
 from services.ingest.providers.encodings import media_type
 from services.ingest.submissions import Arrival
 from shared.config.sources import Source
+from shared.rates import Buckets, parse_rate
 from shared.web import Answer, Call, FieldError, Paging, Problem, not_found, page, read_cursor
-from shared.web.problems import unauthorized, unsupported_media_type
+from shared.web.problems import too_many_requests, unauthorized, unsupported_media_type
 
 
 class WebhookHandlers:
@@ -24,6 +25,9 @@ class WebhookHandlers:
     def __init__(self, context: Context, intake: Intake) -> None:
         self._context = context
         self._intake = intake
+        self._limits = {
+            s.id: Buckets(parse_rate(s.rate_limit)) for s in context.config.sources.values() if s.rate_limit
+        }
 
     async def post(self, call: Call) -> Answer:
         """One delivery of a source."""
@@ -38,6 +42,9 @@ class WebhookHandlers:
                 if verdict is Verdict.STALE
                 else "The signature or the secret of this source is missing or wrong."
             )
+        if source.id in self._limits and (wait_s := self._limits[source.id].take(source.id)):
+            self._count(source.id, "limited")
+            raise too_many_requests(wait_s)
         reply = provider.challenge(delivery, secrets)
         if reply is not None:
             self._count(source.id, "challenge")

@@ -7,6 +7,7 @@ import msgspec
 
 from shared.config.document import Document
 from shared.fields import FieldRegistry
+from shared.rates import parse_rate
 
 Provider = Literal[
     "json",
@@ -41,6 +42,9 @@ WITHOUT_SIGNATURE: frozenset[Provider] = frozenset(
 )
 """Providers that cannot sign: a secret is possible (a header or part of the address), not demanded."""
 
+LIMITED: frozenset[Provider] = frozenset({"json", "html_form"})
+"""Kinds of senders of whom a client waits for the answer. Others give a delivery up, or the whole webhook, on a 429."""
+
 EXTERNAL_ID = "external_id"
 """What a source's `fields` may map to besides fields: the id by which the sender knows the lead."""
 
@@ -54,7 +58,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `token_env`: the token by which to fetch submissions of which it only tells that they are there, from `api_url`
     instead of the provider's own address. `verify_token_env`: what it repeats when it asks whether we are there (Meta);
-    the secret, unless given.
+    the secret, unless given. `rate_limit`: how much each process takes of it, as `100/s`.
     """
 
     id: SourceId
@@ -69,6 +73,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fields: dict[str, str] = {}
     reps: dict[str, str] = {}
     campaign: str | None = None
+    rate_limit: str | None = None
 
     def secrets(self, environment: Mapping[str, str]) -> tuple[str, ...]:
         """The secrets that are good now, the current one first; empty when the source has none.
@@ -113,6 +118,7 @@ def read_sources(document: Document, registry: FieldRegistry, campaigns: Collect
         if source.id in sources:
             raise document.error((*at, "id"), f"the source `{source.id}` stands here twice; keep one")
         _check_secret(document, at, source)
+        _check_rate_limit(document, at, source)
         for theirs, ours in source.fields.items():
             if ours not in registry and ours != EXTERNAL_ID:
                 reason = f"`{theirs}` is mapped to `{ours}`, which is no field; add it to fields.yaml or correct it"
@@ -137,3 +143,18 @@ def _check_secret(document: Document, at: tuple[str | int, ...], source: Source)
             "or write `unsigned: true` to take what anybody sends"
         )
         raise document.error(at, reason)
+
+
+def _check_rate_limit(document: Document, at: tuple[str | int, ...], source: Source) -> None:
+    if source.rate_limit is None:
+        return
+    if source.provider not in LIMITED:
+        reason = (
+            f"{source.provider} loses what is answered with 429, or stops sending: remove `rate_limit`; "
+            f"only {' and '.join(sorted(LIMITED))} may have one"
+        )
+        raise document.error((*at, "rate_limit"), reason)
+    try:
+        parse_rate(source.rate_limit)
+    except ValueError as error:
+        raise document.error((*at, "rate_limit"), str(error)) from error

@@ -1,149 +1,110 @@
-"""API keys: random, stored as SHA-256, each with scopes. Schema `access`."""
+"""Who calls: the holder of an API key or, where an OpenID provider is named, of one of its tokens."""
 
 import asyncio
-import hashlib
-import hmac
-import secrets
 import time
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
-import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.typing import FilteringBoundLogger
 
-from shared.db import transaction
+from shared.rates import Buckets, Rate, parse_rate
+from shared.settings import Settings
 from shared.web.endpoint import Caller
-from shared.web.problems import unauthorized
+from shared.web.key_uses import KeyUses
+from shared.web.keys import digest_of, find_key
+from shared.web.problems import too_many_requests, unauthorized
 
-SCOPES = (
-    "leads:write",
-    "leads:read",
-    "activities:write",
-    "handoffs:write",
-    "handoffs:decide",
-    "handoffs:override",
-    "kpis:read",
-    "outreach:read",
-    "admin",
-)
-ADMIN = "admin"
 CACHE_S = 3.0
 """How long a revoked key may still be good, and how often a key in use is looked up."""
 _CACHE_MAX = 10_000
 
-_LOOK_UP = text("select name, digest, scopes from access.keys where digest = :digest and revoked_at is null")
-_PUT = text(
-    "insert into access.keys (name, digest, scopes) values (:name, :digest, :scopes)"
-    " on conflict (name) do update set digest = excluded.digest, scopes = excluded.scopes, created_at = now(),"
-    " revoked_at = null where :replace and keys.digest <> excluded.digest or keys.revoked_at is not null"
-    " returning name"
-)
-_REVOKE = text("update access.keys set revoked_at = now() where name = :name and revoked_at is null returning name")
-_LIST = text("select name, scopes, created_at, revoked_at from access.keys order by created_at, name")
+
+class Admitted(NamedTuple):
+    """A caller, and for how many seconds that holds."""
+
+    caller: Caller
+    good_for_s: float
 
 
-class KeyRefused(ValueError):
-    """A key that cannot be made or revoked; the message says why."""
-
-
-class KeyInfo(msgspec.Struct, frozen=True):
-    """What may be shown of a key."""
-
-    name: str
-    scopes: tuple[str, ...]
-    created_at: datetime
-    revoked_at: datetime | None
+TokenReader = Callable[[str], Awaitable[Admitted]]
+"""Tells whose token it is. Raises Problem 401, 503."""
 
 
 class Access:
-    """Tells who calls. Keys in use are remembered for a few seconds, so the hot path asks no database."""
+    """Tells who calls. Keys in use are remembered for a few seconds, so the hot path asks no database.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    tokens: reads the tokens of an OpenID provider; without one they are unknown keys. rate: how much each caller may
+    ask of this process.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, tokens: TokenReader | None = None, rate: Rate | None = None) -> None:
         self.engine = engine
+        self.uses = KeyUses(engine)
+        self._tokens = tokens
+        self._buckets = Buckets(rate) if rate else None
         self._known: dict[bytes, tuple[Caller, float]] = {}
-        self._asking: dict[bytes, asyncio.Task[Caller | None]] = {}
+        self._asking: dict[bytes, asyncio.Task[Caller]] = {}
 
     async def caller(self, authorization: str | None) -> Caller:
-        """Who sends this `Authorization` header. Raises Problem 401, DatabaseUnavailable."""
-        digest = _digest_of_header(authorization)
+        """Who sends this `Authorization` header. Raises Problem 401, 429, 503, DatabaseUnavailable."""
+        bearer = _bearer_of(authorization)
+        digest = digest_of(bearer)
         known = self._known.get(digest)
-        if known and known[1] > time.monotonic():
-            return known[0]
+        caller = known[0] if known and known[1] > time.monotonic() else await self._ask(digest, bearer)
+        if self._buckets is not None and (wait_s := self._buckets.take(caller.name)):
+            raise too_many_requests(wait_s)
+        return caller
+
+    async def _ask(self, digest: bytes, bearer: str) -> Caller:
         # Requests that wait for the same key share one query, and it outlives a client that goes away.
         task = self._asking.get(digest)
         if task is None:
-            task = self._asking[digest] = asyncio.create_task(self._look_up(digest))
+            task = self._asking[digest] = asyncio.create_task(self._look_up(digest, bearer))
             task.add_done_callback(lambda _: self._asking.pop(digest, None))
-        caller = await asyncio.shield(task)
-        if caller is None:
-            raise unauthorized("The API key is not known or was revoked.")
-        return caller
+        return await asyncio.shield(task)
 
-    async def _look_up(self, digest: bytes) -> Caller | None:
-        async with transaction(self.engine) as conn:
-            row = (await conn.execute(_LOOK_UP, {"digest": digest})).one_or_none()
-        if row is None or not hmac.compare_digest(row.digest, digest):
-            self._known.pop(digest, None)
-            return None
+    async def _look_up(self, digest: bytes, bearer: str) -> Caller:
+        self._known.pop(digest, None)
+        if self._tokens is not None and _looks_like_jwt(bearer):
+            caller, good_for_s = await self._tokens(bearer)
+        else:
+            caller, good_for_s = await self._key(digest)
         if len(self._known) >= _CACHE_MAX:
             self._known.clear()
-        caller = Caller(row.name, frozenset(row.scopes))
-        self._known[digest] = (caller, time.monotonic() + CACHE_S)
+        self._known[digest] = (caller, time.monotonic() + min(CACHE_S, good_for_s))
         return caller
 
+    async def _key(self, digest: bytes) -> Admitted:
+        key = await find_key(self.engine, digest)
+        if key is None:
+            raise unauthorized("The API key is not known or was revoked.")
+        if key.good_for_s <= 0:
+            raise unauthorized("The API key has expired.")
+        self.uses.note(key.name, key.at)
+        return Admitted(Caller(key.name, key.scopes), key.good_for_s)
 
-def _digest_of_header(authorization: str | None) -> bytes:
+
+def access_of(settings: Settings, engine: AsyncEngine, log: FilteringBoundLogger) -> Access:
+    """Access as the settings ask for it."""
+    tokens = None
+    if settings.oidc_issuer is not None:
+        from shared.web.oidc import oidc_tokens  # with an HTTP client, which most do not need
+
+        tokens = oidc_tokens(settings, log)
+    rate = parse_rate(settings.rate_limit_per_key) if settings.rate_limit_per_key is not None else None
+    return Access(engine, tokens=tokens, rate=rate)
+
+
+def _bearer_of(authorization: str | None) -> str:
     if not authorization:
         raise unauthorized("Send the header `Authorization: Bearer <api key>`.")
-    kind, _, key = authorization.partition(" ")
-    if kind.lower() != "bearer" or not key.strip():
+    kind, _, bearer = authorization.partition(" ")
+    if kind.lower() != "bearer" or not bearer.strip():
         raise unauthorized("The header must have the form `Authorization: Bearer <api key>`.")
-    return digest_of(key.strip())
+    return bearer.strip()
 
 
-def digest_of(key: str) -> bytes:
-    """What is stored of a key. SHA-256 alone is enough: keys are random, so there is nothing to guess from a list."""
-    return hashlib.sha256(key.encode()).digest()
-
-
-def new_key() -> str:
-    """A new random key of 256 bits; its prefix lets log scrubbers and secret scanners find it."""
-    return f"tsk_{secrets.token_urlsafe(32)}"
-
-
-async def create_key(engine: AsyncEngine, name: str, scopes: Sequence[str]) -> str:
-    """Make a key and return it: it can be shown only now. Raises KeyRefused, DatabaseUnavailable."""
-    unknown = [scope for scope in scopes if scope not in SCOPES]
-    if unknown or not scopes:
-        raise KeyRefused(f"Unknown scope {', '.join(unknown) or '(none given)'}; there are: {', '.join(SCOPES)}.")
-    if name == ADMIN or not 1 <= len(name) <= 100 or not name.isprintable():
-        raise KeyRefused(f"{name!r} cannot be the name of a key: 1 to 100 printable characters, not {ADMIN!r}.")
-    key = new_key()
-    if not await _put(engine, name, key, scopes, replace=False):
-        raise KeyRefused(f"There is a key named {name!r} already; revoke it first or take another name.")
-    return key
-
-
-async def ensure_admin_key(engine: AsyncEngine, key: str) -> None:
-    """Make `key` the one admin key; an older one is good no longer. Raises DatabaseUnavailable."""
-    await _put(engine, ADMIN, key, [ADMIN], replace=True)
-
-
-async def _put(engine: AsyncEngine, name: str, key: str, scopes: Sequence[str], *, replace: bool) -> bool:
-    values = {"name": name, "digest": digest_of(key), "scopes": list(dict.fromkeys(scopes)), "replace": replace}
-    async with transaction(engine) as conn:
-        return (await conn.execute(_PUT, values)).one_or_none() is not None
-
-
-async def revoke_key(engine: AsyncEngine, name: str) -> bool:
-    """Revoke a key, effective everywhere within CACHE_S seconds. False when there is no such key in use."""
-    async with transaction(engine) as conn:
-        return (await conn.execute(_REVOKE, {"name": name})).one_or_none() is not None
-
-
-async def list_keys(engine: AsyncEngine) -> list[KeyInfo]:
-    """All keys ever made, oldest first; never the keys themselves."""
-    async with transaction(engine) as conn:
-        rows = (await conn.execute(_LIST)).all()
-    return [KeyInfo(row.name, tuple(row.scopes), row.created_at, row.revoked_at) for row in rows]
+def _looks_like_jwt(bearer: str) -> bool:
+    """Whether it has the form of a signed token: `eyJ` is how every JSON object begins in base64."""
+    return bearer.startswith("eyJ") and bearer.count(".") == 2

@@ -119,6 +119,8 @@ def _problem_statuses(endpoint: Endpoint) -> list[int]:
     statuses = [503] if endpoint.path != "/livez" else []
     if endpoint.scope:
         statuses += [401, 403]
+    if endpoint.path.startswith("/v1/"):
+        statuses.append(429)
     if "{" in endpoint.path:
         statuses.append(404)
     if endpoint.query is not None:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents: one exception, one encoding, and the problems common to all services."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,6 +88,12 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
 def too_slow(seconds: float) -> Problem:
     detail = f"The body did not arrive within {seconds:.0f} s."
     return Problem(408, "request-timeout", "The request came too slowly", detail, headers={"Connection": "close"})
+
+
+def too_many_requests(wait_s: float) -> Problem:
+    seconds = max(1, math.ceil(wait_s))
+    detail = f"More requests came than are allowed in this time; go on in {seconds} s."
+    return Problem(429, "too-many-requests", "Too many requests", detail, headers={"Retry-After": str(seconds)})
 
 
 def overloaded() -> Problem:

@@ -1,6 +1,8 @@
 """POST /v1/webhooks/{source}: three encodings, names mapped, nothing lost."""
 
 import asyncio
+import shutil
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -198,3 +200,25 @@ async def test_the_same_form_50_times_at_once(door: Door) -> None:
     assert sorted(a.json()["duplicate"] for a in answers) == [False] + [True] * 49
     assert len({a.json()["lead_id"] for a in answers}) == 1
     assert len(await door.outbox("lead-fields")) == 1
+
+
+async def test_a_source_with_a_limit_is_told_to_wait_and_others_go_on(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree("config", tmp_path / "config"))
+    text = (folder / "sources.yaml").read_text(encoding="utf-8")
+    limited = text.replace("    provider: json\n", "    provider: json\n    rate_limit: 2/h\n", 1)
+    (folder / "sources.yaml").write_text(limited, encoding="utf-8")
+    monkeypatch.setenv("TASUKI_CONFIG_DIR", str(folder))
+    async with open_door(database_url) as door:
+        for n in range(2):
+            assert (await door.post("/v1/webhooks/web-json", {"email": f"a{n}@acme.co.jp"})).status_code == 202
+        headers = {"Idempotency-Key": "k"}
+        for _ in range(2):
+            late = await door.post("/v1/webhooks/web-json", {"email": "a3@acme.co.jp"}, headers=headers)
+            assert late.status_code == 429
+            assert late.json()["type"] == "urn:tasuki:problem:too-many-requests"
+            assert 1 <= int(late.headers["retry-after"]) <= 1800
+            assert "idempotent-replayed" not in late.headers, "a refusal that passes is no answer to keep"
+        assert (await door.post("/v1/webhooks/website", b"email=a4%40acme.co.jp", headers=FORM)).status_code == 202
+        assert len(await door.rows("select 1 from ingest.leads")) == 3

@@ -231,3 +231,27 @@ def test_team_and_role_of_a_day(folder: Path, edit: Edit) -> None:
 def test_a_file_that_is_no_utf8(folder: Path) -> None:
     (folder / "team.yaml").write_bytes("teams: []\n# 田中\n".encode("cp932"))
     assert refused(folder).startswith("team.yaml:2: this is not UTF-8")
+
+
+def test_only_senders_that_wait_for_an_answer_may_be_limited(folder: Path, edit: Edit) -> None:
+    edit(
+        "sources.yaml",
+        "  - id: web-json",
+        "  - {id: t, provider: typeform, unsigned: true, rate_limit: 5/s}\n  - id: web-json",
+    )
+    said = refused(folder)
+    assert said.startswith(f"sources.yaml:{line_of(folder, 'sources.yaml', '5/s')}: typeform loses what is answered")
+    edit("sources.yaml", "provider: typeform", "provider: json")
+    assert load_config(folder).sources["t"].rate_limit == "5/s"
+    edit("sources.yaml", "5/s", "5 a second")
+    assert "write a number and a time, as in 100/s" in refused(folder)
+
+
+@pytest.mark.parametrize("file", sorted(str(path.relative_to(SHIPPED)) for path in SHIPPED.rglob("*.yaml")))
+def test_no_file_takes_a_key_twice_or_an_alias(folder: Path, file: str) -> None:
+    text = (folder / file).read_text(encoding="utf-8")
+    for more, reason in (("twice: 1\ntwice: 2\n", "twice"), ("one: &a [x]\ntwo: *a\n", "anchors")):
+        (folder / file).write_text(more + text, encoding="utf-8")
+        said = refused(folder)
+        assert said.startswith(f"{file}:")
+        assert reason in said

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db import DatabaseUnavailable, connect, transaction
 from shared.settings import Settings
 from shared.web import SCOPES, Access, Problem, create_key, ensure_admin_key, list_keys, revoke_key
-from shared.web.auth import KeyRefused
+from shared.web.keys import KeyRefused
 from tests.web.conftest import Site, problem
 
 

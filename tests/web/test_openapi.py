@@ -28,7 +28,7 @@ async def test_every_endpoint_is_there_with_all_that_belongs_to_it(site: Site, d
     assert {(path, method) for path, methods in document["paths"].items() for method in methods} == declared
     post = document["paths"]["/v1/things"]["post"]
     assert post["security"] == [{"bearer": []}]
-    assert set(post["responses"]) == {"201", "400", "401", "403", "408", "409", "413", "415", "422", "503"}
+    assert set(post["responses"]) == {"201", "400", "401", "403", "408", "409", "413", "415", "422", "429", "503"}
     assert post["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Thing"}
     problem = post["responses"]["503"]["content"]["application/problem+json"]["schema"]
     assert problem == {"$ref": "#/components/schemas/ProblemDocument"}

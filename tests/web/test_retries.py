@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from shared.db import transaction
 from shared.web.idempotency import Idempotency
+from shared.web.problems import too_many_requests
 from tests.web.conftest import Site, problem
 from tests.web.sample import FAILURES
 
@@ -104,12 +105,15 @@ async def test_claim_of_a_dead_process_expires(site: Site) -> None:
     assert stored.json()["run"] == (await second).json()["run"]
 
 
-@pytest.mark.parametrize("failure", [*FAILURES, RuntimeError("unexpected")], ids=lambda error: type(error).__name__)
-async def test_server_errors_are_not_stored(site: Site, failure: Exception) -> None:
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [*((failure, 503) for failure in FAILURES), (RuntimeError("unexpected"), 500), (too_many_requests(1.0), 429)],
+    ids=lambda value: type(value).__name__,
+)
+async def test_answers_that_ask_for_a_repetition_are_not_stored(site: Site, failure: Exception, status: int) -> None:
     headers = keyed()
     site.sample.failure = failure
-    first = await site.client.post("/v1/failing", headers=headers)
-    problem(first, 500 if isinstance(failure, RuntimeError) else 503)
+    problem(await site.client.post("/v1/failing", headers=headers), status)
     site.sample.failure = None
     again = await site.client.post("/v1/failing", headers=headers)
     assert again.status_code == 204

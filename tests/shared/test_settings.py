@@ -1,0 +1,40 @@
+"""Settings that would let in whom they should not stop the start, each with what to do."""
+
+import pytest
+from pydantic import ValidationError
+
+from shared.settings import Settings, is_safe_address
+
+ISSUER = "https://id.example.jp"
+
+
+@pytest.mark.parametrize("names", ["none", "HS256", "RS256, HS512", "RS256,None", "", " , ", "rs256", "ES256K"])
+def test_algorithms_that_need_no_private_key_are_refused(names: str) -> None:
+    with pytest.raises(ValidationError, match=r"oidc_algorithms\n.*allowed are RS256"):
+        Settings(oidc_algorithms=names)
+
+
+def test_algorithms_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().signature_algorithms == ("RS256", "ES256")
+    monkeypatch.setenv("TASUKI_OIDC_ALGORITHMS", "PS256,EdDSA ,")
+    assert Settings().signature_algorithms == ("PS256", "EdDSA")
+
+
+def test_an_issuer_needs_an_audience() -> None:
+    with pytest.raises(ValidationError, match="with TASUKI_OIDC_ISSUER it must be set"):
+        Settings(oidc_issuer=ISSUER)
+    with pytest.raises(ValidationError, match="with TASUKI_OIDC_ISSUER it must be set"):
+        Settings(oidc_issuer=ISSUER, oidc_audience="")
+
+
+@pytest.mark.parametrize("issuer", ["http://id.example.jp", "id.example.jp", "", "https://", "file:///etc/passwd"])
+def test_an_issuer_is_an_address_that_nobody_can_answer_for(issuer: str) -> None:
+    assert not is_safe_address(issuer)
+    with pytest.raises(ValidationError, match="an issuer is an https address"):
+        Settings(oidc_issuer=issuer, oidc_audience="tasuki")
+
+
+def test_a_rate_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASUKI_RATE_LIMIT_PER_KEY", "100")
+    with pytest.raises(ValidationError, match="as in 100/s"):
+        Settings()
