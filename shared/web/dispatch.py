@@ -24,8 +24,6 @@ OBSERVED = "tasuki.observed"
 """Key of the ASGI scope under which inner layers tell the outermost one what they found: the scope itself is copied."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_PASSING = frozenset({429, 503})
-"""Problems that tell to send the request again: the repetition has to run, not to hear them once more."""
 _OPERATION_MAX = 300
 _COMMON_HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
@@ -103,9 +101,6 @@ class Dispatch:
         try:
             answer = with_bytes(await endpoint.handler(call))
         except Problem as problem:
-            if problem.status in _PASSING:
-                await self._release(claim)
-                raise
             answer = with_bytes(problem_answer(problem))
         except BaseException:
             await self._release(claim)

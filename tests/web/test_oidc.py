@@ -283,12 +283,20 @@ async def test_an_issuer_where_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize(
-    "discovery",
-    [{"issuer": "https://evil.example"}, {"jwks_uri": "http://evil.example/keys"}, {"jwks_uri": None}, {"issuer": 1}],
+    ("discovery", "reason"),
+    [
+        ({"issuer": "https://evil.example"}, "of another issuer"),
+        ({"jwks_uri": "http://evil.example/keys"}, "is not https"),
+        ({"jwks_uri": None}, "Expected `str`"),
+        ({"issuer": 1}, "Expected `str`"),
+    ],
 )
-async def test_a_discovery_document_that_is_not_the_issuers(guarded: Guarded, discovery: dict[str, Any]) -> None:
+async def test_a_discovery_document_that_is_not_the_issuers(
+    guarded: Guarded, discovery: dict[str, Any], reason: str
+) -> None:
     guarded.issuer.discovery = discovery
     await guarded.refused(guarded.issuer.token(), 503)
+    assert reason in guarded.logged.getvalue(), "the operator hears why"
 
 
 async def test_a_key_set_of_rubbish_is_as_none(guarded: Guarded) -> None:
