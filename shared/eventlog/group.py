@@ -183,6 +183,17 @@ class Membership:
             self._lease_s,
             1.5 * min(HEARTBEAT_S, self._lease_s / 3),
         )
+        if gone:
+            # A statement that waits for its client in the midst of a COPY obeys no timeout: who was suspended there
+            # would keep its locks. Whose COPY it is does not matter: nobody alive leaves one alone for so long.
+            await connection.execute(
+                """
+                select pg_terminate_backend(pid) from pg_stat_activity
+                where datname = current_database() and usename = current_user
+                  and state = 'active' and wait_event = 'ClientRead' and query_start < now() - make_interval(secs => $1)
+                """,
+                self._lease_s / 2,
+            )
         await connection.execute(
             """
             delete from log.leases where consumer_group = $1

@@ -142,7 +142,9 @@ class Broker:
         added = [f"SCRAM-SHA-512=[name={name},password={password}]" for name, password in users.items()]
         scram = [argument for user in added for argument in ("--add-scram", user)]
         done = subprocess.run(
-            self._command("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", "server.properties", *scram),
+            self._command(
+                "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", "server.properties", *scram
+            ),
             capture_output=True,
             check=False,
             cwd=self._folder,

@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from subprocess import PIPE, Popen
 
+import asyncpg
 import pytest
 
+from shared.db import dsn
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import (
     EventLog,
@@ -324,6 +326,29 @@ class LogContract:
         await settle(lambda: len(a.shards) == log.partitions, a)
         stopped.send_signal(signal.SIGCONT)
         await settle(lambda: len(a.shards) == log.partitions // 2, a)
+        await a.close()
+
+    async def test_who_is_stopped_in_the_midst_of_a_copy_keeps_no_locks(
+        self, log: EventLog, settings: Settings, member_process: Callable[[str, str], Popen[str]]
+    ) -> None:
+        """No timeout of PostgreSQL reaches a COPY that waits for its client."""
+
+        async def never() -> AsyncIterator[bytes]:
+            await asyncio.sleep(10 * FAR_OFF_S)
+            yield b""
+
+        connection = await asyncpg.connect(dsn(str(settings.database_url)))
+        copying = asyncio.create_task(connection.copy_to_table("moved", schema_name="log", source=never()))
+        stopped = member_process("group", "b")
+        a = await log.join("group", "a", [LEADS], Keeper())
+        await settle(lambda: len(a.shards) == log.partitions // 2, a)
+        stopped.send_signal(signal.SIGSTOP)
+        await settle(lambda: len(a.shards) == log.partitions, a)
+        async with asyncio.timeout(FAR_OFF_S):
+            while not connection.is_closed():  # noqa: ASYNC110 - PostgreSQL closes it
+                await asyncio.sleep(0.05)
+        copying.cancel()
+        await asyncio.wait({copying})
         await a.close()
 
     async def test_a_log_that_cannot_be_reached_says_so(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.ingest.imports import rows as module
@@ -45,6 +45,7 @@ def read(data: bytes, encoding: str, delimiter: str, *, window: int, most: int) 
         yield from found
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(tables(), st.integers(1, 3), st.integers(0, 40))
 def test_what_was_written_comes_back(written: tuple[str, str, list[list[str]]], most: int, more: int) -> None:
     encoding, delimiter, lines = written
