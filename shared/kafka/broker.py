@@ -111,6 +111,12 @@ class Broker:
         if self._process is not None:
             self._process.send_signal(order)
 
+    def suspend(self) -> None:
+        """Sends SIGSTOP, and returns when it has stopped: a moment passes in which it could still answer."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def wait_ended(self, within: float = 30.0) -> None:
         """Waits for an end that was asked for; after `within` seconds makes it with SIGKILL."""
         if self._process is None:

@@ -163,7 +163,7 @@ class Cluster:
 
     def pause(self, node: int) -> None:
         """SIGSTOP to a broker: its connections stay open, and nothing answers."""
-        self.brokers[node].send(signal.SIGSTOP)
+        self.brokers[node].suspend()
 
     def resume(self, node: int) -> None:
         """SIGCONT to a paused broker."""
