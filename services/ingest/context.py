@@ -14,6 +14,7 @@ from services.ingest.items import LeadRow
 from services.ingest.record import Recorder
 from services.ingest.submissions import Arrival
 from services.ingest.tables import Connection
+from services.ingest.tell import Wish
 from shared.clock import Clock
 from shared.config import Config
 from shared.db import driver, transaction
@@ -49,6 +50,12 @@ class Context:
             seed=None if key is None else f"{call.caller.name} {key}",
             traceparent=current_traceparent(),
         )
+
+    def wish(self, call: Call) -> Wish:
+        """What a request wants done with a lead."""
+        key = call.idempotency_key
+        request = None if key is None else f"{call.caller.name} {key}"
+        return Wish(self.clock.now(), call.caller.name, request, current_traceparent())
 
     async def lead(self, lead_id: str) -> LeadRow:
         """A lead or the survivor of its merge. Raises Problem 404 or 410."""

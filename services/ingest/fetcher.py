@@ -11,6 +11,7 @@ from services.ingest import fetches, quarantine
 from services.ingest.activities import Refused
 from services.ingest.context import Context
 from services.ingest.fetches import Due
+from services.ingest.group import Overloaded
 from services.ingest.intake import Intake
 from services.ingest.items import Outcome
 from services.ingest.providers import Access, Form, Nothing, Unusable, with_provider
@@ -66,12 +67,12 @@ class Fetcher:
                     while await self.fetch_one(client):
                         backoff.reset()
                     await self._waker.wait(await self._until_due())
-                except DatabaseUnavailable as error:
-                    self._context.telemetry.log.warning("fetcher_waits", reason=str(error))
+                except (DatabaseUnavailable, Overloaded) as error:
+                    self._context.telemetry.log.warning("fetcher_waits", reason=type(error).__name__)
                     await backoff.wait(never)
 
     async def fetch_one(self, client: httpx.AsyncClient) -> bool:
-        """Fetch the submission that is due; False: there is none. Raises DatabaseUnavailable."""
+        """Fetch the submission that is due; False: there is none. Raises DatabaseUnavailable, Overloaded."""
         async with self._context.database() as db:
             due = await fetches.take(db, list(self._sources), self._context.clock.now())
         if due is None:
@@ -87,8 +88,13 @@ class Fetcher:
             await self._give_up(due, [FieldError("", str(error))])
         except Refused as error:
             await self._give_up(due, error.errors)
-        except (httpx.HTTPError, LookupError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, LookupError) as error:
             await self._failed(due, _reason(error))
+        except (DatabaseUnavailable, Overloaded):
+            raise  # it is taken up again after its pause
+        except Exception as error:  # of this notice: it must not end the fetching of the others
+            self._context.telemetry.log.exception("fetch_broke_off", source=due.source, id=due.id)
+            await self._failed(due, type(error).__name__)
         return True
 
     async def _store(self, due: Due, source: Source, form: Form) -> None:

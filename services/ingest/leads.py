@@ -145,6 +145,20 @@ async def _insert_keys(db: Connection, keys: dict[IdentityKey, str]) -> None:
     )
 
 
+class ErasedMeanwhile(Exception):
+    """A lead was erased between being found and being written of; repeat the transaction, it will see that."""
+
+    sqlstate = "40001"  # serialization failure, to `shared.db.retried`
+
+
+async def refuse_erased(db: Connection, lead_ids: Iterable[str]) -> None:
+    """To be asked after rows of these leads were stored: those hold the leads' rows, so who erases them now waits, and
+    finds what was stored. Raises ErasedMeanwhile."""
+    erased = "select exists (select from ingest.leads where lead_id = any($1::text[]) and erased_at is not null)"
+    if await db.fetchval(erased, list(set(lead_ids))):
+        raise ErasedMeanwhile
+
+
 async def add_terms(db: Connection, terms: Iterable[tuple[str, Term]]) -> None:
     """Have leads be found by these terms; a phone and a domain of a lead, whenever each came, make an identity key."""
     rows = sorted({(lead_id, term.kind, term.value) for lead_id, term in terms})

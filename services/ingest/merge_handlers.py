@@ -4,9 +4,8 @@ from services.ingest import merging
 from services.ingest.answers import DuplicateAnswer
 from services.ingest.context import Context, erased_lead, unknown_lead
 from services.ingest.forms import MergeForm
-from services.ingest.merging import ErasedLead, NotMerged, Ring, UnknownLead, Wish
+from services.ingest.merging import ErasedLead, NotMerged, Ring, UnknownLead
 from shared.db import transaction
-from shared.telemetry import current_traceparent
 from shared.web import Answer, Call, FieldError, Paging, Problem, invalid, page, read_cursor
 
 
@@ -23,7 +22,7 @@ class MergeHandlers:
             raise invalid([FieldError("/into", "is the lead itself; name the one that survives")])
         try:
             async with transaction(self._context.engine) as conn:
-                survivor = await merging.merge(conn, lead_id, into, self._wish(call))
+                survivor = await merging.merge(conn, lead_id, into, self._context.wish(call))
         except UnknownLead as error:
             unknown = str(error.args[0])
             if unknown == into:
@@ -43,7 +42,7 @@ class MergeHandlers:
         lead_id = call.path["id"]
         try:
             async with transaction(self._context.engine) as conn:
-                await merging.unmerge(conn, lead_id, self._wish(call))
+                await merging.unmerge(conn, lead_id, self._context.wish(call))
         except UnknownLead as error:
             raise unknown_lead(lead_id) from error
         except ErasedLead as error:
@@ -61,8 +60,3 @@ class MergeHandlers:
         paged = page(found, call.query.limit, lambda one: (one.kind, one.value))
         items = [DuplicateAnswer(one.kind, one.value, one.lead_ids) for one in paged["items"]]
         return Answer(paged | {"items": items})
-
-    def _wish(self, call: Call) -> Wish:
-        key = call.idempotency_key
-        seed = None if key is None else f"{call.caller.name} {key}"
-        return Wish(self._context.clock.now(), seed, current_traceparent())

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import uuid_utils
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest.items import PRODUCER, made_id
+from services.ingest.items import PRODUCER
 from services.ingest.tables import Connection
-from services.ingest.tell import tell
+from services.ingest.tell import Wish, tell
 from shared.db import driver
-from shared.events import Data, Event, LeadMerged, LeadUnmerged
+from shared.events import Event, LeadMerged, LeadUnmerged
 
 _LOCK = 0x6D65_7267_65  # "merge": one at a time, so that no two make a ring
 
@@ -36,14 +35,6 @@ class NotMerged(Exception):
     """There is nothing to undo."""
 
 
-class Wish(NamedTuple):
-    """When something is wanted, and by which request (an Idempotency-Key with its caller), if that is known."""
-
-    at: datetime
-    seed: str | None
-    traceparent: str | None
-
-
 async def merge(conn: AsyncConnection, lead_id: str, into: str, wish: Wish) -> str:
     """Have a lead count as another one; the survivor. Merging again what is merged so changes nothing.
 
@@ -58,7 +49,7 @@ async def merge(conn: AsyncConnection, lead_id: str, into: str, wish: Wish) -> s
     if await db.fetchval(counts_as_it, lead_id, into):
         raise Ring
     at = await _attach(db, lead, into, survivor, wish.at)
-    await _tell(conn, "lead-merged", lead_id, LeadMerged(into=into), at, wish)
+    await _tell(conn, wish.event("lead-merged", lead_id, LeadMerged(into=into), at=at))
     return survivor
 
 
@@ -70,11 +61,11 @@ async def unmerge(conn: AsyncConnection, lead_id: str, wish: Wish) -> None:
     db = await driver(conn)
     (lead,) = await _held(db, lead_id)
     if lead["merge_into"] is None:
-        if wish.seed is not None and await _is_told(db, "lead-unmerged", lead_id, wish):
+        if wish.request is not None and await _is_told(db, wish.event_id("lead-unmerged", lead_id)):
             return
         raise NotMerged
     at = await _attach(db, lead, None, None, wish.at)
-    await _tell(conn, "lead-unmerged", lead_id, LeadUnmerged(from_=lead["merge_into"]), at, wish)
+    await _tell(conn, wish.event("lead-unmerged", lead_id, LeadUnmerged(from_=lead["merge_into"]), at=at))
 
 
 class Duplicate(NamedTuple):
@@ -111,9 +102,14 @@ with recursive below as (
 """A lead, what was merged into it, and so on."""
 
 
-async def _held(db: Connection, *lead_ids: str) -> Sequence[Any]:
-    """The leads' rows; no other merge happens until the transaction ends."""
+async def hold(db: Connection) -> None:
+    """Nobody else changes which leads are one, or erases one of them, until the transaction ends."""
     await db.execute("select pg_advisory_xact_lock($1)", _LOCK)
+
+
+async def _held(db: Connection, *lead_ids: str) -> Sequence[Any]:
+    """The leads' rows; nobody else changes which leads are one until the transaction ends."""
+    await hold(db)
     rows = await db.fetch(
         """
         select l.lead_id, l.merge_into, l.merged_into, l.merged_at,
@@ -154,33 +150,19 @@ async def _attach(db: Connection, lead: Any, into: str | None, survivor: str | N
     return at
 
 
-async def _tell(conn: AsyncConnection, name: str, lead_id: str, data: Data, at: datetime, wish: Wish) -> None:
-    event = Event(
-        id=_event_id(name, lead_id, wish),
-        source=PRODUCER,
-        name=name,
-        time=at,
-        subject=lead_id,
-        key=lead_id,
-        recorded_at=wish.at,
-        data=data,
-        traceparent=wish.traceparent,
-    )
+async def _tell(conn: AsyncConnection, event: Event) -> None:
+    """Tell the log, and keep that it was told, so that a repeated request is known."""
     await (await driver(conn)).execute(
         "insert into ingest.events (source, id, name, lead_id, key, recorded_at) values ($1, $2, $3, $4, $4, $5)",
         event.source,
         event.id,
-        name,
-        lead_id,
-        wish.at,
+        event.name,
+        event.subject,
+        event.recorded_at,
     )
     await tell(conn, [event], frozenset())
 
 
-async def _is_told(db: Connection, name: str, lead_id: str, wish: Wish) -> bool:
+async def _is_told(db: Connection, event_id: str) -> bool:
     statement = "select exists (select from ingest.events where source = $1 and id = $2)"
-    return bool(await db.fetchval(statement, PRODUCER, _event_id(name, lead_id, wish)))
-
-
-def _event_id(name: str, lead_id: str, wish: Wish) -> str:
-    return made_id(name, lead_id, wish.seed or str(uuid_utils.uuid7()))
+    return bool(await db.fetchval(statement, PRODUCER, event_id))

@@ -3,27 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
-import uuid_utils
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest import merging
 from services.ingest.answers import ConsentAnswer, ConsentEntry, OptOut
 from services.ingest.forms import ConsentForm
-from services.ingest.items import PRODUCER, made_id
+from services.ingest.items import made_id
+from services.ingest.leads import refuse_erased
 from services.ingest.tables import Connection
-from services.ingest.tell import tell
+from services.ingest.tell import Wish, tell
 from shared import lead_keys
 from shared.db import driver
-from shared.events import Event, LeadConsent, LeadErased
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """When and by which API key something is wanted; `request`: the identity of a keyed request."""
-
-    at: datetime
-    by: str
-    request: str | None
-    traceparent: str | None
+from shared.events import LeadConsent, LeadErased
 
 
 async def add_consent(conn: AsyncConnection, lead_id: str, form: ConsentForm, wish: Wish) -> None:
@@ -49,8 +40,8 @@ async def add_consent(conn: AsyncConnection, lead_id: str, form: ConsentForm, wi
     said = LeadConsent(
         basis=form.basis, evidence=form.evidence, opted_out_at=form.opted_out_at, channels=list(form.channels)
     )
-    id_ = made_id("lead-consent", lead_id, wish.request or str(uuid_utils.uuid7()))
-    await tell(conn, [_event("lead-consent", id_, lead_id, said, wish)], frozenset())
+    await refuse_erased(db, [lead_id])
+    await tell(conn, [wish.event("lead-consent", lead_id, said)], frozenset())
 
 
 async def consent_of(db: Connection, lead_ids: Sequence[str]) -> ConsentAnswer:
@@ -86,6 +77,7 @@ async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) ->
     itself is deleted; what was counted stays. Raises LookupError for an unknown lead.
     """
     db = await driver(conn)
+    await merging.hold(db)
     rows = await db.fetch(
         """
         with one as (select coalesce(merged_into, lead_id) as survivor from ingest.leads where lead_id = $1)
@@ -102,9 +94,8 @@ async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) ->
     leads = [row["lead_id"] for row in rows]
     await _delete(db, leads, wish.at)
     await lead_keys.destroy(conn, leads)
-    events = [
-        _event("lead-erased", made_id("lead-erased", lead), lead, LeadErased(reason=reason), wish) for lead in leads
-    ]
+    said = LeadErased(reason=reason)
+    events = [wish.event("lead-erased", lead, said, id_=made_id("lead-erased", lead)) for lead in leads]
     await tell(conn, events, frozenset())
     return wish.at
 
@@ -136,17 +127,3 @@ async def _delete(db: Connection, leads: Sequence[str], at: datetime) -> None:
     for statement in _ERASE:
         await db.execute(statement, leads)
     await db.execute("update ingest.leads set erased_at = $2 where lead_id = any($1)", leads, at)
-
-
-def _event(name: str, id_: str, lead_id: str, data: LeadConsent | LeadErased, wish: Wish) -> Event:
-    return Event(
-        id=id_,
-        source=PRODUCER,
-        name=name,
-        time=wish.at,
-        subject=lead_id,
-        key=lead_id,
-        recorded_at=wish.at,
-        data=data,
-        traceparent=wish.traceparent,
-    )

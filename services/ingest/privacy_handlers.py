@@ -5,9 +5,7 @@ from services.ingest.activities import check_time
 from services.ingest.answers import Erased, PersonExport, observation_answers, unmapped_answers
 from services.ingest.context import Context, unknown_lead
 from services.ingest.forms import ConsentForm, EraseForm
-from services.ingest.privacy import Wish
 from shared.db import retried, transaction
-from shared.telemetry import current_traceparent
 from shared.web import Answer, Call, invalid
 
 
@@ -19,12 +17,16 @@ class PrivacyHandlers:
 
     async def post_consent(self, call: Call[ConsentForm]) -> Answer:
         """On what basis the lead may be contacted, or that it may not; the answer is what holds now."""
-        form, wish = call.body, self._wish(call)
+        form, wish = call.body, self._context.wish(call)
         if form.opted_out_at is not None and (errors := check_time(form.opted_out_at, "/opted_out_at", wish.at)):
             raise invalid(errors)
-        lead_id = (await self._context.lead(call.path["id"])).lead_id
-        async with transaction(self._context.engine) as conn:
-            await privacy.add_consent(conn, lead_id, form, wish)
+
+        async def once() -> None:
+            lead_id = (await self._context.lead(call.path["id"])).lead_id
+            async with transaction(self._context.engine) as conn:
+                await privacy.add_consent(conn, lead_id, form, wish)
+
+        await retried(once)
         return await self._consent(call, 201)
 
     async def get_consent(self, call: Call) -> Answer:
@@ -50,7 +52,7 @@ class PrivacyHandlers:
 
     async def erase(self, call: Call[EraseForm]) -> Answer:
         """Destroy all personal data of a lead; what was counted stays. Erasing again changes nothing."""
-        lead_id, wish = call.path["id"], self._wish(call)
+        lead_id, wish = call.path["id"], self._context.wish(call)
 
         async def once() -> Erased:
             async with transaction(self._context.engine) as conn:
@@ -65,8 +67,3 @@ class PrivacyHandlers:
         row = await self._context.lead(call.path["id"])
         async with self._context.database() as db:
             return Answer(await privacy.consent_of(db, [row.lead_id, *row.merged_ids]), status)
-
-    def _wish(self, call: Call) -> Wish:
-        key = call.idempotency_key
-        request = None if key is None else f"{call.caller.name} {key}"
-        return Wish(self._context.clock.now(), call.caller.name, request, current_traceparent())

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingest import corrections, identities
 from services.ingest.identities import Known
 from services.ingest.items import PRODUCER, Activity, Outcome, made_id
-from services.ingest.leads import Found, Touch, add_terms, resolve, touch_leads
+from services.ingest.leads import Found, Touch, add_terms, refuse_erased, resolve, touch_leads
 from services.ingest.tables import Connection
 from services.ingest.tell import tell
 from shared.db import driver
@@ -72,7 +72,9 @@ async def _leads_of(items: Sequence[Activity], db: Connection, recorded_at: date
         if item.whom is not None and lead.lead_id is not None and not lead.erased
         for term in item.whom.terms
     ]
-    await add_terms(db, terms)
+    if terms:
+        await add_terms(db, terms)
+        await refuse_erased(db, [lead_id for lead_id, _ in terms])
     return found
 
 

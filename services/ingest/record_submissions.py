@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingest import identities
 from services.ingest.identities import Known
 from services.ingest.items import PRODUCER, Outcome, Status, Submission, made_id
-from services.ingest.leads import Found, add_terms, resolve, touch_leads
+from services.ingest.leads import Found, add_terms, refuse_erased, resolve, touch_leads
 from services.ingest.tables import Connection
 from services.ingest.tags.scans import first_scans
 from services.ingest.tell import tell
@@ -88,6 +88,7 @@ async def _store(db: Connection, taken: Taken, awaited: Collection[identities.Ke
         [msgspec.json.encode(observation).decode() for observation, _ in said],
     )
     await add_terms(db, [(lead_id, term) for item, lead_id in taken for term in item.whom.terms])
+    await refuse_erased(db, [lead_id for _, lead_id in taken])
     await touch_leads(db, [(lead_id, None, item.observed_at, item.rep) for item, lead_id in taken if item.rep])
 
 

@@ -1,11 +1,45 @@
 """What ingest tells the log: sealed where it is personal, in the transaction of the caller."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
+import uuid_utils
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest.items import PRODUCER, made_id
 from shared import lead_keys, outbox
-from shared.events import Event
+from shared.events import Data, Event
+
+
+class Wish(NamedTuple):
+    """What somebody wants done with a lead: when, by which API key, and by which request, if that can be repeated (an
+    Idempotency-Key with its caller)."""
+
+    at: datetime
+    by: str
+    request: str | None
+    traceparent: str | None
+
+    def event_id(self, name: str, lead_id: str) -> str:
+        """Id of the event that tells of it: the same when the request is repeated."""
+        return made_id(name, lead_id, self.request or str(uuid_utils.uuid7()))
+
+    def event(
+        self, name: str, lead_id: str, data: Data, *, id_: str | None = None, at: datetime | None = None
+    ) -> Event:
+        """An event of ours about the lead; it happened now, unless `at` says otherwise."""
+        return Event(
+            id=id_ or self.event_id(name, lead_id),
+            source=PRODUCER,
+            name=name,
+            time=at or self.at,
+            subject=lead_id,
+            key=lead_id,
+            recorded_at=self.at,
+            data=data,
+            traceparent=self.traceparent,
+        )
 
 
 async def tell(conn: AsyncConnection, events: Sequence[Event], personal: Collection[str]) -> None:

@@ -70,7 +70,8 @@ class WebhookHandlers:
         reply = provider.answer_get(call.request.query_params, _configured(source), verify_token)
         if reply is None:
             self._count(source.id, "challenge_refused")
-            raise Problem(403, "wrong-challenge", "This is not the question that the source's provider asks", "")
+            told = "Look at the verify token (`verify_token_env`, else the secret), and at what the provider asks."
+            raise Problem(403, "wrong-challenge", "This is not the question that the source's provider asks", told)
         self._count(source.id, "challenge")
         return Answer(reply.body, 200, reply.headers, reply.media_type)
 
@@ -122,9 +123,8 @@ class WebhookHandlers:
             raise not_found(f"There is no entry {entry_id[:20]} in the quarantine.")
         return entry
 
-    def _count(self, source: str, result: str, times: int = 1) -> None:
-        if times:
-            self._context.telemetry.metrics.webhooks.labels(source, result).inc(times)
+    def _count(self, source: str, result: str) -> None:
+        self._context.telemetry.metrics.webhooks.labels(source, result).inc()
 
 
 def _delivery(call: Call, source: Source, at: datetime) -> Delivery:

@@ -5,8 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-NEUTRALISED = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet would run a cell that starts so."""
+from shared.spreadsheet import neutral
 
 
 def to_csv(first: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -20,4 +19,4 @@ def to_csv(first: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(NEUTRALISED) else value
+    return neutral(value) if isinstance(value, str) else value

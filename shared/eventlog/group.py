@@ -8,7 +8,7 @@ than the lease by the database's clock, or its listening connection has died wit
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -102,14 +102,25 @@ class Membership:
                 await asyncio.sleep(period)
 
     async def _balance(self, *, replace: bool) -> None:
-        """Beat; remove members that are gone; take free shards up to the fair share."""
+        """Beat; remove members that are gone; take free shards up to the fair share. Raises DatabaseUnavailable."""
+        try:
+            gone = await self._share(replace=replace)
+        except DatabaseUnavailable:  # if only the group's own lock is, somebody was suspended with it
+            with suppress(DatabaseUnavailable):  # the one that led here is told
+                await self._end_suspended()
+            raise
+        if gone:
+            await self._end_suspended()
+
+    async def _share(self, *, replace: bool) -> bool:
+        """Whether others were gone."""
         async with self._lock, transaction(self._engine) as conn:
             connection = await driver(conn)
             await self._lock_group(connection)
             joined = await self._enter(connection, replace=replace)
             if joined is None:
                 self._now_own(frozenset(), frozenset())
-                return
+                return False
             gone = await self._bury(connection)
             members = await connection.fetch(
                 "select member from log.members where consumer_group = $1 order by member", self._group
@@ -133,6 +144,24 @@ class Membership:
             if replace:
                 self.taken.update(mine)
             self._now_own(frozenset(mine) | frozenset(take), frozenset(sorted(mine)[share:]))
+            return gone
+
+    async def _end_suspended(self) -> None:
+        """End server processes that wait for their client in the midst of a statement.
+
+        There (in a COPY; with asyncpg between preparing and executing) neither statement_timeout nor
+        idle_in_transaction_session_timeout ends them: who was suspended would keep its locks. Whose they are does not
+        matter, nobody alive leaves one alone for so long.
+        """
+        async with transaction(self._engine) as conn:
+            await (await driver(conn)).execute(
+                """
+                select pg_terminate_backend(pid) from pg_stat_activity
+                where datname = current_database() and usename = current_user
+                  and state = 'active' and wait_event = 'ClientRead' and query_start < now() - make_interval(secs => $1)
+                """,
+                self._lease_s / 2,
+            )
 
     async def _lock_group(self, connection: Any) -> None:
         await connection.execute("select pg_advisory_xact_lock(hashtext($1))", self._channel)
@@ -183,17 +212,6 @@ class Membership:
             self._lease_s,
             1.5 * min(HEARTBEAT_S, self._lease_s / 3),
         )
-        if gone:
-            # A statement that waits for its client in the midst of a COPY obeys no timeout: who was suspended there
-            # would keep its locks. Whose COPY it is does not matter: nobody alive leaves one alone for so long.
-            await connection.execute(
-                """
-                select pg_terminate_backend(pid) from pg_stat_activity
-                where datname = current_database() and usename = current_user
-                  and state = 'active' and wait_event = 'ClientRead' and query_start < now() - make_interval(secs => $1)
-                """,
-                self._lease_s / 2,
-            )
         await connection.execute(
             """
             delete from log.leases where consumer_group = $1

@@ -328,28 +328,54 @@ class LogContract:
         await settle(lambda: len(a.shards) == log.partitions // 2, a)
         await a.close()
 
-    async def test_who_is_stopped_in_the_midst_of_a_copy_keeps_no_locks(
-        self, log: EventLog, settings: Settings, member_process: Callable[[str, str], Popen[str]]
+    @pytest.mark.parametrize("statement", ["copy", "prepared"])
+    async def test_who_is_stopped_in_the_midst_of_a_statement_keeps_no_locks(
+        self, log: EventLog, settings: Settings, member_process: Callable[[str, str], Popen[str]], statement: str
     ) -> None:
-        """No timeout of PostgreSQL reaches a COPY that waits for its client."""
+        """No timeout of PostgreSQL reaches a statement that waits for its client."""
 
         async def never() -> AsyncIterator[bytes]:
             await asyncio.sleep(10 * FAR_OFF_S)
             yield b""
 
-        connection = await asyncpg.connect(dsn(str(settings.database_url)))
-        copying = asyncio.create_task(connection.copy_to_table("moved", schema_name="log", source=never()))
+        limits = {"statement_timeout": "500", "idle_in_transaction_session_timeout": "500"}
+        connection = await asyncpg.connect(dsn(str(settings.database_url)), server_settings=limits)
+        if statement == "copy":
+            working = asyncio.create_task(connection.copy_to_table("moved", schema_name="log", source=never()))
+        else:
+            await connection.prepare("select 1")
+            working = asyncio.create_task(asyncio.sleep(10 * FAR_OFF_S))
         stopped = member_process("group", "b")
         a = await log.join("group", "a", [LEADS], Keeper())
         await settle(lambda: len(a.shards) == log.partitions // 2, a)
+        assert not connection.is_closed(), "else the timeouts would do"
         stopped.send_signal(signal.SIGSTOP)
         await settle(lambda: len(a.shards) == log.partitions, a)
         async with asyncio.timeout(FAR_OFF_S):
             while not connection.is_closed():  # noqa: ASYNC110 - PostgreSQL closes it
                 await asyncio.sleep(0.05)
-        copying.cancel()
-        await asyncio.wait({copying})
+        working.cancel()
+        await asyncio.wait({working})
         await a.close()
+
+    async def test_who_is_stopped_while_it_holds_the_lock_of_the_group_holds_up_nobody(
+        self, log: EventLog, settings: Settings
+    ) -> None:
+        impatient = await open_log(settings.model_copy(update={"statement_timeout_s": 1.0}))
+        connection = await asyncpg.connect(dsn(str(settings.database_url)))
+        await connection.execute("begin; select pg_advisory_xact_lock(hashtext('tasuki_group_group'))")
+        await connection.prepare("select 1")
+        async with asyncio.timeout(FAR_OFF_S):
+            while True:
+                try:
+                    a = await impatient.join("group", "a", [LEADS], Keeper())
+                except LogUnavailable:
+                    continue
+                break
+        assert len(a.shards) == log.partitions
+        await a.close()
+        await impatient.close()
+        connection.terminate()
 
     async def test_a_log_that_cannot_be_reached_says_so(
         self, log: EventLog, broken: Callable[[], Awaitable[None]]

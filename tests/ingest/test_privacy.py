@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from services.ingest import privacy, record_activities, record_submissions
 from shared.events import LeadConsent, LeadErased
 from tests.ingest.door import FORM, Door, call
 
@@ -114,6 +117,50 @@ async def test_who_comes_again_after_an_erasure_is_somebody_new(door: Door) -> N
     assert again["lead_id"] != lead
     assert (await door.post("/v1/activities", call(lead_id=lead))).status_code == 422
     await erase(door, "nobody", 404)
+
+
+@pytest.mark.parametrize("what", ["hearing", "activity", "consent"])
+async def test_what_is_said_while_a_lead_is_erased_is_not_kept(
+    door: Door, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The erasure commits after the lead was found, and before anything is written of it."""
+    lead = (await door.lead({"email": "mei@acme.co.jp"}, external_id="crm:1"))["lead_id"]
+    other = (await door.lead({"email": "other@acme.co.jp"}))["lead_id"]
+    erasing: list[Any] = []
+
+    def erasing_first(write: Any) -> Any:
+        async def after_the_erasure(*given: Any) -> Any:
+            if not erasing:
+                erasing.append(await erase(door, lead))
+            return await write(*given)
+
+        return after_the_erasure
+
+    module, name = {
+        "hearing": (record_submissions, "_store"),
+        "activity": (record_activities, "add_terms"),
+        "consent": (privacy, "add_consent"),
+    }[what]
+    monkeypatch.setattr(module, name, erasing_first(getattr(module, name)))
+    if what == "hearing":
+        answers = {"title": {"value": CANARY, "quote": CANARY}}
+        body = {"rep": "ito", "heard_at": "2026-11-20T00:00:00Z", "channel": "call", "answers": answers}
+        answer = await door.post(f"/v1/leads/{lead}/hearings", body)
+    elif what == "activity":  # the address is another lead's key, so nothing but a term is written of this one
+        body = call(lead={"external_id": "crm:1", "email": "other@acme.co.jp"})
+        del body["lead_id"]
+        answer = await door.post("/v1/activities", body)
+    else:
+        answer = await door.post(f"/v1/leads/{lead}/consent", {"basis": "consent", "evidence": CANARY})
+    assert erasing, f"else it was not beside the erasure: {answer.text}"
+    if what == "activity":
+        (result,) = answer.json()["results"]
+        assert result["lead_id"] == other, "the external id is nobody's any more"
+    else:
+        assert answer.status_code == 410, answer.text
+        assert await holding(door) == []
+    for table in ("observations", "lead_terms", "lead_keys", "consents"):
+        assert await door.rows(f"select * from ingest.{table} where lead_id = $1", lead) == [], table  # noqa: S608
 
 
 async def everything(door: Door) -> tuple[str, str]:

@@ -173,14 +173,6 @@ def needed(value: T | None, name: str) -> T:
     return value
 
 
-def first_genuine(verdicts: Sequence[Verdict]) -> Verdict:
-    """Of the verdicts by several secrets the best: genuine, else stale, else wrong."""
-    for verdict in (Verdict.GENUINE, Verdict.STALE):
-        if verdict in verdicts:
-            return verdict
-    return Verdict.WRONG
-
-
 def is_same(a: str, b: str) -> bool:
     """Whether two texts are equal, in a time that does not tell where they differ."""
     return hmac.compare_digest(a.encode("utf-8", "surrogatepass"), b.encode("utf-8", "surrogatepass"))

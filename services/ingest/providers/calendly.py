@@ -18,7 +18,7 @@ from services.ingest.providers.base import (
 )
 from services.ingest.providers.encodings import JSON, read_object
 from services.ingest.providers.reading import object_at, objects_in, text_of, time_of
-from services.ingest.providers.stamped import verify_stamped
+from services.ingest.providers.signatures import verify_stamped
 
 STATUSES = {"invitee.created": "set", "invitee.canceled": "cancelled", "invitee_no_show.created": "no_show"}
 TELLING = ("email", "first_name", "last_name", "text_reminder_number")

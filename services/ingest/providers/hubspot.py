@@ -30,7 +30,7 @@ from services.ingest.providers.base import (
 from services.ingest.providers.encodings import JSON, read_json
 from services.ingest.providers.fetching import get_object
 from services.ingest.providers.reading import id_of, in_order, object_at, time_of
-from services.ingest.providers.signatures import base64_hmac, by_any, milliseconds
+from services.ingest.providers.signatures import base64_hmac, by_any, read_stamp
 
 API = "https://api.hubapi.com"
 MAX_EVENTS = 100
@@ -92,7 +92,7 @@ class HubSpot(Provider):
 def _verify_v3(delivery: Delivery, secrets: Sequence[str]) -> Verdict:
     signature = delivery.headers["x-hubspot-signature-v3"]
     stamp = delivery.headers.get("x-hubspot-request-timestamp", "")
-    signed_ms = milliseconds(stamp)
+    signed_ms = read_stamp(stamp)
     if signed_ms is None:
         return Verdict.WRONG
     signed = [f"POST{url}".encode() + delivery.body + stamp.encode() for url in {delivery.url, _decoded(delivery.url)}]
@@ -157,4 +157,4 @@ def _company(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _milliseconds_at(value: Any) -> Any:
-    return time_of(int(value)) if isinstance(value, str) and milliseconds(value) is not None else time_of(value)
+    return time_of(int(value)) if isinstance(value, str) and read_stamp(value) is not None else time_of(value)

@@ -6,7 +6,7 @@ from typing import Any
 from services.ingest.providers.base import Delivery, Entry, Nothing, Payload, Provider, Unusable, Verdict, needed
 from services.ingest.providers.encodings import JSON, read_object
 from services.ingest.providers.reading import object_at, text_of, time_of
-from services.ingest.providers.stamped import verify_stamped
+from services.ingest.providers.signatures import verify_stamped
 from services.ingest.providers.touches import touch
 from shared.events import TouchOutcome
 

@@ -23,7 +23,7 @@ from services.ingest.providers.base import (
 )
 from services.ingest.providers.encodings import JSON, read_json
 from services.ingest.providers.reading import text_of, time_of
-from services.ingest.providers.stamped import read_stamp
+from services.ingest.providers.signatures import read_stamp
 from services.ingest.providers.touches import touch
 from shared.events import TouchOutcome
 

@@ -1,11 +1,11 @@
-"""HMAC-SHA256 as providers write it, and the verdict where any of several secrets will do. Pure."""
+"""HMAC-SHA256 as providers write it, times that are signed, and the verdict by any of several secrets. Pure."""
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from services.ingest.providers.base import Verdict
+from services.ingest.providers.base import Delivery, Verdict, is_recent, is_same
 
 
 def hex_hmac(secret: str, signed: bytes) -> str:
@@ -23,9 +23,22 @@ def by_any(secrets: Sequence[str], is_right: Callable[[str], bool]) -> Verdict:
     return Verdict.GENUINE if not secrets or any(is_right(secret) for secret in secrets) else Verdict.WRONG
 
 
-def milliseconds(stamp: str) -> int | None:
-    """The time in a header, None when it is none."""
-    return int(stamp) if stamp.isascii() and stamp.isdigit() and len(stamp) < 18 else None
+def read_stamp(text: str) -> int | None:
+    """A time in seconds or milliseconds since 1970, None when it is none. Digits only, as signs, blanks and underscores
+    would make many texts of one time."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+
+
+def verify_stamped(
+    delivery: Delivery, secrets: Sequence[str], stamp: str, signed: bytes, signatures: Iterable[str]
+) -> Verdict:
+    """For hexadecimal signatures over a time in seconds: whether one is that of one of the secrets, and recent."""
+    signed_s = read_stamp(stamp)
+    told = list(signatures)
+    matches = [is_same(signature, hex_hmac(secret, signed)) for signature in told for secret in secrets]
+    if signed_s is None or not any(matches):
+        return Verdict.WRONG
+    return Verdict.GENUINE if is_recent(signed_s, delivery) else Verdict.STALE
 
 
 def _hmac(secret: str, signed: bytes) -> bytes:

@@ -22,6 +22,7 @@ from services.ingest.providers.base import (
     is_same,
 )
 from services.ingest.providers.encodings import JSON, read_object
+from services.ingest.providers.signatures import read_stamp
 
 PREFIX, PUBLIC_PREFIX = "whsec_", "whpk_"
 
@@ -36,12 +37,13 @@ class StandardWebhooks(Provider):
         if not secrets:
             return Verdict.GENUINE
         id_, stamp, signatures = (_header(delivery, name) for name in ("id", "timestamp", "signature"))
-        if not (id_ and stamp.isascii() and stamp.isdigit() and len(stamp) < 15):
+        signed_s = read_stamp(stamp)
+        if not id_ or signed_s is None:
             return Verdict.WRONG
         signed = f"{id_}.{stamp}.".encode() + delivery.body
         if not any(_is_signed(signed, signatures.split(" "), secret) for secret in secrets):
             return Verdict.WRONG
-        return Verdict.GENUINE if is_recent(int(stamp), delivery) else Verdict.STALE
+        return Verdict.GENUINE if is_recent(signed_s, delivery) else Verdict.STALE
 
     async def read(self, delivery: Delivery) -> Payload:
         body = read_object(delivery.body)

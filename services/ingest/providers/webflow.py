@@ -17,7 +17,7 @@ from services.ingest.providers.base import (
 )
 from services.ingest.providers.encodings import JSON, read_object
 from services.ingest.providers.reading import id_of, object_at, time_of
-from services.ingest.providers.signatures import by_any, hex_hmac, milliseconds
+from services.ingest.providers.signatures import by_any, hex_hmac, read_stamp
 
 _NUMBER = re.compile(r" \d+$")
 """The designer numbers the second field of a kind: `Email 2`."""
@@ -34,7 +34,7 @@ class Webflow(Provider):
             return Verdict.GENUINE
         stamp = delivery.headers.get("x-webflow-timestamp", "")
         signature = delivery.headers.get("x-webflow-signature", "")
-        signed_ms = milliseconds(stamp)
+        signed_ms = read_stamp(stamp)
         if signed_ms is None:
             return Verdict.WRONG
         signed = f"{stamp}:".encode() + delivery.body

@@ -17,8 +17,7 @@ from services.ingest.providers.base import (
 from services.ingest.providers.calls import ANSWERED, call, seconds_between
 from services.ingest.providers.encodings import JSON, read_object
 from services.ingest.providers.reading import object_at, text_of, time_of
-from services.ingest.providers.signatures import hex_hmac
-from services.ingest.providers.stamped import verify_stamped
+from services.ingest.providers.signatures import hex_hmac, verify_stamped
 from shared.events import CallOutcome
 
 VALIDATION = "endpoint.url_validation"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.ingest.providers import Delivery, Verdict
-from services.ingest.providers.stamped import verify_stamped
+from services.ingest.providers.signatures import verify_stamped
 
 AT_S = 1_700_000_000
 
