@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from services.ingest import fetches
 from services.ingest.context import Context
 from services.ingest.fetcher import Fetcher
 from services.ingest.intake import Intake
+from services.ingest.providers import PROVIDERS, Access, Form, Nothing
 from services.ingest.record import Recorder
 from shared.config.sources import Source
 from shared.db import driver, transaction
@@ -120,6 +121,28 @@ async def test_a_lead_that_never_comes_is_in_the_quarantine_and_a_retry_fetches_
         assert await fetcher.fetch_one(client)
         (told,) = await door.outbox("lead-fields")
         assert told.id == retried.json()["results"][0]["event_id"]
+
+
+async def test_a_notice_that_breaks_the_fetcher_does_not_end_it(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch = PROVIDERS["meta"].fetch
+
+    async def stumble(client: httpx.AsyncClient, reference: Mapping[str, Any], access: Access) -> Form | Nothing:
+        if reference["leadgen_id"] == "7":
+            raise ZeroDivisionError
+        return await fetch(client, reference, access)
+
+    monkeypatch.setattr(PROVIDERS["meta"], "fetch", stumble)
+    async with serving((200, LEAD)) as api, fetching(door, api) as (fetcher, client):
+        await door.post("/v1/webhooks/meta", notice(7))
+        await door.post("/v1/webhooks/meta", notice(8))
+        assert await fetcher.fetch_one(client)
+        assert await fetcher.fetch_one(client)
+        assert [event.name for event in await door.outbox("lead-fields")] == ["lead-fields"]
+        for _ in range(fetches.TRIES - 1):
+            await pause(door, fetches.MOST_PAUSE_S)
+            assert await fetcher.fetch_one(client)
+        (kept,) = (await door.get("/v1/quarantine")).json()["items"]
+        assert "ZeroDivisionError" in kept["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize("said", [b"no JSON", b"[]", b"{}", {"field_data": "x"}, {"field_data": [{"name": 7}]}])
