@@ -7,7 +7,7 @@ import sys
 from shared.eventlog.opened import open_log
 from shared.events import LEADS
 from shared.settings import Settings
-from tests.contract.log_contract import Keeper
+from tests.contract.reading import Keeper
 
 
 async def main(group: str, member: str) -> None:

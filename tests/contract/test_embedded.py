@@ -22,7 +22,8 @@ from shared.eventlog.port import (
 )
 from shared.events import LEADS
 from shared.settings import Settings
-from tests.contract.log_contract import Keeper, LogContract, message
+from tests.contract.log_contract import LogContract
+from tests.contract.reading import Keeper, message
 
 
 def settings_of(url: str) -> Settings:

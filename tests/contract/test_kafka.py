@@ -23,7 +23,8 @@ from shared.relay import Relay
 from shared.settings import Settings
 from shared.telemetry import Telemetry
 from tests.conftest import private_folder
-from tests.contract.log_contract import FAR_OFF_S, Keeper, LogContract, fetch_until
+from tests.contract.log_contract import LogContract
+from tests.contract.reading import FAR_OFF_S, Keeper, fetch_until
 from tests.kafka import running_cluster, without_topics
 
 CHECKSUM_AT = 17
