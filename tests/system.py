@@ -19,12 +19,15 @@ from shared.settings import SERVICES, ServiceName, Settings
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def until(condition: Callable[[], bool], within: float = 60, why: Callable[[], str] = lambda: "") -> None:
-    """Waits until a condition holds; fails after `within` seconds with what `why` says."""
+def until(
+    condition: Callable[[], bool], within: float = 60, why: Callable[[], str] = lambda: "", every: float = 0.05
+) -> None:
+    """Waits until a condition holds, asking it `every` so many seconds; fails after `within` seconds with what `why`
+    says."""
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"not within {within} s: {why()}"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 class System:

@@ -125,6 +125,24 @@ def test_a_killed_server_starts_again_with_what_was_committed(data_dir: Path) ->
         server.stop()
 
 
+def test_who_is_stopped_in_the_midst_of_a_recovery_does_not_wait_for_it(data_dir: Path) -> None:
+    """PostgreSQL 18 never ends when it is told to shut down fast then."""
+    server = PrivatePostgres(data_dir)
+    url = server.start()
+    ask(url, "create table kept as select 7 as n")
+    (checkpointer,) = processes_marked(f"{mark(data_dir)}: checkpointer")
+    os.kill(checkpointer, signal.SIGKILL)
+    until(server._recovers, every=0.001)
+    server.stop()
+    told = (data_dir / "postgres.log").read_text()
+    assert "immediate shutdown request" in told
+    assert "fast shutdown request" not in told
+    try:
+        assert ask(server.start(), "select n from kept") == 7
+    finally:
+        server.stop()
+
+
 def test_a_pid_file_that_names_another_process_is_stale(data_dir: Path) -> None:
     with PrivatePostgres(data_dir):
         pass
