@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import NoReturn
 
 import uvicorn
@@ -28,6 +29,7 @@ from shared.db import DatabaseUnavailable, connect, transaction
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import EventLog, LogError, LogUnavailable
 from shared.process import REFUSED
+from shared.prune import Pruning, Retention
 from shared.schemas import SHARED, SchemaError, require_schemas
 from shared.settings import ServiceName, Settings
 from shared.telemetry import Collector, Telemetry
@@ -35,7 +37,7 @@ from shared.web.app import create_app
 from shared.web.auth import Access, access_of
 from shared.web.endpoint import Endpoint
 from shared.web.health import Check
-from shared.web.idempotency import Idempotency
+from shared.web.idempotency import RETENTION as IDEMPOTENT_ANSWERS
 
 Task = Callable[[asyncio.Event], Awaitable[None]]
 """Works until the event is set, then comes to an end by itself."""
@@ -66,7 +68,7 @@ class Service:
 
     checks: for `/readyz`, beside the database (but not the log: while that is away, what is taken waits in the outbox).
     alive: for `/livez`, only what a restart would mend (a stalled consumer). collectors: figures for `/metrics` that
-    come from the database.
+    come from the database. retentions: of its own tables.
     """
 
     endpoints: list[Endpoint]
@@ -74,6 +76,7 @@ class Service:
     checks: dict[str, Check] = field(default_factory=dict)
     alive: dict[str, Check] = field(default_factory=dict)
     collectors: dict[str, Collector] = field(default_factory=dict)
+    retentions: tuple[Retention, ...] = ()
 
 
 Build = Callable[[Runtime], Awaitable[Service]]
@@ -164,13 +167,14 @@ class _Process:
 
     def __init__(self, service: ServiceName, runtime: Runtime, built: Service, stop: asyncio.Event) -> None:
         self._runtime = runtime
+        self._built = built
         self._log = runtime.telemetry.log
         self._stop = stop
         self._finish_tasks = asyncio.Event()
         self._told: set[asyncio.Task[None]] = set()
         self._grace = max(1.0, runtime.settings.shutdown_grace_s - _OWN_SHARE)
         runtime.telemetry.collectors |= built.collectors
-        self._tasks = built.tasks | {"idempotency": self._prune, "key_uses": self._write_key_uses}
+        self._tasks = built.tasks | {"pruning": self._pruning().run, "key_uses": self._write_key_uses}
         app = create_app(
             title=f"Tasuki {service}",
             endpoints=built.endpoints,
@@ -234,8 +238,9 @@ class _Process:
             if not task.cancelled() and (error := task.exception()) is not None:
                 self._log.error("task_failed", task=task.get_name(), exc_info=error)
 
-    async def _prune(self, stop: asyncio.Event) -> None:
-        await Idempotency(self._runtime.engine).run_pruning(stop, self._log)
+    def _pruning(self) -> Pruning:
+        audit = Retention("access.audit", "at", timedelta(days=self._runtime.settings.retention_audit_days))
+        return Pruning(self._runtime.engine, [IDEMPOTENT_ANSWERS, audit, *self._built.retentions], self._log)
 
     async def _write_key_uses(self, stop: asyncio.Event) -> None:
         await self._runtime.access.uses.run(stop, self._log)

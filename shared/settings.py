@@ -108,6 +108,13 @@ class Settings(BaseSettings):
         "",
         description="Networks that are not public but may be fetched from, on any port (10.1.0.0/16, ...).",
     )
+    retention_audit_days: int = Field(730, ge=1, description="Days for which it is kept who read and changed what.")
+    retention_quarantine_days: int = Field(
+        90, ge=1, description="Days for which what webhooks brought and nobody could use is kept."
+    )
+    retention_imports_days: int = Field(
+        30, ge=1, description="Days for which an import and the rows that it rejected are kept."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     pool_size: int = Field(10, ge=2, description="Database connections of one service process.")
     statement_timeout_s: int = Field(30, ge=1, description="Seconds after which the server ends a statement.")

@@ -10,6 +10,7 @@ import msgspec
 from services.ingest import whom
 from services.ingest.forms import ActivityEnvelope
 from services.ingest.items import Activity, Whom, made_id
+from shared.audit import By
 from shared.events import ACTIVITY_TYPES, FUTURE_TOLERANCE, Contract, Correction, Data, Identity, Spend, Timestamp
 from shared.mistakes import FieldError, explain
 
@@ -36,8 +37,10 @@ class _CorrectionForm(msgspec.Struct, frozen=True):
     data: dict[str, Any] | None = None
 
 
-def read_activity(raw: Any, now: datetime, *, seed: str | None = None, traceparent: str | None = None) -> Activity:
-    """One posted object as an activity.
+def read_activity(
+    raw: Any, now: datetime, by: By, *, seed: str | None = None, traceparent: str | None = None
+) -> Activity:
+    """One posted object as an activity, sent by `by`.
 
     `seed`: what to make its id from where the sender gave none (an Idempotency-Key); without one, its content.
     Raises Refused.
@@ -64,6 +67,7 @@ def read_activity(raw: Any, now: datetime, *, seed: str | None = None, tracepare
         data=data,
         digest=digest,
         whom=about,
+        by=by,
         key=_key_without_lead(data),
         traceparent=traceparent,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.ingest.activities import Refused, read_activity
 from services.ingest.answers import ActivityReceipt, ActivityResult
-from services.ingest.context import Context, identity_conflict, submit
+from services.ingest.context import Context, by_of, identity_conflict, submit
 from services.ingest.forms import MAX_ACTIVITIES
 from services.ingest.items import Activity, Outcome
 from shared.telemetry import current_traceparent
@@ -48,13 +48,14 @@ class ActivityHandlers:
     def _read(
         self, posted: Sequence[Any], call: Call[Any]
     ) -> tuple[dict[int, Activity], dict[int, tuple[FieldError, ...]]]:
+        by = by_of(call)
         now, traceparent, key = self._context.clock.now(), current_traceparent(), call.idempotency_key
         read: dict[int, Activity] = {}
         refused: dict[int, tuple[FieldError, ...]] = {}
         for index, raw in enumerate(posted):
             seed = None if key is None else f"{call.caller.name} {key} {index}"
             try:
-                read[index] = read_activity(raw, now, seed=seed, traceparent=traceparent)
+                read[index] = read_activity(raw, now, by, seed=seed, traceparent=traceparent)
             except Refused as error:
                 refused[index] = error.errors
         return read, refused

@@ -1,6 +1,9 @@
 """Puts ingest together: the only file that knows all of its parts."""
 
+from datetime import timedelta
+
 from services.ingest.activity_handlers import ActivityHandlers
+from services.ingest.audit_handlers import AuditHandlers
 from services.ingest.consume import GROUP, TOPICS, Stages
 from services.ingest.context import Context
 from services.ingest.fetcher import Fetcher
@@ -11,6 +14,7 @@ from services.ingest.lead_handlers import LeadHandlers
 from services.ingest.merge_handlers import MergeHandlers
 from services.ingest.privacy_handlers import PrivacyHandlers
 from services.ingest.record import Recorder
+from services.ingest.retention import retentions
 from services.ingest.routes import endpoints
 from services.ingest.submissions import takes_tags
 from services.ingest.tables import SCHEMA
@@ -42,7 +46,7 @@ async def build(runtime: Runtime) -> Service:
         recorder=recorder,
         telemetry=runtime.telemetry,
     )
-    imports = ImportWorker(context)
+    imports = ImportWorker(context, kept=timedelta(days=runtime.settings.retention_imports_days))
     intake = Intake(context)
     relay = Relay(runtime.engine, SCHEMA, runtime.log, runtime.telemetry)
     consumer = Consumer(
@@ -87,6 +91,7 @@ async def build(runtime: Runtime) -> Service:
             WebhookHandlers(context, intake),
             ActivityHandlers(context),
             ImportHandlers(context, imports),
+            AuditHandlers(context),
         ),
         tasks=tasks,
         alive={"consumer": consumer.healthy},
@@ -95,4 +100,5 @@ async def build(runtime: Runtime) -> Service:
             "consumer": consumer_figures(runtime.engine, SCHEMA, TOPICS),
             "lag": lag_figures(runtime.engine, consumer),
         },
+        retentions=retentions(runtime.settings),
     )

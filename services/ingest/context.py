@@ -15,6 +15,7 @@ from services.ingest.record import Recorder
 from services.ingest.submissions import Arrival
 from services.ingest.tables import Connection
 from services.ingest.tell import Wish
+from shared.audit import By
 from shared.clock import Clock
 from shared.config import Config
 from shared.db import driver, transaction
@@ -47,6 +48,7 @@ class Context:
         return Arrival(
             at=now,
             day=now.astimezone(self.zone).date().isoformat(),
+            by=by_of(call),
             seed=None if key is None else f"{call.caller.name} {key}",
             traceparent=current_traceparent(),
         )
@@ -70,6 +72,16 @@ class Context:
     def answer(self, row: LeadRow) -> LeadAnswer:
         """The lead's document."""
         return lead_answer(row, self.config.fields)
+
+
+def by_of(call: Call) -> By:
+    """Who sends a request, for the audit log; a webhook has no key, but a source."""
+    return By(call.caller.name, call.operation) if call.caller.name else by_webhook(call.path["source"])
+
+
+def by_webhook(source: str) -> By:
+    """Who tells what a webhook's source tells, at once or when it is fetched."""
+    return By(f"webhook:{source}", "POST /v1/webhooks/{source}")
 
 
 async def submit(queue: GroupCommit[Item, Result], items: Sequence[Item]) -> Sequence[Result]:

@@ -9,7 +9,7 @@ import msgspec
 
 from services.ingest import fetches, quarantine
 from services.ingest.activities import Refused
-from services.ingest.context import Context
+from services.ingest.context import Context, by_webhook
 from services.ingest.fetches import Due
 from services.ingest.group import Overloaded
 from services.ingest.intake import Intake
@@ -102,6 +102,7 @@ class Fetcher:
         arrival = Arrival(
             at=due.received_at,
             day=due.received_at.astimezone(self._context.zone).date().isoformat(),
+            by=by_webhook(source.id),
             traceparent=due.traceparent,
         )
         submission = self._intake.read(named, source, arrival)

@@ -104,7 +104,9 @@ class ImportHandlers:
         async with self._context.database() as db:
             item = await store.read(db, import_id)
         if item is None:
-            raise not_found(f"There is no import {import_id[:200]}; what is older than 30 days is removed.")
+            raise not_found(
+                f"There is no import {import_id[:200]}; old ones are removed (TASUKI_RETENTION_IMPORTS_DAYS)."
+            )
         return item
 
     def _shown(self, item: Import) -> ImportAnswer:

@@ -129,7 +129,7 @@ def _activity(entry: Happened, source: Source, arrival: Arrival) -> Activity:
     if said.get("type") in ("call", "touch", "spend") and source.campaign is not None:
         said.setdefault("campaign", source.campaign)
     activity = read_activity(
-        said | {"source": source.id}, arrival.at, seed=arrival.seed, traceparent=arrival.traceparent
+        said | {"source": source.id}, arrival.at, arrival.by, seed=arrival.seed, traceparent=arrival.traceparent
     )
     if entry.compared is None:
         return activity

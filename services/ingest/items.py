@@ -1,11 +1,13 @@
 """What the pure part of ingest hands to the transaction, and what comes back."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
 
+from shared.audit import By
 from shared.events import Data, Method, Observation
 from shared.identity import IdentityKey
 from shared.mistakes import FieldError
@@ -48,7 +50,7 @@ class Activity(msgspec.Struct, frozen=True):
     """One activity that passed every check which needs no database.
 
     `key` is set where the log's key is no lead (a contract's company, a spend's campaign); `whom` is None there, and
-    for a correction that names no lead.
+    for a correction that names no lead. `by`: who sent it.
     """
 
     source: str
@@ -58,6 +60,7 @@ class Activity(msgspec.Struct, frozen=True):
     data: Data
     digest: bytes
     whom: Whom | None
+    by: By
     key: str | None = None
     traceparent: str | None = None
 
@@ -83,6 +86,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
     method: Method
     whom: Whom
+    by: By
     observed_at: datetime
     observations: tuple[Observation, ...]
     campaign: str | None = None
@@ -112,6 +116,14 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     def taken(self) -> bool:
         """Whether the item is stored, by this request or by an earlier one."""
         return self.status in ("accepted", "duplicate")
+
+
+def accessed(items: Sequence[Activity | Submission], outcomes: Mapping[int, Outcome]) -> Iterator[tuple[By, str]]:
+    """Who told something of which lead, for the audit log; a repetition, too, is answered with the lead."""
+    for at, item in enumerate(items):
+        outcome = outcomes[at]
+        if outcome.taken and outcome.lead_id is not None:
+            yield item.by, outcome.lead_id
 
 
 class LeadRow(NamedTuple):

@@ -7,10 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import corrections, identities
 from services.ingest.identities import Known
-from services.ingest.items import PRODUCER, Activity, Outcome, made_id
+from services.ingest.items import PRODUCER, Activity, Outcome, accessed, made_id
 from services.ingest.leads import Found, Touch, add_terms, refuse_erased, resolve, touch_leads
 from services.ingest.tables import Connection
 from services.ingest.tell import tell
+from shared.audit import by_group
+from shared.audit_log import note
 from shared.db import driver
 from shared.events import Event, LeadCreated
 
@@ -59,6 +61,7 @@ async def record_activities(
     await tell(conn, events, personal)
     for at, first in repeats.items():
         outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])
+    await note(db, by_group(accessed(items, outcomes)))
     return [outcomes[at] for at in range(len(items))]
 
 

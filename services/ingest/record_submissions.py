@@ -8,11 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import identities
 from services.ingest.identities import Known
-from services.ingest.items import PRODUCER, Outcome, Status, Submission, made_id
+from services.ingest.items import PRODUCER, Outcome, Status, Submission, accessed, made_id
 from services.ingest.leads import Found, add_terms, refuse_erased, resolve, touch_leads
 from services.ingest.tables import Connection
 from services.ingest.tags.scans import first_scans
 from services.ingest.tell import tell
+from shared.audit import by_group
+from shared.audit_log import note
 from shared.db import driver
 from shared.events import Event, LeadCreated, LeadFields
 
@@ -52,6 +54,7 @@ async def record_submissions(
             await first_scans(db, leads, recorded_at)
     for at, first in repeats.items():
         outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])
+    await note(db, by_group(accessed(items, outcomes)))
     return [outcomes[at] for at in range(len(items))]
 
 

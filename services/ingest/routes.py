@@ -19,6 +19,7 @@ from services.ingest.answers import (
     TagScanAnswer,
     WebhookAnswer,
 )
+from services.ingest.audit_handlers import AuditHandlers, AuditPage, AuditSearch
 from services.ingest.forms import ConsentForm, EraseForm, HearingForm, LeadForm, MergeForm, ToolResultForm
 from services.ingest.import_handlers import CSV, ImportHandlers, NewImport
 from services.ingest.imports.answers import ImportAnswer, ImportPage, ImportReport
@@ -38,6 +39,7 @@ def endpoints(
     webhooks: WebhookHandlers,
     activities: ActivityHandlers,
     imports: ImportHandlers,
+    audit: AuditHandlers,
 ) -> list[Endpoint]:
     """What ingest answers to."""
     return [
@@ -49,6 +51,7 @@ def endpoints(
             summary="Submit a typed form; the answer is the lead",
             body=LeadForm,
             answers={200: LeadAnswer, 201: LeadAnswer, 409: None, 410: None},
+            notes_itself=True,
         ),
         Endpoint(
             method="GET",
@@ -84,6 +87,7 @@ def endpoints(
             summary="What a rep heard from the lead; the answer is the lead",
             body=HearingForm,
             answers={201: LeadAnswer, 409: None, 410: None},
+            notes_itself=True,
         ),
         Endpoint(
             method="POST",
@@ -93,6 +97,7 @@ def endpoints(
             summary="What a tool found out about the lead; the answer is the lead",
             body=ToolResultForm,
             answers={201: LeadAnswer, 409: None, 410: None},
+            notes_itself=True,
         ),
         Endpoint(
             method="POST",
@@ -187,6 +192,7 @@ def endpoints(
             summary="Up to 1,000 activities (see events.md), each judged alone",
             body=dict[str, Any] | list[Any],
             answers={202: ActivityReceipt, 409: None},
+            notes_itself=True,
         ),
         Endpoint(
             method="POST",
@@ -260,6 +266,15 @@ def endpoints(
             summary="The rejected rows with number and reason",
             answers={200: str},
             answer_media_type=CSV,
+        ),
+        Endpoint(
+            method="GET",
+            path="/v1/audit",
+            handler=audit.search,
+            scope="admin",
+            summary="Who read and changed what, the latest first",
+            query=AuditSearch,
+            answers={200: AuditPage},
         ),
         Endpoint(
             method="GET",

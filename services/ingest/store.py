@@ -34,6 +34,12 @@ async def standing(db: Connection, lead_id: str) -> Standing | None:
     return Standing(row["lead_id"], row["erased"]) if row else None
 
 
+async def family(db: Connection, lead_id: str) -> list[str]:
+    """The lead and those that are merged into it, also where they are erased."""
+    rows = await db.fetch("select lead_id from ingest.leads where merged_into = $1", lead_id)
+    return [lead_id, *(row["lead_id"] for row in rows)]
+
+
 async def read_leads(db: Connection, lead_ids: Sequence[str]) -> list[LeadRow]:
     """The leads, in the order asked for, each with what was merged into it; unknown ids are left out."""
     rows = await db.fetch(

@@ -13,6 +13,7 @@ from services.ingest.items import Submission, Unmapped, Whom, made_id
 from services.ingest.mapping import map_names
 from services.ingest.observations import Origin, escape, observation, observe_answers, observe_fields, submission_digest
 from services.ingest.providers.base import Form
+from shared.audit import By
 from shared.config.sources import Source
 from shared.events import Name, Observation, Timestamp
 from shared.fields import FieldRegistry
@@ -32,6 +33,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     day: str
+    by: By
     seed: str | None = None
     traceparent: str | None = None
 
@@ -122,6 +124,7 @@ def read_tag_scan(lead_id: str, scan_id: str, tags: list[str], observed_at: date
         digest=submission_digest("tag-scan", lead_id, tags, observed_at),
         method=origin.method,
         whom=Whom(lead_id=lead_id, create=False),
+        by=By(TAG_COLLECTOR, "tag scan"),
         observed_at=observed_at,
         observations=(observation(origin, _TAGS_FIELD, value=tags),),
     )
@@ -193,6 +196,7 @@ def _submission(
         digest=digest,
         method=origin.method,
         whom=about,
+        by=arrival.by,
         observed_at=origin.observed_at,
         observations=tuple(observed),
         traceparent=arrival.traceparent,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from services.ingest import quarantine
 from services.ingest.answers import QuarantineEntry, WebhookAnswer
-from services.ingest.context import Context, identity_conflict
+from services.ingest.context import Context, by_of, identity_conflict
 from services.ingest.intake import Intake, Taken
 from services.ingest.providers import Delivery, Provider, Verdict, with_provider
 from services.ingest.providers.encodings import media_type
@@ -92,6 +92,7 @@ class WebhookHandlers:
         arrival = Arrival(
             at=entry.received_at,
             day=entry.received_at.astimezone(self._context.zone).date().isoformat(),
+            by=by_of(call),
             seed=entry.idempotency_key and f" {entry.idempotency_key}",
         )
         delivery = Delivery(

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.audit_log import Audit
 from shared.telemetry import Telemetry
 from shared.web.auth import Access
 from shared.web.dispatch import Dispatch, Kit
@@ -39,7 +40,7 @@ def create_app(
     checks: what `/readyz` asks. alive: what `/livez` asks: only what a restart of the process would mend.
     """
     table = [*endpoints, *health_endpoints(checks or {}, alive or {}, telemetry)]
-    kit = Kit(access, Idempotency(access.engine), telemetry)
+    kit = Kit(access, Audit(access.engine), Idempotency(access.engine), telemetry)
     paths = {path: Dispatch(methods, kit) for path, methods in _by_path(table).items()}
     return Observe(_Paths(paths, otherwise=_documentation(title, table)), telemetry)
 

@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from shared.audit_log import Audit
 from shared.db import DatabaseUnavailable
 from shared.eventlog.port import LogUnavailable
 from shared.telemetry import Telemetry
+from shared.web.audited import audit_event
 from shared.web.auth import Access
 from shared.web.bodies import convert, parse_json
 from shared.web.endpoint import ANONYMOUS, JSON, Answer, Call, Caller, Endpoint, encode, problem_answer
-from shared.web.idempotency import Claim, Idempotency, claim_of, other_body
+from shared.web.idempotency import REPLAYED, Claim, Idempotency, claim_of, other_body
 from shared.web.problems import Problem, internal, method_not_allowed, missing_scope, not_found, unavailable
 from shared.web.query import parse_query
 from shared.web.requests import ClientGone, Head, Stream, check_media_type, read_body, read_head
@@ -33,6 +35,7 @@ class Kit:
     """What every dispatcher needs."""
 
     access: Access
+    audit: Audit
     idempotency: Idempotency
     telemetry: Telemetry
 
@@ -69,7 +72,7 @@ class Dispatch:
         if scope["method"] in _WITH_BODY:
             check_media_type(head, endpoint)
         query = parse_query(scope["query_string"], endpoint.query) if endpoint.query is not None else None
-        call: Call = Call(Request(scope, receive), path, None, query, b"", caller)
+        call: Call = Call(Request(scope, receive), path, None, query, b"", caller, endpoint.operation)
         if scope["method"] in _WITH_BODY:
             if endpoint.stream:
                 call.stream = Stream(receive)
@@ -77,8 +80,12 @@ class Dispatch:
                 call.raw = await read_body(receive, head)
             call.body = _body(endpoint, call.raw)
         if endpoint.keyed and head.idempotency_key is not None:
-            return await self._once(endpoint, call, head.idempotency_key)
-        return await endpoint.handler(call)
+            answer = await self._once(endpoint, call, head.idempotency_key)
+        else:
+            answer = await endpoint.handler(call)
+        if endpoint.audited and answer.status < 300 and (REPLAYED in answer.headers or not endpoint.notes_itself):
+            await self._kit.audit.note(audit_event(call, with_bytes(answer)))
+        return answer
 
     async def _admit(self, endpoint: Endpoint, head: Head) -> Caller:
         if endpoint.scope is None:

@@ -39,7 +39,8 @@ ANONYMOUS = Caller("", frozenset())
 class Call(Generic[Body, Query]):
     """One request, checked: what the endpoint declared has the declared type.
 
-    `raw` is the body as it came ("" for GET and for streams), `stream` its chunks where the endpoint streams.
+    `raw` is the body as it came ("" for GET and for streams), `stream` its chunks where the endpoint streams;
+    `operation` is that of its endpoint.
     With an `idempotency_key` a handler may run again after a crash: it derives its ids from (caller.name, key).
     """
 
@@ -49,6 +50,7 @@ class Call(Generic[Body, Query]):
     query: Query
     raw: bytes
     caller: Caller
+    operation: str = ""
     idempotency_key: str | None = None
     stream: AsyncIterable[bytes] | None = None
 
@@ -77,6 +79,7 @@ class Endpoint:
     `raw_body`: the handler gets the bytes, whatever their media type; `stream`: it gets them while they arrive, without
     a limit of size. `media_types`: what `Content-Type` may be. `idempotent`: `Idempotency-Key` is honoured (POST).
     `other_answer_media_types`: as what text a success may be answered instead, where the query asks for it.
+    `notes_itself`: the audit log has its accesses from the handler's own transaction.
     """
 
     method: str
@@ -93,6 +96,18 @@ class Endpoint:
     idempotent: bool = True
     answer_media_type: str = JSON
     other_answer_media_types: tuple[str, ...] = ()
+    notes_itself: bool = False
+
+    @property
+    def operation(self) -> str:
+        """What it is called in records: `GET /v1/leads/{id}`."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def audited(self) -> bool:
+        """Whether the audit log holds who was answered here: all but the figures, which name nobody, and what is open
+        to all."""
+        return self.scope not in (None, "kpis:read")
 
     @property
     def keyed(self) -> bool:

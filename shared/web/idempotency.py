@@ -6,30 +6,29 @@ because the database was away. So a handler may run twice for one key and must b
 from `call.idempotency_key`, or its effects are idempotent by themselves.
 """
 
-import asyncio
 import hashlib
 import json
 import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
-from structlog.typing import FilteringBoundLogger
 
 from shared.db import DatabaseUnavailable, transaction
 from shared.mistakes import FieldError
+from shared.prune import Retention
 from shared.web.endpoint import Answer
 from shared.web.problems import Problem, invalid
 
+REPLAYED = "Idempotent-Replayed"
+"""The header of an answer that was given before."""
 CLAIM_S = 60
-KEPT = timedelta(days=8)
-PRUNE_EVERY_S = 3600.0
-_PRUNE_ROWS = 5000
+RETENTION = Retention("access.idempotency", "started_at", timedelta(days=8))
 
 _CLAIM = text(
     "insert into access.idempotency as i (principal, operation, key, token, body_hash)"
@@ -51,10 +50,6 @@ _STORE = text(
 _RELEASE = text(
     "delete from access.idempotency where principal = :principal and operation = :operation and key = :key"
     " and token = :token and status is null"
-)
-_PRUNE = text(
-    "delete from access.idempotency where ctid = any(array("
-    "select ctid from access.idempotency where started_at < now() - make_interval(secs => :kept_s) limit :rows))"
 )
 
 
@@ -114,7 +109,7 @@ class Idempotency:
             raise other_body()
         if row.status is None:
             raise _in_flight()
-        headers = dict(row.headers) | {"Idempotent-Replayed": "true"}
+        headers = dict(row.headers) | {REPLAYED: "true"}
         return Stored(Answer(bytes(row.body), row.status, headers, row.media_type), bytes(row.body_hash))
 
     async def finish(self, claim: Claim, answer: Answer, body_hash: bytes | None = None) -> None:
@@ -155,28 +150,6 @@ class Idempotency:
         since = time.monotonic() - CLAIM_S
         self._ended = {token: at for token, at in self._ended.items() if at > since}
         return list(self._ended)
-
-    async def prune(self) -> int:
-        """Remove answers older than KEPT; returns how many."""
-        removed = 0
-        while True:
-            async with transaction(self._engine) as conn:
-                done = await conn.execute(_PRUNE, {"kept_s": KEPT.total_seconds(), "rows": _PRUNE_ROWS})
-            removed += done.rowcount
-            if done.rowcount < _PRUNE_ROWS:
-                return removed
-
-    async def run_pruning(self, stop: asyncio.Event, log: FilteringBoundLogger) -> None:
-        """Prune every hour until told to stop."""
-        while not stop.is_set():
-            try:
-                removed = await self.prune()
-                log.debug("idempotency_pruned", rows=removed)
-            except DatabaseUnavailable:
-                log.info("idempotency_prune_put_off")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PRUNE_EVERY_S):
-                    await stop.wait()
 
 
 def _in_flight() -> Problem:

@@ -12,6 +12,7 @@ import pytest
 from services.ingest.activities import read_activity
 from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
 from services.ingest.submissions import Arrival, read_hearing, read_lead, read_tool_result
+from shared.audit import By
 from shared.config import Config, load_config
 from shared.demo.hours import last_full_week, soon, working_days
 from shared.demo.week import Week, generate
@@ -21,6 +22,7 @@ from shared.periods import is_business_day
 
 CONFIG: Config = load_config(Path("config"))
 TOKYO = ZoneInfo("Asia/Tokyo")
+BY = By("test", "POST /v1/leads")
 MONDAY = date(2026, 11, 16)
 WITH_HOLIDAYS = date(2026, 5, 4)  # Monday to Wednesday are holidays
 ALSO_THE_WEEKS_BEFORE = date(2027, 1, 11)  # a holiday itself, and New Year before it
@@ -71,7 +73,7 @@ def test_fewer_leads_live_through_the_same(week: Week) -> None:
 def test_ingest_takes_all_of_it(leads: int) -> None:
     week = made(leads)
     now = datetime.combine(week.sunday, datetime.min.time(), UTC)
-    arrival = Arrival(at=now, day=week.sunday.isoformat())
+    arrival = Arrival(at=now, day=week.sunday.isoformat(), by=BY)
     for lead in week.leads:
         form = as_sent({"fields": lead.fields, "observed_at": lead.observed_at, "external_id": lead.external_id})
         read_lead(msgspec.convert(form, LeadForm), CONFIG.fields, arrival)
@@ -82,7 +84,7 @@ def test_ingest_takes_all_of_it(leads: int) -> None:
         sent = as_sent({"rep": heard.rep, "heard_at": heard.heard_at, "channel": "call", "answers": heard.answers})
         read_hearing("L", msgspec.convert(sent, HearingForm), CONFIG.fields, arrival)
     for activity in activities(week):
-        read_activity(as_sent(activity), now)
+        read_activity(as_sent(activity), now, BY)
 
 
 def test_every_channel_outcome_and_status_is_there(week: Week) -> None:

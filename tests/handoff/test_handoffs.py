@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from shared.db import transaction
 from shared.events import HandoffAccepted, HandoffCreated, HandoffReturned, PolicyVersion
 from shared.money import Money
 from tests.handoff.desk import NOW, Desk, at, call, created, fields, hearing, opportunity, running
@@ -357,3 +359,28 @@ async def test_an_appointment_at_no_time_that_can_be_told_is_422(desk: Desk, whe
     await desk.ready_lead("L1")
     problem = await refused(desk, "/v1/handoffs", wish(appointment={"scheduled_for": when}), 422, "invalid")
     assert problem["errors"][0]["pointer"].startswith("/appointment")
+
+
+async def test_who_hands_over_looks_at_and_decides_is_on_record(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    made = (await desk.hand_over("L1"))["handoff_id"]
+    sales = await desk.new_key("leads:read", "handoffs:decide")
+    for method, path, body in (
+        ("GET", "/v1/handoffs?status=pending", None),
+        ("GET", f"/v1/handoffs/{made}", None),
+        ("POST", f"/v1/handoffs/{made}/accept", {"sales_rep": "suzuki"}),
+    ):
+        answer = await desk.call(method, path, body, key=sales)
+        assert answer.status == 200, answer
+    await desk.get("/v1/leads/L1/readiness")
+    async with transaction(desk.engine) as conn:
+        rows = (
+            await conn.execute(text("select who, operation, subject, lead_ids from access.audit order by number"))
+        ).all()
+    assert [tuple(row) for row in rows] == [
+        ("admin", "POST /v1/handoffs", made, ["L1"]),
+        ("leads:read-handoffs:decide", "GET /v1/handoffs", None, ["L1"]),
+        ("leads:read-handoffs:decide", "GET /v1/handoffs/{id}", made, ["L1"]),
+        ("leads:read-handoffs:decide", "POST /v1/handoffs/{id}/accept", made, ["L1"]),
+        ("admin", "GET /v1/leads/{id}/readiness", None, ["L1"]),
+    ]

@@ -12,6 +12,7 @@ import httpx
 from msgspec.structs import replace
 
 from services.ingest.app import build
+from shared.audit import By
 from shared.clock import FixedClock
 from shared.config import load_config
 from shared.db import connect, dsn
@@ -26,6 +27,7 @@ from shared.telemetry import Telemetry
 from shared.web import Access, create_app, ensure_admin_key
 
 KEY = "tsk_key-of-the-tests-of-ingest"
+BY = By("test", "POST /v1/leads")
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

@@ -16,10 +16,10 @@ from services.ingest.submissions import Arrival, read_entry
 from shared.config import load_config
 from shared.config.sources import Source
 from shared.settings import Settings
-from tests.ingest.door import NOW
+from tests.ingest.door import BY, NOW
 
 REGISTRY = load_config(Settings().config_dir).fields
-ARRIVAL = Arrival(at=NOW, day="2026-11-24")
+ARRIVAL = Arrival(at=NOW, day="2026-11-24", by=BY)
 SOURCE = Source(id="s", provider="json", unsigned=True, fields={"q3_name.first": "first_name", "Mail": "email"})
 
 

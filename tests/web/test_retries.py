@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from shared.db import transaction
-from shared.web.idempotency import Idempotency
+from shared.prune import prune
+from shared.web.idempotency import RETENTION
 from shared.web.problems import too_many_requests
 from tests.web.conftest import Site, problem
 from tests.web.sample import FAILURES
@@ -152,12 +153,11 @@ async def test_streamed_bodies_are_compared_too(site: Site) -> None:
 async def test_answers_are_kept_for_seven_days_and_then_removed(site: Site) -> None:
     headers = keyed()
     await site.client.post("/v1/things", json={"name": "a"}, headers=headers)
-    store = Idempotency(site.engine)
     await _age(site, headers, days=7, hours=1)
-    await store.prune()
+    await prune(site.engine, RETENTION)
     again = await site.client.post("/v1/things", json={"name": "a"}, headers=headers)
     assert again.headers["idempotent-replayed"] == "true"
     await _age(site, headers, days=2)
-    assert await store.prune() == 1
+    assert await prune(site.engine, RETENTION) == 1
     again = await site.client.post("/v1/things", json={"name": "a"}, headers=headers)
     assert "idempotent-replayed" not in again.headers

@@ -15,6 +15,7 @@ from services.ingest.imports.trial import try_submissions
 from services.ingest.items import Outcome, Submission
 from services.ingest.record_submissions import record_submissions
 from services.ingest.submissions import Arrival
+from shared.audit import By
 from shared.backoff import Backoff, pause
 from shared.config.sources import Source
 from shared.db import DatabaseUnavailable, driver, retried, transaction
@@ -25,17 +26,17 @@ BATCH = 500
 POLL_S = 2.0
 SWEEP_EVERY = timedelta(minutes=10)
 UPLOAD_MAY_REST = timedelta(hours=1)
-REPORT_KEPT = timedelta(days=30)
 _WINDOW = 4 * MAX_ROW
 _SLICE = 50  # rows that are judged before other work of the process gets its turn
 _NOT_STORED = "could not be stored; the log of the service says why"
 
 
 class ImportWorker:
-    """The background task of imports."""
+    """The background task of imports. `kept`: how long a report is kept."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, kept: timedelta) -> None:
         self._context = context
+        self._kept = kept
         self._engine = context.engine
         self._log = context.telemetry.log
         self._woken = asyncio.Event()
@@ -123,7 +124,8 @@ class ImportWorker:
     async def _judge(self, item: Import, source: Source, rows: list[Row]) -> Judged:
         if self._began == self._hindering:
             return Judged([], [rejected(row, [FieldError("", _NOT_STORED)]) for row in rows])
-        arrival = Arrival(at=item.received_at, day=ANY_DAY, traceparent=item.traceparent)
+        by = By(f"import:{item.import_id}", "POST /v1/imports")
+        arrival = Arrival(at=item.received_at, day=ANY_DAY, by=by, traceparent=item.traceparent)
         whole = Judged([], [])
         for begin in range(0, len(rows), _SLICE):
             part = judge(rows[begin : begin + _SLICE], item.columns, source, self._context.config.fields, arrival)
@@ -147,7 +149,7 @@ class ImportWorker:
         if now - self._swept_at < SWEEP_EVERY:
             return
         async with self._context.database() as db:
-            await store.sweep(db, untouched_since=now - UPLOAD_MAY_REST, finished_before=now - REPORT_KEPT)
+            await store.sweep(db, untouched_since=now - UPLOAD_MAY_REST, finished_before=now - self._kept)
         self._swept_at = now
 
     async def _rest(self, stop: asyncio.Event) -> None:

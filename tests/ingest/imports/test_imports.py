@@ -283,4 +283,4 @@ def _worker(door: Door) -> ImportWorker:
         "recorder": Recorder(runtime.engine, door.clock, runtime.config.fields.personal),
         "telemetry": runtime.telemetry,
     }
-    return ImportWorker(Context(**values))
+    return ImportWorker(Context(**values), kept=timedelta(days=30))

@@ -14,7 +14,7 @@ from services.ingest.providers.base import Entry
 from services.ingest.submissions import Arrival, read_entry
 from shared.config import load_config
 from shared.config.sources import Source
-from tests.ingest.door import NOW
+from tests.ingest.door import BY, NOW
 from tests.ingest.providers.provider_contract import Posted, delivery
 from tests.system import ROOT
 
@@ -90,9 +90,9 @@ def _became(provider: str, body: bytes) -> tuple[str, str]:
         payload = read(provider, body)
         for entry in payload.entries:
             if isinstance(entry, Happened):
-                read_activity(happened(entry), NOW)
+                read_activity(happened(entry), NOW, BY)
             elif isinstance(entry, Form):
-                read_entry(entry, SOURCE, REGISTRY, Arrival(at=NOW, day="2026-11-24"))
+                read_entry(entry, SOURCE, REGISTRY, Arrival(at=NOW, day="2026-11-24", by=BY))
     except Unusable as error:
         return "unusable", str(error)
     except Refused:

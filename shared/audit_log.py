@@ -1,0 +1,98 @@
+"""Who read and changed what of which leads: an append-only table, written before anybody is answered.
+
+What changes leads in groups (forms, activities, imports) is noted in the transaction of the change itself; whatever
+else is answered to a caller is noted by the web kit before the answer is sent. No value of a lead is in it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.audit import AuditEntry, AuditEvent
+from shared.db import driver, transaction
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def note(db: Connection, events: Sequence[AuditEvent]) -> None:
+    """Write events in the transaction of the connection."""
+    if not events:
+        return
+    await db.executemany(
+        "insert into access.audit (who, operation, subject, lead_ids) values ($1, $2, $3, $4)",
+        [(event.by.who, event.by.operation, event.subject, list(event.lead_ids)) for event in events],
+    )
+
+
+async def entries(
+    db: Connection,
+    *,
+    lead_ids: Sequence[str] = (),
+    who: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[AuditEntry]:
+    """Entries, the latest first: about any of the leads, of one caller, from `since` until before `until`; `before`:
+    only those with a lower number."""
+    rows = await db.fetch(
+        """
+        select number, at, who, operation, subject, lead_ids from access.audit
+        where (cardinality($1::text[]) = 0 or lead_ids && $1) and ($2::text is null or who = $2)
+          and ($3::timestamptz is null or at >= $3) and ($4::timestamptz is null or at < $4)
+          and ($5::bigint is null or number < $5)
+        order by number desc limit $6
+        """,
+        list(lead_ids),
+        who,
+        since,
+        until,
+        before,
+        limit,
+    )
+    return [AuditEntry(**dict(row)) for row in rows]
+
+
+class Audit:
+    """Notes events for requests that wait for it: all that wait at the same moment share one transaction."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._waiting: list[tuple[AuditEvent, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def note(self, event: AuditEvent) -> None:
+        """Returns when the event is on record. Raises DatabaseUnavailable."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((event, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting, []
+                await self._write_group(group)
+        finally:
+            self._writing = None
+
+    async def _write_group(self, group: Sequence[tuple[AuditEvent, asyncio.Future[None]]]) -> None:
+        try:
+            async with transaction(self._engine) as conn:
+                await note(await driver(conn), [event for event, _ in group])
+        except BaseException as error:  # handed to those who wait
+            for _, done in group:
+                if not done.done():
+                    done.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for _, done in group:
+                if not done.done():
+                    done.set_result(None)
