@@ -6,9 +6,10 @@ from contextlib import ExitStack
 from sqlalchemy import text
 
 from bench.apps import Base
-from bench.load import Job, Load, post
+from bench.load import Job, Load
 from bench.report import figure, heading, median, ratio, spread
 from bench.stage import database, environment, free_port, serving
+from bench.wrk import post, require_wrk
 from shared.db import connect, transaction
 from shared.settings import Settings
 
@@ -17,6 +18,7 @@ BATCH = 1000
 
 def measure(*, rounds: int, seconds: float, seed: int) -> None:
     """Print the table. One round: echo, transactions, ingest one by one, ingest by the thousand, echo."""
+    require_wrk()
     with ExitStack() as stack:
         url, key, _ = stack.enter_context(database())
         asyncio.run(_prepare(url))
@@ -26,7 +28,7 @@ def measure(*, rounds: int, seconds: float, seed: int) -> None:
         own = environment(url, TASUKI_INGEST_PORT=str(port["ingest"]))
         stack.enter_context(serving(["services.ingest"], own, port["ingest"]))
 
-        post(Job(port=port["ingest"], key=key, prefix="leads", batch=BATCH, connections=4, seconds=0.5, seed=seed))
+        post(Job(port=port["ingest"], key=key, prefix="leads", batch=BATCH, connections=4, seconds=1, seed=seed))
         loads: dict[str, list[Load]] = {}
         for n in range(rounds):
             for name, target, batch in (
