@@ -102,9 +102,13 @@ async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) ->
 
 _ERASE = (
     # Bodies of unusable webhooks, rejected rows of files, and answers to keyed requests are found by what they hold.
+    # An address may stand in a form's body as `mei%40acme.co.jp`, and in any case.
     """
     delete from ingest.quarantine q using ingest.lead_terms t
-    where t.lead_id = any($1) and t.kind = 'email' and position(convert_to(t.value, 'UTF8') in q.body) > 0
+    cross join lateral (
+        values (t.value), (replace(t.value, '@', '%40')), (replace(replace(t.value, '+', '%2b'), '@', '%40'))
+    ) written (address)
+    where t.lead_id = any($1) and t.kind = 'email' and position(written.address in lower(encode(q.body, 'escape'))) > 0
     """,
     """
     delete from ingest.import_rejects r using ingest.lead_terms t

@@ -110,6 +110,28 @@ async def test_erasing_leaves_nothing_of_the_person_and_tells_the_log(door: Door
     assert not any(CANARY in str(event.data) for event in await door.outbox()), "no key opens it any more"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"mail": "mei+news@acme.co.jp", "broken',
+        b'\x00\xff {"mail": "Mei+News@ACME.co.jp", "broken',
+        b"mail=mei%2Bnews%40acme.co.jp&broken",
+        b"mail=Mei%2bNews%40Acme.co.jp&broken",
+        b"mail=mei+news%40acme.co.jp&broken",
+    ],
+)
+async def test_an_erasure_reaches_bodies_that_could_not_be_used(door: Door, body: bytes) -> None:
+    lead = (await door.lead({"email": "mei+news@acme.co.jp"}))["lead_id"]
+    add = (
+        "insert into ingest.quarantine (source, received_at, content_type, body, errors)"
+        " values ('website', now(), 'application/json', $1, '[]')"
+    )
+    await door.rows(add, body)
+    await door.rows(add, b"mail=kei%40acme.co.jp")
+    await erase(door, lead)
+    assert [row["body"] for row in await door.rows("select body from ingest.quarantine")] == [b"mail=kei%40acme.co.jp"]
+
+
 async def test_who_comes_again_after_an_erasure_is_somebody_new(door: Door) -> None:
     lead = (await door.lead({"email": f"{CANARY}@acme.co.jp"}))["lead_id"]
     await erase(door, lead)
