@@ -40,7 +40,7 @@ def post(job: Job) -> Load:
     )
     told = msgspec.json.decode(done.stdout.strip().rpartition(b"\n")[2], type=_Told)
     if told.refused or told.broken or not told.requests:
-        raise RuntimeError(f"port {job.port}: {told.requests} requests, {told.refused} refused, {told.broken} broken off")
+        raise RuntimeError(f"port {job.port}: {told}")
     return Load(
         requests=told.requests,
         events_s=told.requests * job.batch / told.seconds,

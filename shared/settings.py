@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.addresses import Network, read_networks
 from shared.rates import parse_rate
-from shared.safe_http.addresses import Network, read_networks
 
 ServiceName = Literal["ingest", "handoff", "metrics"]
 SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics")

@@ -1,9 +1,10 @@
 """Fetching addresses that strangers chose: nothing but public web servers can be reached by it, and none can harm.
 
-`fetch.py` is the way in; `target.py` and `addresses.py` (pure) say what is refused, `names.py` asks for addresses.
+`fetch.py` is the way in; `target.py` and `shared/addresses.py` (pure) say what is refused, `names.py` asks for
+addresses.
 """
 
-from shared.safe_http.addresses import Allowed, read_networks
+from shared.addresses import Allowed, read_networks
 from shared.safe_http.errors import FetchError, FetchFailed, FetchRefused
 from shared.safe_http.fetch import Fetched, Fetcher, Limits
 from shared.safe_http.target import Target, read_target

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from shared.safe_http.addresses import Address, Allowed, read_address
+from shared.addresses import Address, Allowed, read_address
 from shared.safe_http.errors import FetchFailed, FetchRefused
 from shared.safe_http.names import Resolve, resolve
 from shared.safe_http.target import Target, read_target

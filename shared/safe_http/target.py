@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from shared.safe_http.addresses import Address, read_address
+from shared.addresses import Address, read_address
 from shared.safe_http.errors import FetchRefused
 
 DEFAULT_PORTS = {"http": 80, "https": 443}

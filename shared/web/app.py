@@ -4,26 +4,21 @@ FastAPI serves only `/docs` and `/openapi.json`. The endpoints themselves are re
 fifth of a request, and solving dependencies and validating with pydantic several times what our own checks cost.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.audit_log import Audit
 from shared.telemetry import Telemetry
 from shared.web.auth import Access
-from shared.web.dispatch import Dispatch, Kit
-from shared.web.endpoint import Endpoint, encode
+from shared.web.dispatch import Dispatch, Kit, send_answer
+from shared.web.endpoint import Endpoint, problem_answer
 from shared.web.health import Check, health_endpoints
 from shared.web.idempotency import Idempotency
 from shared.web.observe import Observe
-from shared.web.openapi import openapi
-from shared.web.problems import MEDIA_TYPE, Problem, method_not_allowed, not_found
+from shared.web.problems import not_found
 
 
 def create_app(
@@ -42,7 +37,11 @@ def create_app(
     table = [*endpoints, *health_endpoints(checks or {}, alive or {}, telemetry)]
     kit = Kit(access, Audit(access.engine), Idempotency(access.engine), telemetry)
     paths = {path: Dispatch(methods, kit) for path, methods in _by_path(table).items()}
-    return Observe(_Paths(paths, otherwise=_documentation(title, table)), telemetry)
+    return Observe(_Paths(paths, otherwise=_Otherwise(title, table)), telemetry)
+
+
+PAGES = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
+"""The paths that FastAPI serves."""
 
 
 class _Paths:
@@ -62,20 +61,27 @@ class _Paths:
             await serve(scope, receive, send)
 
 
-def _documentation(title: str, table: Sequence[Endpoint]) -> FastAPI:
-    """`/docs`, `/openapi.json`, and 404 for all else."""
-    app = FastAPI(
-        title=title,
-        version=_version(),
-        redoc_url=None,
-        redirect_slashes=False,
-        # Its spans would carry addresses with their queries, so personal data; `Observe` does this work.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
-    )
-    document = openapi(title, app.version, table)
-    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way
-    app.add_exception_handler(HTTPException, _http_exception)
-    return app
+class _Otherwise:
+    """`/docs` and `/openapi.json`; 404 for all else. FastAPI is loaded when they are first asked for: that is a third
+    of what a service needs to start."""
+
+    def __init__(self, title: str, table: Sequence[Endpoint]) -> None:
+        self._title = title
+        self._table = table
+        self._pages: asyncio.Task[ASGIApp] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] not in PAGES:
+            await send_answer(problem_answer(not_found()), scope, receive, send)
+            return
+        if self._pages is None:
+            self._pages = asyncio.create_task(asyncio.to_thread(self._make))
+        await (await asyncio.shield(self._pages))(scope, receive, send)
+
+    def _make(self) -> ASGIApp:
+        from shared.web.documentation import documentation
+
+        return documentation(self._title, self._table)
 
 
 def _by_path(table: Sequence[Endpoint]) -> dict[str, list[Endpoint]]:
@@ -86,22 +92,3 @@ def _by_path(table: Sequence[Endpoint]) -> dict[str, list[Endpoint]]:
             raise ValueError(f"{endpoint.method} {endpoint.path} is declared twice")
         methods.append(endpoint)
     return grouped
-
-
-def _http_exception(request: Request, error: Exception) -> Response:
-    """What the router itself refuses: unknown paths, methods of FastAPI's own routes."""
-    status = error.status_code if isinstance(error, HTTPException) else 404
-    if status == 405:
-        problem = method_not_allowed(request.method, ["GET", "HEAD"])
-    elif status == 404:
-        problem = not_found()
-    else:
-        problem = Problem(status, "http-error", "The request was refused")
-    return Response(encode(problem.document()), problem.status, problem.headers, MEDIA_TYPE)
-
-
-def _version() -> str:
-    try:
-        return version("tasuki")
-    except PackageNotFoundError:  # run from a source tree that is not installed
-        return "0"

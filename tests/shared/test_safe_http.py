@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from shared.addresses import is_public
 from shared.safe_http import Allowed, Fetcher, FetchFailed, FetchRefused, Limits, read_networks, read_target
-from shared.safe_http.addresses import is_public
 from shared.safe_http.names import resolve
 from tests.website import Website, answer, redirect
 
