@@ -36,29 +36,29 @@ _CONDEMNED = "select from handoff.dead_letters union all select from metrics.dea
 class SmallDisk(System):
     """The whole of Tasuki, all of whose data lie on a small disk."""
 
-    def __init__(self, data_dir: Path, free_port: Callable[[], int]) -> None:
-        runner = ["tests.faults.small_disk", str(data_dir), str(DISK_MIB)]
-        super().__init__(data_dir, free_port, command=[sys.executable, "-m", *runner, *TASUKI_RUN])
+    def __init__(self, empty_data_dir: Path, free_port: Callable[[], int]) -> None:
+        runner = ["tests.faults.small_disk", str(empty_data_dir), str(DISK_MIB)]
+        super().__init__(empty_data_dir, free_port, command=[sys.executable, "-m", *runner, *TASUKI_RUN])
 
     @property
     def seen_data_dir(self) -> Path:
         return Path(f"/proc/{self.process.pid}/root{self.data_dir}")
 
 
-def test_reliability_16_disk_full(data_dir: Path, free_port: Callable[[], int]) -> None:
-    _fill_and_free(data_dir, free_port, size=2_000, times=1, seed=16)
+def test_reliability_16_disk_full(empty_data_dir: Path, free_port: Callable[[], int]) -> None:
+    _fill_and_free(empty_data_dir, free_port, size=2_000, times=1, seed=16)
 
 
 @pytest.mark.long
-def test_reliability_16_disk_full_again_and_again(data_dir: Path, free_port: Callable[[], int]) -> None:
-    _fill_and_free(data_dir, free_port, size=6_000, times=4, seed=160)
+def test_reliability_16_disk_full_again_and_again(empty_data_dir: Path, free_port: Callable[[], int]) -> None:
+    _fill_and_free(empty_data_dir, free_port, size=6_000, times=4, seed=160)
 
 
-def _fill_and_free(data_dir: Path, free_port: Callable[[], int], *, size: int, times: int, seed: int) -> None:
-    data_dir.mkdir()
-    if (reason := why_not(data_dir)) is not None:
+def _fill_and_free(empty_data_dir: Path, free_port: Callable[[], int], *, size: int, times: int, seed: int) -> None:
+    empty_data_dir.mkdir()
+    if (reason := why_not(empty_data_dir)) is not None:
         pytest.skip(reason)
-    with SmallDisk(data_dir, free_port) as system, telling_errors(system):
+    with SmallDisk(empty_data_dir, free_port) as system, telling_errors(system):
         pids = _pids(system)
         with Watch(system) as watch, Load(system, size, seed) as load:
             for number in range(times):

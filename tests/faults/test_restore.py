@@ -59,10 +59,10 @@ def test_reliability_24_an_older_database_is_restored(
 
 @pytest.mark.long
 def test_reliability_24_an_older_database_is_restored_on_another_server(
-    database_url: str, data_dir: Path, tmp_path: Path, free_port: Callable[[], int]
+    database_url: str, empty_data_dir: Path, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     """Its clock of transactions is another, which sums that are kept up to date go by."""
-    with PrivatePostgres(data_dir) as other_url:
+    with PrivatePostgres(empty_data_dir) as other_url:
         _dump_and_restore(database_url, other_url, tmp_path, free_port)
 
 

@@ -121,10 +121,10 @@ def test_a_second_run_adds_nothing_and_says_so(outside: Outside, week: Week, sai
 
 @pytest.mark.parametrize("order", [signal.SIGINT, signal.SIGTERM])
 def test_it_starts_the_system_and_ends_it_when_asked(
-    data_dir: Path, free_port: Callable[[], int], order: signal.Signals
+    empty_data_dir: Path, free_port: Callable[[], int], order: signal.Signals
 ) -> None:
     command = (sys.executable, "-m", "shared.cli", "demo", "--leads", "5")
-    with System(data_dir, free_port, {"TASUKI_ADMIN_KEY": None}, command=command) as system:
+    with System(empty_data_dir, free_port, {"TASUKI_ADMIN_KEY": None}, command=command) as system:
         assert "starts the system itself" in system.output()
         system.wait_for(lambda: "Ctrl-C" in system.output(), 120)
         system.wait_ready()
@@ -134,8 +134,8 @@ def test_it_starts_the_system_and_ends_it_when_asked(
         assert system.processes() == []
 
 
-def test_broken_off_on_the_way_it_ends_the_system_too(data_dir: Path, free_port: Callable[[], int]) -> None:
-    system = System(data_dir, free_port, command=(sys.executable, "-m", "shared.cli", "demo", "--leads", "20000"))
+def test_broken_off_on_the_way_it_ends_the_system_too(empty_data_dir: Path, free_port: Callable[[], int]) -> None:
+    system = System(empty_data_dir, free_port, command=(sys.executable, "-m", "shared.cli", "demo", "--leads", "20000"))
     system.launch()
     system.wait_for(lambda: "20,000 leads" in system.output(), 120)
     system.process.send_signal(signal.SIGINT)
@@ -145,21 +145,21 @@ def test_broken_off_on_the_way_it_ends_the_system_too(data_dir: Path, free_port:
     assert system.processes() == []
 
 
-def test_with_exit_nothing_is_left(data_dir: Path, free_port: Callable[[], int]) -> None:
+def test_with_exit_nothing_is_left(empty_data_dir: Path, free_port: Callable[[], int]) -> None:
     command = (sys.executable, "-m", "shared.cli", "demo", "--leads", "5", "--exit")
-    system = System(data_dir, free_port, command=command)
+    system = System(empty_data_dir, free_port, command=command)
     system.launch()
     assert system.process.wait(180) == 0, system.output()
     assert "By rep" in system.output()
     assert system.processes() == []
 
 
-def test_what_hinders_the_start_is_shown(data_dir: Path, free_port: Callable[[], int]) -> None:
+def test_what_hinders_the_start_is_shown(empty_data_dir: Path, free_port: Callable[[], int]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody answers there
         port = taken.getsockname()[1]
         command = (sys.executable, "-m", "shared.cli", "demo", "--leads", "5", "--exit")
-        system = System(data_dir, free_port, {"TASUKI_HANDOFF_PORT": str(port)}, command=command)
+        system = System(empty_data_dir, free_port, {"TASUKI_HANDOFF_PORT": str(port)}, command=command)
         system.launch()
         assert system.process.wait(60) == 1
     assert f"Port {port} is taken" in system.output()

@@ -18,12 +18,12 @@ Environment = dict[str, str | None]
 
 
 @pytest.fixture
-def start(data_dir: Path, free_port: Callable[[], int]) -> Iterator[Callable[..., System]]:
+def start(empty_data_dir: Path, free_port: Callable[[], int]) -> Iterator[Callable[..., System]]:
     """Launches systems of one test's own, on one data folder; kills what the test has left running."""
     launched: list[System] = []
 
     def launch(**environment: str | None) -> System:
-        one = System(data_dir, free_port, environment)
+        one = System(empty_data_dir, free_port, environment)
         one.launch()
         launched.append(one)
         return one

@@ -52,16 +52,16 @@ def sees(port: int) -> set[int]:
 
 
 def test_a_restart_in_good_order_keeps_the_cluster_and_its_topics(
-    data_dir: Path, kafka_home: Path, free_port: Callable[[], int]
+    empty_data_dir: Path, kafka_home: Path, free_port: Callable[[], int]
 ) -> None:
-    with Cluster(data_dir, home=kafka_home) as first:
+    with Cluster(empty_data_dir, home=kafka_home) as first:
         assert first.bootstrap == f"{HOST}:{first.port(1)}"
         assert create_topic(first.port(1), "kept", replicas=1) == 0
         before = ask(HOST, first.port(1)).cluster_id
     assert first.brokers[1].ended() == 128 + signal.SIGTERM
-    assert processes_marked(str(data_dir)) == []
+    assert processes_marked(str(empty_data_dir)) == []
     proxy = free_port()
-    with running_cluster(data_dir, kafka_home, brokers=1, advertised={1: proxy}) as second:
+    with running_cluster(empty_data_dir, kafka_home, brokers=1, advertised={1: proxy}) as second:
         assert second.bootstrap == f"{HOST}:{proxy}"  # where nobody listens yet: brokers do not need it
         assert ask(HOST, second.port(1)) == (before, {1: (HOST, proxy)})
         assert create_topic(second.port(1), "kept", replicas=1) == TOPIC_ALREADY_EXISTS
@@ -85,35 +85,35 @@ def test_three_replicate_and_any_of_them_may_fail(kafka_cluster: StartCluster) -
     assert create_topic(cluster.port(1), "kept", replicas=3) == TOPIC_ALREADY_EXISTS
 
 
-def test_nothing_outlives_a_killed_parent(data_dir: Path, kafka_home: Path) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(HOLDER), str(data_dir), str(kafka_home.absolute())]
+def test_nothing_outlives_a_killed_parent(empty_data_dir: Path, kafka_home: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(HOLDER), str(empty_data_dir), str(kafka_home.absolute())]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline().startswith(HOST)
-        brokers = [found for found in processes_marked(str(data_dir)) if found != holder.pid]
+        brokers = [found for found in processes_marked(str(empty_data_dir)) if found != holder.pid]
         assert len(brokers) == 1
         holder.kill()
-    until(lambda: processes_marked(str(data_dir)) == [])
+    until(lambda: processes_marked(str(empty_data_dir)) == [])
 
 
-def test_a_taken_port_is_said(data_dir: Path, kafka_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_taken_port_is_said(empty_data_dir: Path, kafka_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.kafka.broker._PORT_PATIENCE", 0)
     with socket.create_server((HOST, 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(BrokerError, match=f"Port {port} is taken"):
-            Cluster(data_dir, home=kafka_home, ports=[port]).start_all()
+            Cluster(empty_data_dir, home=kafka_home, ports=[port]).start_all()
 
 
-def test_a_broker_that_cannot_start_says_why(data_dir: Path, kafka_home: Path) -> None:
+def test_a_broker_that_cannot_start_says_why(empty_data_dir: Path, kafka_home: Path) -> None:
     with pytest.raises(BrokerError, match=r"formatting failed:\n(.*\n)*.*no-number"):
-        Cluster(data_dir, home=kafka_home, properties={"num.io.threads": "no-number"}).start_all()
-    cluster = Cluster(data_dir, home=kafka_home)
+        Cluster(empty_data_dir, home=kafka_home, properties={"num.io.threads": "no-number"}).start_all()
+    cluster = Cluster(empty_data_dir, home=kafka_home)
     cluster.launch_all()
     cluster.kill_all()
-    (data_dir / "1/data/meta.properties").write_text("version=1\ncluster.id=another\nnode.id=2\n")
+    (empty_data_dir / "1/data/meta.properties").write_text("version=1\ncluster.id=another\nnode.id=2\n")
     with pytest.raises(BrokerError, match=r"ended at its start \(exit status 1\):\n(.*\n)*.*node id"):
         cluster.start_all()
-    assert processes_marked(str(data_dir)) == []
+    assert processes_marked(str(empty_data_dir)) == []
 
 
 def test_without_kafka_it_says_what_to_do(tmp_path: Path) -> None:
@@ -142,10 +142,10 @@ def test_where_kafka_is_required_its_tests_fail_without_it(tmp_path: Path, monke
 
 
 def test_the_command_keeps_its_broker_running_until_it_is_asked_to_stop(
-    data_dir: Path, kafka_home: Path, tmp_path: Path, free_port: Callable[[], int]
+    empty_data_dir: Path, kafka_home: Path, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     port, output = free_port(), tmp_path / "output"
-    environment = {**os.environ, "TASUKI_DATA_DIR": str(data_dir), "TASUKI_KAFKA_HOME": str(kafka_home)}
+    environment = {**os.environ, "TASUKI_DATA_DIR": str(empty_data_dir), "TASUKI_KAFKA_HOME": str(kafka_home)}
     command = [sys.executable, "-m", "shared.cli", "kafka", "--port", str(port)]
     with (
         output.open("wb") as file,
@@ -155,7 +155,7 @@ def test_the_command_keeps_its_broker_running_until_it_is_asked_to_stop(
         until(lambda: f"\nexport TASUKI_KAFKA_BOOTSTRAP_SERVERS={HOST}:{port}\n" in output.read_text())
         assert create_topic(port, "kept", replicas=1) == 0
 
-        (broker,) = processes_marked(str(data_dir))
+        (broker,) = processes_marked(str(empty_data_dir))
         os.kill(broker, signal.SIGKILL)
         until(lambda: "broker 1 ended" in output.read_text())
         until(lambda: sees(port) == {1})
@@ -163,7 +163,7 @@ def test_the_command_keeps_its_broker_running_until_it_is_asked_to_stop(
 
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-        assert processes_marked(str(data_dir)) == []
+        assert processes_marked(str(empty_data_dir)) == []
 
 
 @contextmanager

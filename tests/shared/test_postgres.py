@@ -50,6 +50,11 @@ def mark(data_dir: Path) -> str:
 
 
 @pytest.fixture
+def data_dir(empty_data_dir: Path) -> Path:
+    return empty_data_dir
+
+
+@pytest.fixture
 def holder(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that has started the server of `data_dir`, as a supervisor does."""
     command = [sys.executable, "-c", textwrap.dedent(HOLDER), str(data_dir)]
