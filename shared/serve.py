@@ -15,17 +15,18 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import uvicorn
 import uvloop
 from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.typing import FilteringBoundLogger
 
 from shared.clock import Clock, SystemClock
 from shared.config import Config, ConfigError, load_config
-from shared.db import DatabaseUnavailable, connect, transaction
+from shared.db import DatabaseUnavailable, connect, is_outage, transaction
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import EventLog, LogError, LogUnavailable
 from shared.process import REFUSED
@@ -116,8 +117,23 @@ def _explain(service: str, lines: list[str]) -> int:
     return REFUSED
 
 
+def telling_unhandled(log: FilteringBoundLogger) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Tells what an event loop finds that nobody handles. asyncpg leaves the end of a COPY to nobody when the server
+    has said goodbye just before; the statement itself has failed and says so, so an outage is no error here."""
+
+    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception) and is_outage(error):
+            log.info("outage_that_nobody_awaits", reason=str(error))
+        else:
+            loop.default_exception_handler(context)
+
+    return tell
+
+
 async def _run(service: ServiceName, build: Build, settings: Settings, config: Config, telemetry: Telemetry) -> int:
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(telling_unhandled(telemetry.log))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
