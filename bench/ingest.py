@@ -9,7 +9,7 @@ from bench.apps import Base
 from bench.load import Job, Load
 from bench.report import figure, heading, median, ratio, spread
 from bench.stage import database, environment, free_port, serving
-from bench.wrk import post, require_wrk
+from bench.wrk import post
 from shared.db import connect, transaction
 from shared.settings import Settings
 
@@ -18,7 +18,6 @@ BATCH = 1000
 
 def measure(*, rounds: int, seconds: float, seed: int) -> None:
     """Print the table. One round: echo, transactions, ingest one by one, ingest by the thousand, echo."""
-    require_wrk()
     with ExitStack() as stack:
         url, key, _ = stack.enter_context(database())
         asyncio.run(_prepare(url))

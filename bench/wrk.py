@@ -1,8 +1,6 @@
 """The load by wrk, which leaves the machine to what is measured: it needs a tenth of what our own load does."""
 
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -21,12 +19,6 @@ class _Told(msgspec.Struct):
     p99_ms: float
     refused: int
     broken: int
-
-
-def require_wrk() -> None:
-    """Ends the program, and says why, where there is no wrk."""
-    if shutil.which("wrk") is None:
-        sys.exit("bench: wrk makes the load; install it (Debian: apt-get install wrk, macOS: brew install wrk)")
 
 
 def post(job: Job) -> Load:
