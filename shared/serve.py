@@ -1,9 +1,10 @@
 """One service as one process: `main` reads like a table of contents.
 
 What ends it: SIGTERM or SIGINT (it drains, exit 0), a mistake in settings or configuration (exit 2, the reason on
-stderr), a background task that ends although nobody asked it to (exit 1: the supervisor starts the process anew, and
-nothing is lost, because all that counts is in the database). Draining takes `settings.shutdown_grace_s` at most:
-requests first, then the background tasks, which may still be needed by a request, then log and database.
+stderr), a log that is away at the start, a background task that ends although nobody asked it to (exit 1: the
+supervisor starts the process anew, and nothing is lost, because all that counts is in the database). Draining takes
+`settings.shutdown_grace_s` at most: requests first, then the background tasks, which may still be needed by a request,
+then log and database.
 """
 
 import asyncio
@@ -152,8 +153,8 @@ async def _run(service: ServiceName, build: Build, settings: Settings, config: C
         return _explain(service, [str(error)])
     except ConfigError as error:  # of a file that only this service understands, such as kpis.yaml
         return _explain(service, [str(error)])
-    except LogUnavailable:
-        telemetry.log.exception("start_failed")
+    except (DatabaseUnavailable, LogUnavailable) as error:
+        telemetry.log.warning("start_put_off", reason=str(error))
         return 1
     except LogError as error:  # topics that are missing, credentials that are refused
         return _explain(service, [str(error)])

@@ -111,9 +111,9 @@ class Stage:
         return sorted(set(self.system.processes(f"services.{service}")) - set(beside.values()))
 
     def errors(self) -> list[str]:
-        """Lines of level error that the services have written, but for starts given up for want of PostgreSQL."""
+        """Lines of level error that the services have written."""
         outputs = [self.system.output(), *(replica.output() for replica in self._beside.values())]
-        return [line for output in outputs for line in errors_in(output) if "start_failed" not in line]
+        return [line for output in outputs for line in errors_in(output)]
 
 
 def _node(name: str) -> int | None:
