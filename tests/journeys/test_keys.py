@@ -65,6 +65,7 @@ OPENS = {
     },
     "admin": {
         "PUT /v1/policies/{id}",
+        "GET /v1/audit",
         "GET /v1/rebuild",
         "POST /v1/rebuild",
         "GET /v1/dead-letters",
