@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import count
 from types import MethodType
 from uuid import UUID
 
@@ -287,10 +288,14 @@ async def test_lag_without_progress_is_unhealthy_and_an_outage_is_not(database_u
         toy.consumer._commit = hang  # type: ignore[method-assign, assignment]
         async with toy.running():
             assert await toy.consumer.healthy() is None
-            for n in range(3):  # beyond the batch in hand and the one fetched ahead there must be some left to lag
-                await toy.append(*(call(f"{n}-{i}") for i in range(10)))
-                await asyncio.sleep(0.1)
-            unwell = await until(toy.consumer.healthy)
+            numbers = count()
+
+            async def unwell_at_last() -> str | None:
+                """Something must lag beyond the batch in hand and the one fetched ahead, whenever those were taken."""
+                await toy.append(call(str(next(numbers))))
+                return await toy.consumer.healthy()
+
+            unwell = await until(unwell_at_last)
             assert "took none for" in unwell
             stuck.set()
 
