@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from shared.db import DatabaseUnavailable, dsn
+from shared.db import DatabaseUnavailable, dsn, is_outage
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import EventLog, LogUnavailable, Positions, Record, TopicPartition
 from shared.events import ACTIVITIES, HANDOFFS, LEADS, TOPICS, Event, from_record
@@ -88,6 +88,10 @@ def on_the_way(url: str, kafka: str | None = None) -> OnTheWay | None:
         return asyncio.run(_on_the_way(url, kafka))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, LogUnavailable, DatabaseUnavailable):
         return None
+    except Exception as error:  # such as what asyncpg says when the server has said goodbye between two statements
+        if is_outage(error):
+            return None
+        raise
 
 
 async def _on_the_way(url: str, kafka: str | None) -> OnTheWay:
