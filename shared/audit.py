@@ -38,13 +38,13 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     lead_ids: list[str]
 
 
-def by_group(about: Iterable[tuple[By, str]]) -> list[AuditEvent]:
+def by_group(about: Iterable[tuple[By, str | None]]) -> list[AuditEvent]:
     """One event for each of those who did something, with all of their leads in order."""
     leads: defaultdict[By, set[str]] = defaultdict(set)
     for by, lead_id in about:
-        leads[by].add(lead_id)
+        leads[by] |= set() if lead_id is None else {lead_id}
     return [
         AuditEvent(by, ordered[begin : begin + LEADS_MAX])
         for by, ordered in sorted((by, sorted(found)) for by, found in leads.items())
-        for begin in range(0, len(ordered), LEADS_MAX)
+        for begin in range(0, max(1, len(ordered)), LEADS_MAX)
     ]

@@ -118,11 +118,13 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.status in ("accepted", "duplicate")
 
 
-def accessed(items: Sequence[Activity | Submission], outcomes: Mapping[int, Outcome]) -> Iterator[tuple[By, str]]:
-    """Who told something of which lead, for the audit log; a repetition, too, is answered with the lead."""
+def accessed(
+    items: Sequence[Activity | Submission], outcomes: Mapping[int, Outcome]
+) -> Iterator[tuple[By, str | None]]:
+    """Who told something, and of which lead (None: of none), for the audit log; a repetition, too, is answered."""
     for at, item in enumerate(items):
         outcome = outcomes[at]
-        if outcome.taken and outcome.lead_id is not None:
+        if outcome.taken:
             yield item.by, outcome.lead_id
 
 

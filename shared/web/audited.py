@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from shared.audit import LEADS_MAX, AuditEvent, By
+from shared.audit import AuditEvent, By
 from shared.web.endpoint import Answer, Call
 
 _LEAD_PATHS = "/v1/leads/{id}"
@@ -38,7 +38,7 @@ def audit_event(call: Call[Any, Any], answer: Answer) -> AuditEvent:
     if call.operation.partition(" ")[2].startswith(_LEAD_PATHS):
         leads.insert(0, subject)
         subject = None
-    found = list(dict.fromkeys(lead for lead in leads if lead))[:LEADS_MAX]
+    found = list(dict.fromkeys(lead for lead in leads if lead))
     if subject is None and isinstance(document.handoff_id or document.id, str):
         subject = document.handoff_id or document.id
     return AuditEvent(By(call.caller.name, call.operation), found, subject)

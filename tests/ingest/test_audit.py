@@ -74,6 +74,23 @@ async def test_by_caller_and_by_time_page_by_page(door: Door) -> None:
     assert len(await on_record(door, who="crm", until=newest)) == 4
 
 
+async def test_what_is_about_no_lead_is_on_record_too(door: Door) -> None:
+    spent = {"id": "s1", "source": "ads", "type": "spend", "occurred_at": "2026-11-20T10:00:00+09:00"}
+    answer = await door.post(
+        "/v1/activities",
+        spent
+        | {
+            "campaign": "autumn",
+            "category": "marketing",
+            "spent_on": "2026-11-20",
+            "amount": {"value": "1000", "currency": "JPY"},
+        },
+    )
+    assert answer.status_code == 202, answer.text
+    (entry,) = await on_record(door)
+    assert (entry["operation"], entry["lead_ids"]) == ("POST /v1/activities", [])
+
+
 async def test_what_comes_without_a_key_names_its_source(door: Door) -> None:
     answer = await door.post("/v1/webhooks/website", b"email=mei%40acme.co.jp&submission_id=s1", headers=FORM)
     assert answer.status_code == 202, answer.text
@@ -167,6 +184,7 @@ async def test_every_endpoint_is_audited_but_those_that_are_open_to_all(door: Do
 @pytest.mark.parametrize(("about", "sizes"), [(0, []), (1, [1]), (LEADS_MAX, [LEADS_MAX]), (2_500, [1000, 1000, 500])])
 def test_an_entry_is_of_bounded_size(about: int, sizes: list[int]) -> None:
     by, other = By("import:1", "POST /v1/imports"), By("crm", "POST /v1/leads")
+    assert by_group([(by, None)]) == [AuditEvent(by, [])]
     events = by_group([(by, f"lead-{n % about:04}") for n in range(about * 2)] + [(other, "lead-0")])
     assert events[0] == AuditEvent(other, ["lead-0"])
     assert [len(event.lead_ids) for event in events[1:]] == sizes
