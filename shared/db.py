@@ -109,20 +109,21 @@ def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
 
 
 @asynccontextmanager
-async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def transaction(engine: AsyncEngine, *, of_driver: bool = False) -> AsyncIterator[AsyncConnection]:
     """A transaction that is committed when the block has ended, before the next line runs; rolled back on an error.
 
+    of_driver: begun by the driver itself, a round trip cheaper; every statement in it must be the driver's (`driver`).
     Raises DatabaseUnavailable for an outage, whatever in the block ran into it. A cancelled caller leaves no
     connection behind: taking and giving back run in tasks that its cancellation does not reach.
     """
     try:
-        conn = await checkout(engine)
+        conn = await checkout(engine, begin=of_driver)
         try:
             yield conn
         except BaseException:
             await _undisturbed(_give_up(conn))
             raise
-        await _undisturbed(_commit(conn))
+        await _undisturbed(_commit(conn, of_driver=of_driver))
     except DatabaseUnavailable:
         raise
     except Exception as error:
@@ -131,17 +132,26 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         raise
 
 
-async def checkout(engine: AsyncEngine) -> AsyncConnection:
-    """A connection of the pool that the caller closes; for what is no transaction (listening). Cancellation-safe."""
+async def checkout(engine: AsyncEngine, *, begin: bool = False) -> AsyncConnection:
+    """A connection of the pool that the caller closes; for what is no transaction (listening). Cancellation-safe.
+
+    begin: in a transaction that the driver has begun, and that _commit or _give_up ends.
+    """
 
     async def take() -> AsyncConnection:
         conn = engine.connect()
         await conn.start()
+        if begin:
+            try:
+                await (await _raw(conn)).execute("begin")
+            except BaseException:
+                await _give_up(conn)
+                raise
         return conn
 
     def give_back(taken: "asyncio.Task[AsyncConnection]") -> None:
         if not taken.cancelled() and taken.exception() is None:
-            _keep(asyncio.ensure_future(taken.result().close()))
+            _keep(asyncio.ensure_future(_give_up(taken.result())))
 
     task = asyncio.create_task(take())
     _keep(task)
@@ -159,11 +169,15 @@ def snapshot(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection
 
 async def driver(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
     """The asyncpg connection under `conn`, for copy, unnest and pipelined statements, inside its begun transaction."""
-    raw = cast("asyncpg.Connection[asyncpg.Record]", (await conn.get_raw_connection()).driver_connection)
+    raw = await _raw(conn)
     if not raw.is_in_transaction():
         # SQLAlchemy sends BEGIN with its first statement; without one, each of the driver's would commit by itself.
         await conn.exec_driver_sql("select 1")
     return raw
+
+
+async def _raw(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
+    return cast("asyncpg.Connection[asyncpg.Record]", (await conn.get_raw_connection()).driver_connection)
 
 
 async def retried(work: Callable[[], Awaitable[T]], *, attempts: int = 5) -> T:
@@ -219,9 +233,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__
 
 
-async def _commit(conn: AsyncConnection) -> None:
+async def _commit(conn: AsyncConnection, *, of_driver: bool) -> None:
     try:
-        await conn.commit()
+        if not of_driver:
+            await conn.commit()
+        elif (done := await (await _raw(conn)).execute("commit")) != "COMMIT":
+            raise RuntimeError(f"a transaction went on after an error, and PostgreSQL answered its commit with {done}")
     finally:
         await conn.close()
 
@@ -230,6 +247,8 @@ async def _give_up(conn: AsyncConnection) -> None:
     """Roll back. When even this fails the connection is of no more use, and the first error is the one to raise."""
     try:
         await conn.rollback()
+        if (raw := await _raw(conn)).is_in_transaction():  # the driver has begun it
+            await raw.execute("rollback")
     except Exception as error:
         _log.info("rollback failed: %s", error)
         await conn.invalidate()

@@ -8,7 +8,8 @@ What the log has not confirmed within PATIENCE_S (a partition without a leader) 
 shard is left alone until then. Its lock is free meanwhile, so another relay may publish the same rows.
 
 Rows are taken by what is there, never by the greatest id seen: ids become visible out of order. Rows are deleted after
-the log has confirmed them, so a crash in between publishes them twice, which consumers expect.
+the log has confirmed them, so a crash in between publishes them twice, which consumers expect. A log in the same
+database takes them over in the relay's transaction instead, and no row is ever in both.
 """
 
 import asyncio
@@ -20,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.backoff import Backoff
 from shared.db import DatabaseUnavailable, driver, is_retryable, transaction
-from shared.eventlog.port import EventLog, LogError, LogUnavailable, Message, RecordRefused
+from shared.eventlog.port import EventLog, LogError, LogInDatabase, LogUnavailable, Message, RecordRefused
 from shared.notify import Notices
-from shared.outbox import SHARDS, unpack_headers, wake_channel
+from shared.outbox import SHARDS, oldest_rows, unpack_headers, wake_channel
 from shared.telemetry import Telemetry
 
 BATCH_ROWS = 2000
@@ -45,6 +46,7 @@ class Relay:
         self._engine = engine
         self._schema = schema
         self._log = log
+        self._takes = log.take if isinstance(log, LogInDatabase) and log.takes(SHARDS) else None
         self._logger = telemetry.log
         self._refused: set[int] = set()
         self._late: dict[int, asyncio.Task[None]] = {}
@@ -83,32 +85,18 @@ class Relay:
 
         Raises DatabaseUnavailable, LogUnavailable.
         """
-        async with transaction(self._engine) as conn:
+        async with transaction(self._engine, of_driver=True) as conn:
             connection = await driver(conn)
             shards = await self._lock(connection)
-            # The deletion need not be durable at once: losing it publishes twice, and the append has been waited for.
-            await connection.execute("set local synchronous_commit = off")
-            rows = await connection.fetch(
-                f"""
-                select id, shard, topic, key, headers, value from (
-                    select *, sum(octet_length(value)) over (order by id) - octet_length(value) as bytes_before
-                    from (
-                        select * from {self._schema}.outbox where shard = any($4::int[]) and id <> all($3::bigint[])
-                        order by id limit $1
-                    ) as oldest
-                ) as measured
-                where bytes_before < $2 order by id
-                """,  # noqa: S608 - the schema is ours
-                BATCH_ROWS,
-                BATCH_BYTES,
-                list(self._refused),
-                shards,
-            )
-            failures = await self._hand_over(connection, rows) if rows else []
-        had_much, self._much = self._much, len(rows) == BATCH_ROWS
+            failures: list[LogError] = []
+            if self._takes is not None:
+                taken = await self._takes(connection, self._schema, shards, rows=BATCH_ROWS, size=BATCH_BYTES)
+            else:
+                taken, failures = await self._publish(connection, shards)
+        had_much, self._much = self._much, taken == BATCH_ROWS
         if failures:
             raise failures[0]
-        return len(rows) or (await self.publish() if had_much else 0)  # the other half of the shards may hold the rest
+        return taken or (await self.publish() if had_much else 0)  # the other half of the shards may hold the rest
 
     async def _lock(self, connection: Any) -> list[int]:
         """The shards that this transaction may publish."""
@@ -123,6 +111,19 @@ class Relay:
             SHARDS // 2 if self._much else SHARDS,
         )
         return [row["shard"] for row in rows]
+
+    async def _publish(self, connection: Any, shards: Sequence[int]) -> tuple[int, list[LogError]]:
+        """How many rows of these shards were given to the log, and what it said against some of them."""
+        # The deletion need not be durable at once: losing it publishes twice, and the append has been waited for.
+        await connection.execute("set local synchronous_commit = off")
+        rows = await connection.fetch(
+            f"{oldest_rows(self._schema, 'and id <> all($4::bigint[])')} order by id",
+            shards,
+            BATCH_ROWS,
+            BATCH_BYTES,
+            list(self._refused),
+        )
+        return len(rows), await self._hand_over(connection, rows) if rows else []
 
     async def _hand_over(self, connection: Any, rows: Sequence[Any]) -> list[LogError]:
         """Give rows to the log and delete those that it confirms soon; what it said against the others."""
@@ -148,7 +149,7 @@ class Relay:
         try:
             await asyncio.wait({handed.written for handed in handed_over})
             confirmed, _ = await self._confirmed(handed_over)
-            async with transaction(self._engine) as conn:
+            async with transaction(self._engine, of_driver=True) as conn:
                 await self._delete(await driver(conn), confirmed)
         except Exception as error:
             # The rows are still there, and are published again.

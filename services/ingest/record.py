@@ -40,7 +40,7 @@ class Recorder:
     def _in_transaction(self, record: Record[Item]) -> Callable[[Sequence[Item]], Awaitable[list[Outcome]]]:
         async def commit(items: Sequence[Item]) -> list[Outcome]:
             async def once() -> list[Outcome]:
-                async with transaction(self._engine) as conn:
+                async with transaction(self._engine, of_driver=True) as conn:
                     return await record(conn, items, self._clock.now(), self._personal)
 
             return await retried(once)

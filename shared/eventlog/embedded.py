@@ -6,7 +6,7 @@ dense and in commit order, and appends to one partition follow one another. `NOT
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from shared.eventlog.group import Membership, log_errors
 from shared.eventlog.port import LogError, Message, PositionKeeper, Positions, Record, TopicPartition
 from shared.events import TOPICS
 from shared.notify import Notices
-from shared.outbox import pack_headers
+from shared.outbox import oldest_rows, pack_headers
 from shared.partition import partition_of
 from shared.settings import Settings
 
@@ -41,6 +41,32 @@ with counted as (
     join locked l using (id)
 )
 select pg_notify($8, topic) from unnest($9::text[]) topic
+"""
+
+# A row of an outbox is packed as the log packs it, and its shard tells its partition: this process need not see it.
+_TAKE = """
+with oldest as materialized ({oldest}), placed as materialized (
+    select o.id as row, o.topic, o.key, o.headers, o.value, p.id,
+        row_number() over (partition by p.id order by o.id) - 1 as nth
+    from oldest o left join log.partitions p on p.topic = o.topic and p.partition = o.shard % $4::int
+), counted as (
+    select id, count(*) as added from placed group by id
+), locked as materialized (
+    select id, next_offset from log.partitions where id = any(array(select id from counted)) order by id for update
+), moved as (
+    update log.partitions p set next_offset = l.next_offset + c.added
+    from locked l join counted c using (id) where p.id = l.id
+), written as (
+    insert into log.records (partition_id, "offset", key, headers, value, appended_at)
+    select l.id, l.next_offset + m.nth, m.key, m.headers, m.value, clock_timestamp()
+    from placed m join locked l using (id)
+), taken as (
+    delete from {schema}.outbox where id = any(array(select row from placed))
+), told as materialized (
+    select pg_notify($5, topic) from (select distinct topic from placed) as topics
+)
+select (select count(*) from placed) as rows, (select count(*) from told) as topics,
+    (select array_agg(distinct topic) from placed where id is null) as strange
 """
 
 
@@ -92,7 +118,7 @@ class EmbeddedLog:
     @asynccontextmanager
     async def closing(self) -> AsyncIterator[None]:
         """Nothing is appended while the block runs, and never again when it ends well: the log has moved."""
-        async with log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine, of_driver=True) as conn:
             connection = await driver(conn)
             await connection.execute("set local idle_in_transaction_session_timeout = 0")
             await connection.execute("set local lock_timeout = 0")
@@ -113,7 +139,7 @@ class EmbeddedLog:
             columns["headers"].append(pack_headers(message.headers))
             columns["value"].append(message.value)
             nth[partition] += 1
-        async with log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine, of_driver=True) as conn:
             connection = await driver(conn)
             topics = list({message.topic for message in messages})
             await connection.execute(_APPEND, list(nth), list(nth.values()), *columns.values(), CHANNEL, topics)
@@ -123,6 +149,24 @@ class EmbeddedLog:
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         written.set_result(None)
         return [written] * len(messages)
+
+    def takes(self, shards: int) -> bool:
+        return shards % self._partitions == 0
+
+    async def take(self, connection: Any, schema: str, shards: Collection[int], *, rows: int, size: int) -> int:
+        async with log_errors():
+            moved = await connection.fetchrow(
+                _TAKE.format(oldest=oldest_rows(schema), schema=schema),
+                list(shards),
+                rows,
+                size,
+                self._partitions,
+                CHANNEL,
+            )
+        if moved["strange"]:
+            raise LogError(f"the log has no topic {', '.join(moved['strange'])}")
+        taken: int = moved["rows"]
+        return taken
 
     async def join(self, group: str, member: str, topics: Sequence[str], keeper: PositionKeeper) -> EmbeddedReader:
         ids = {at: id_ for at, id_ in self._ids.items() if at.topic in topics}
@@ -135,14 +179,14 @@ class EmbeddedLog:
         return reader
 
     async def ends(self, topics: Sequence[str]) -> Positions:
-        async with log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine, of_driver=True) as conn:
             rows = await (await driver(conn)).fetch(
                 "select topic, partition, next_offset from log.partitions where topic = any($1::text[])", list(topics)
             )
         return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
     async def read(self, at: TopicPartition, offset: int, max_records: int) -> Sequence[Record]:
-        async with log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine, of_driver=True) as conn:
             rows = await (await driver(conn)).fetch(
                 """
                 select "offset", key, headers, value, appended_at from log.records

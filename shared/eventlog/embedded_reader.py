@@ -98,7 +98,7 @@ class EmbeddedReader:
         wanted = divide(max_records, backlog)
         if not wanted:
             return ()
-        async with log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine, of_driver=True) as conn:
             rows = await (await driver(conn)).fetch(
                 _READ,
                 [self._ids[at] for at in wanted],
@@ -122,7 +122,7 @@ class EmbeddedReader:
         self._assigned.next.update(reached)
 
     async def _ends(self, at: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        async with log_errors(), transaction(self._engine) as conn:
+        async with log_errors(), transaction(self._engine, of_driver=True) as conn:
             rows = await (await driver(conn)).fetch(_ENDS, [self._ids[a] for a in at])
         return {self._at[row["id"]]: row["next_offset"] for row in rows}
 

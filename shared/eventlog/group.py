@@ -55,7 +55,7 @@ class Membership:
     async def give_up(self, shards: Iterable[int]) -> None:
         """Let others have these shards. Raises DatabaseUnavailable."""
         shards = frozenset(shards)
-        async with self._lock, transaction(self._engine) as conn:
+        async with self._lock, transaction(self._engine, of_driver=True) as conn:
             connection = await driver(conn)
             await self._lock_group(connection)
             await connection.execute(
@@ -79,7 +79,7 @@ class Membership:
             await asyncio.wait([self._heart])
         self._waker.close()
         await self.give_up(self.owned)
-        async with transaction(self._engine) as conn:
+        async with transaction(self._engine, of_driver=True) as conn:
             connection = await driver(conn)
             await connection.execute(
                 "delete from log.members where consumer_group = $1 and member = $2 and session = $3",
@@ -114,7 +114,7 @@ class Membership:
 
     async def _share(self, *, replace: bool) -> bool:
         """Whether others were gone."""
-        async with self._lock, transaction(self._engine) as conn:
+        async with self._lock, transaction(self._engine, of_driver=True) as conn:
             connection = await driver(conn)
             await self._lock_group(connection)
             joined = await self._enter(connection, replace=replace)
@@ -153,7 +153,7 @@ class Membership:
         idle_in_transaction_session_timeout ends them: who was suspended would keep its locks. Whose they are does not
         matter, nobody alive leaves one alone for so long.
         """
-        async with transaction(self._engine) as conn:
+        async with transaction(self._engine, of_driver=True) as conn:
             await (await driver(conn)).execute(
                 """
                 select pg_terminate_backend(pid) from pg_stat_activity

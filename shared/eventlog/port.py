@@ -26,7 +26,7 @@ from asyncio import Future
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -156,3 +156,19 @@ class EventLog(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class LogInDatabase(Protocol):
+    """What a log adds to `EventLog` when it lies in the services' own database: what it takes from an outbox goes over
+    in one transaction, so that a row stands in one of the two at any moment."""
+
+    def takes(self, shards: int) -> bool:
+        """Whether all of one shard of an outbox with so many falls into one partition of each topic."""
+
+    async def take(self, connection: Any, schema: str, shards: Collection[int], *, rows: int, size: int) -> int:
+        """Move the oldest rows of these shards from `<schema>.outbox` to the log, in the caller's transaction.
+
+        At most `rows` of them, and no more once `size` bytes are exceeded; how many it took. Raises LogError for a
+        topic that the log does not have.
+        """

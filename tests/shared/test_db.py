@@ -1,13 +1,14 @@
 """Transactions: committed when left, outages by one name, and no connection left behind."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import DatabaseUnavailable, connect, driver, dsn, is_outage, is_retryable, retried, transaction
@@ -47,6 +48,43 @@ async def test_an_error_undoes_all_of_it_also_through_the_driver(engine: AsyncEn
     assert await numbers(engine) == []
 
 
+async def test_a_transaction_of_the_driver_is_committed_or_undone(engine: AsyncEngine) -> None:
+    async def insert(n: int, error: Exception | None = None) -> None:
+        async with transaction(engine, of_driver=True) as conn:
+            await (await driver(conn)).execute("insert into t values ($1)", n)
+            assert n not in await numbers(engine)
+            if error is not None:
+                raise error
+
+    await insert(1)
+    with pytest.raises(ZeroDivisionError):
+        await insert(2, ZeroDivisionError())
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await insert(1)
+    await insert(3)
+    assert await numbers(engine) == [1, 3]
+
+
+async def test_a_transaction_of_the_driver_that_went_on_after_an_error_is_not_called_committed(
+    engine: AsyncEngine,
+) -> None:
+    async def go_on() -> None:
+        async with transaction(engine, of_driver=True) as conn:
+            with contextlib.suppress(asyncpg.UniqueViolationError):
+                await (await driver(conn)).execute("insert into t values (1), (1)")
+
+    with pytest.raises(RuntimeError, match="ROLLBACK"):
+        await go_on()
+    assert await numbers(engine) == []
+
+
+async def test_a_transaction_of_the_driver_refuses_statements_of_sqlalchemy(engine: AsyncEngine) -> None:
+    with pytest.raises(InterfaceError, match="manually started transaction"):
+        async with transaction(engine, of_driver=True) as conn:
+            await conn.execute(text("insert into t values (1)"))
+    assert await numbers(engine) == []
+
+
 async def test_our_own_mistakes_are_no_outage(engine: AsyncEngine) -> None:
     with pytest.raises(IntegrityError) as wrapped:
         async with transaction(engine) as conn:
@@ -73,9 +111,17 @@ async def test_a_connection_that_is_cut_in_a_transaction_is_an_outage(engine: As
             if last is not None:
                 await conn.execute(text(last))
 
-    for statement in ("insert into t values (2)", None):
-        with pytest.raises(DatabaseUnavailable):
-            await cut_before(statement)
+    async def cut_drivers_before(last: str | None) -> None:
+        async with transaction(engine, of_driver=True) as conn:
+            await (await driver(conn)).execute("insert into t values (1)")
+            await end_other_connections(engine)
+            if last is not None:
+                await (await driver(conn)).execute(last)
+
+    for cut in (cut_before, cut_drivers_before):
+        for statement in ("insert into t values (2)", None):
+            with pytest.raises(DatabaseUnavailable):
+                await cut(statement)
     assert await numbers(engine) == []
 
 
@@ -126,9 +172,12 @@ async def test_cancelled_callers_leave_no_connection_behind(engine: AsyncEngine)
     chance = random.Random(15)  # noqa: S311 - no secret
 
     async def work(n: int) -> None:
-        async with transaction(engine) as conn:
+        async with transaction(engine, of_driver=n % 2 == 0) as conn:
             await (await driver(conn)).execute("select pg_sleep(0.002)")
-            await conn.execute(text("insert into t values (:n)"), {"n": n})
+            if n % 2 == 0:
+                await (await driver(conn)).execute("insert into t values ($1)", n)
+            else:
+                await conn.execute(text("insert into t values (:n)"), {"n": n})
 
     for round_ in range(10):
         tasks = [asyncio.create_task(work(round_ * 100 + n)) for n in range(100)]

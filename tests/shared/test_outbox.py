@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,17 +13,31 @@ from sqlalchemy import MetaData
 
 from shared.consume import consumer_tables
 from shared.db import driver, transaction
-from shared.eventlog.port import LogUnavailable, Message, Record
+from shared.eventlog.port import LogError, LogUnavailable, Message, Record
 from shared.events import ACTIVITIES, LEADS, from_record
-from shared.outbox import SHARDS, enqueue, enqueue_messages, outbox_table, pack_headers, pending, unpack_headers
+from shared.outbox import (
+    SHARDS,
+    enqueue,
+    enqueue_messages,
+    outbox_table,
+    pack_headers,
+    pending,
+    set_shards,
+    unpack_headers,
+)
 from shared.partition import partition_of
 from shared.relay import BATCH_BYTES, BATCH_ROWS, Relay
 from tests.shared.consuming import SCHEMA, Toy, call, open_toy, until
 
+BOTH = pytest.mark.parametrize("toy", ["takes", "is given"], indirect=True)
+HANDING = pytest.mark.parametrize("toy", ["is given"], indirect=True)
+
 
 @pytest.fixture
-async def toy(database_url: str) -> AsyncIterator[Toy]:
-    async with open_toy(database_url) as opened:
+async def toy(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Toy]:
+    """`takes`: with one partition a shard the log takes rows by itself; `is given`: else the relay gives them to it."""
+    partitions = 5 if getattr(request, "param", "takes") == "is given" else SHARDS
+    async with open_toy(database_url, log_partitions=partitions) as opened:
         yield opened
 
 
@@ -51,6 +66,7 @@ async def published_ids(toy: Toy) -> list[str]:
     return [from_record(record).id for record in await published(toy)]
 
 
+@BOTH
 async def test_events_are_published_as_they_are_and_then_gone(toy: Toy) -> None:
     event = call("a", lead="リード")
     async with transaction(toy.engine) as conn:
@@ -62,6 +78,7 @@ async def test_events_are_published_as_they_are_and_then_gone(toy: Toy) -> None:
         assert await pending(conn, SCHEMA) == (0, 0.0)
 
 
+@BOTH
 async def test_a_commit_wakes_the_relay(toy: Toy, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.relay.SAFETY_POLL_S", 3600)
     for n in range(3):
@@ -74,6 +91,7 @@ async def is_published(toy: Toy, id_: str) -> bool:
     return id_ in await published_ids(toy)
 
 
+@BOTH
 async def test_what_is_rolled_back_is_not_published(toy: Toy) -> None:
     async def fail() -> None:
         async with transaction(toy.engine) as conn:
@@ -85,6 +103,7 @@ async def test_what_is_rolled_back_is_not_published(toy: Toy) -> None:
     assert await make_relay(toy).publish() == 0
 
 
+@BOTH
 async def test_reliability_6_a_row_that_becomes_visible_after_later_ones_is_published(toy: Toy) -> None:
     """A takes its id first, B takes the next and commits, the relay runs, then A commits."""
     relay = make_relay(toy)
@@ -98,6 +117,7 @@ async def test_reliability_6_a_row_that_becomes_visible_after_later_ones_is_publ
     assert await published_ids(toy) == ["second id", "first id"]
 
 
+@BOTH
 async def test_a_large_backlog_goes_in_batches_and_in_order_per_key(toy: Toy) -> None:
     count = 2 * BATCH_ROWS + 10
     async with transaction(toy.engine) as conn:
@@ -114,6 +134,7 @@ async def test_a_large_backlog_goes_in_batches_and_in_order_per_key(toy: Toy) ->
     assert all(of_key == sorted(of_key) for of_key in ids.values())
 
 
+@BOTH
 async def test_a_batch_is_bounded_in_bytes(toy: Toy) -> None:
     large = [Message(LEADS, "lead", (), bytes(BATCH_BYTES // 2)) for _ in range(5)]
     async with transaction(toy.engine) as conn:
@@ -121,6 +142,7 @@ async def test_a_batch_is_bounded_in_bytes(toy: Toy) -> None:
     assert [await make_relay(toy).publish() for _ in range(4)] == [2, 2, 1, 0]
 
 
+@BOTH
 async def test_relays_beside_one_another_publish_once_and_in_order(toy: Toy, database_url: str) -> None:
     async with open_toy(database_url, create=False) as other:
         stop = asyncio.Event()
@@ -139,6 +161,7 @@ async def nothing_pending(toy: Toy) -> bool:
         return (await pending(conn, SCHEMA))[0] == 0
 
 
+@HANDING
 async def test_what_was_appended_and_not_deleted_is_published_again(toy: Toy) -> None:
     """A relay that dies between the append and its commit."""
 
@@ -161,6 +184,69 @@ async def test_what_was_appended_and_not_deleted_is_published_again(toy: Toy) ->
     assert await published_ids(toy) == ["a", "b", "a", "b"]
 
 
+async def test_what_the_log_takes_is_in_one_of_the_two(toy: Toy) -> None:
+    """A relay that dies before its commit, and one that goes on: nothing is published twice."""
+
+    class Dying(Exception):
+        pass
+
+    take = toy.log.take
+
+    async def take_and_die(*arguments: Any, **named: Any) -> int:
+        assert await take(*arguments, **named) == 2
+        raise Dying
+
+    async with transaction(toy.engine) as conn:
+        await enqueue(conn, SCHEMA, [call("a"), call("b")])
+    toy.log.take = take_and_die  # type: ignore[method-assign]
+    with pytest.raises(Dying):
+        await make_relay(toy).publish()
+    assert await published_ids(toy) == []
+    toy.log.take = take  # type: ignore[method-assign]
+    assert await make_relay(toy).publish() == 2
+    assert await published_ids(toy) == ["a", "b"]
+    assert await make_relay(toy).publish() == 0
+
+
+@pytest.mark.parametrize(("partitions", "takes"), [(1, True), (2, True), (3, True), (4, True), (6, True), (8, False)])
+async def test_what_the_log_takes_falls_into_the_partition_of_its_key(
+    database_url: str, partitions: int, takes: bool
+) -> None:
+    async with open_toy(database_url, log_partitions=partitions) as toy:
+        assert toy.log.takes(SHARDS) == takes
+        keys = [f"lead {n}" for n in range(200)]
+        async with transaction(toy.engine) as conn:
+            await enqueue(conn, SCHEMA, [call(key, lead=key) for key in keys])
+        assert await make_relay(toy).publish() == len(keys)
+        for record in (records := await published(toy)):
+            assert record.partition == partition_of(str(record.key), partitions)
+        assert sorted(str(record.key) for record in records) == sorted(keys)
+
+
+async def test_rows_of_a_release_without_shards_find_their_partition(toy: Toy) -> None:
+    keys = [f"lead {n}" for n in range(50)]
+    async with transaction(toy.engine) as conn:
+        await (await driver(conn)).execute(
+            "insert into toy.outbox (topic, key, headers, value) select $1, key, $3, '' from unnest($2::text[]) key",
+            LEADS,
+            keys,
+            pack_headers(()),
+        )
+        await conn.run_sync(lambda connection: set_shards(connection, SCHEMA))
+    assert await make_relay(toy).publish() == len(keys)
+    assert {str(r.key): r.partition for r in await published(toy)} == {k: partition_of(k, SHARDS) for k in keys}
+
+
+@BOTH
+async def test_a_topic_that_the_log_does_not_have_is_said_and_kept(toy: Toy) -> None:
+    async with transaction(toy.engine) as conn:
+        await enqueue_messages(conn, SCHEMA, [Message("tasuki.nowhere.v1", "lead", (), b"{}")])
+    with pytest.raises(LogError, match=r"tasuki\.nowhere\.v1"):
+        await make_relay(toy).publish()
+    assert not await nothing_pending(toy)
+
+
+@BOTH
 async def test_when_the_relay_at_work_is_killed_another_goes_on(toy: Toy, database_url: str) -> None:
     """Another process holds the lock as a relay in the midst of publishing does, until it is killed."""
     holder = await asyncio.create_subprocess_exec(
@@ -195,6 +281,7 @@ asyncio.run(main())
 """
 
 
+@BOTH
 async def test_each_shard_is_locked_by_itself(toy: Toy) -> None:
     a, b = (next(k for k in map(str, range(99)) if partition_of(k, SHARDS) == shard) for shard in (3, 7))
     async with transaction(toy.engine) as conn:
@@ -205,9 +292,10 @@ async def test_each_shard_is_locked_by_itself(toy: Toy) -> None:
         assert await make_relay(toy).publish() == 1
         assert await published_ids(toy) == ["a"]
     assert await make_relay(toy).publish() == 1
-    assert await published_ids(toy) == ["a", "b"]
+    assert sorted(await published_ids(toy)) == ["a", "b"]
 
 
+@HANDING
 async def test_relays_share_a_backlog(toy: Toy) -> None:
     async with transaction(toy.engine) as conn:
         await enqueue_messages(
@@ -228,6 +316,7 @@ async def test_relays_share_a_backlog(toy: Toy) -> None:
     assert len(locked) == SHARDS // 2, "half of the shards are left to others while there is much to do"
 
 
+@HANDING
 async def test_what_the_log_does_not_confirm_holds_up_its_own_shard_only(
     toy: Toy, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +342,7 @@ async def test_what_the_log_does_not_confirm_holds_up_its_own_shard_only(
     assert [i for i in await published_ids(toy) if i[0] == "s"] == [f"s{n}" for n in range(5)]
 
 
+@BOTH
 async def test_the_relay_tries_again_until_the_log_takes_it(toy: Toy, relay: Relay) -> None:
     await toy.rows("alter table log.records rename to aside")
     async with transaction(toy.engine) as conn:
