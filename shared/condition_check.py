@@ -39,10 +39,20 @@ _EVENT_WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def check_condition(condition: Condition, registry: FieldRegistry, *, events: bool, at: Path = ()) -> Iterator[Mistake]:
-    """Every mistake of a condition and of those inside it. `events`: whether conditions on events are allowed here."""
+def check_condition(
+    condition: Condition, registry: FieldRegistry, *, events: bool, ages: bool = False, at: Path = ()
+) -> Iterator[Mistake]:
+    """Every mistake of a condition and of those inside it.
+
+    `events`, `ages`: whether conditions on events, and on how old a value is, are allowed here.
+    """
     if condition.field is not None:
         yield from _check_field(condition, condition.field, registry, at)
+        if condition.within_days is not None and not ages:
+            yield Mistake(
+                (*at, "within_days"),
+                "only the criteria of a policy look at the age of a value: a segment or a stage would change by itself",
+            )
     elif condition.event is not None:
         if not events:
             yield Mistake(
@@ -50,7 +60,7 @@ def check_condition(condition: Condition, registry: FieldRegistry, *, events: bo
             )
         yield from _check_event(condition, at)
     for path, part in condition.parts():
-        yield from check_condition(part, registry, events=events, at=(*at, *path))
+        yield from check_condition(part, registry, events=events, ages=ages, at=(*at, *path))
 
 
 def _check_field(condition: Condition, field_id: str, registry: FieldRegistry, at: Path) -> Iterator[Mistake]:

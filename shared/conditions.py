@@ -3,6 +3,7 @@
     {field: employees, between: [1, 2000]}
     {all: [{field: needs, is: confirmed}, {not: {field: industry, in: [行政, 教育]}}]}
     {event: call, outcome: conversation, count: 2}
+    {field: needs, is: confirmed, within_days: 90}: what was said longer ago counts as not said
 
 True, False, or None where it cannot be told. `and`/`or` of an unknown part is unknown only where the part matters.
 Every part is looked at, also when the answer is already certain: evidence must not depend on the order of the parts.
@@ -10,6 +11,7 @@ Every part is looked at, also when the answer is already certain: evidence must 
 
 import unicodedata
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -50,6 +52,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     at_most: Scalar | None = None
     contains: Scalar | None = None
     known: bool | None = None
+    within_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
 
     all_: list["Condition"] | None = msgspec.field(name="all", default=None)
     any_: list["Condition"] | None = msgspec.field(name="any", default=None)
@@ -75,6 +78,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
             )
         if self.field is None and comparisons:
             raise ValueError(f"`{comparisons[0]}` compares a field: add `field`")
+        if self.field is None and self.within_days is not None:
+            raise ValueError("`within_days` is the age of a field's value: add `field`")
         filters = [name for name in (*EVENT_FILTERS, "count") if getattr(self, name) is not None]
         if self.event is None and filters:
             raise ValueError(f"`{filters[0]}` belongs to a condition on events: add `event`")
@@ -108,6 +113,11 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 class View(Protocol):
     """What conditions may look at: one lead as somebody knows it."""
 
+    @property
+    def now(self) -> datetime:
+        """When the question is asked, for conditions that ask how old a value is. Raises ValueError where the view is
+        of no moment."""
+
     def field(self, field_id: str) -> Field | None:
         """The field's definition, None when the registry no longer has it."""
 
@@ -132,7 +142,7 @@ class Evaluation(NamedTuple):
 def evaluate(condition: Condition, view: View) -> Evaluation:
     """The truth of a condition for a lead."""
     if condition.field is not None:
-        truth = _test(condition, view.field(condition.field), view.observation(condition.field))
+        truth = _test(condition, view.field(condition.field), _said(condition, condition.field, view))
         return Evaluation(truth, (condition.field,), (condition.field,) if truth is None else ())
     if condition.event is not None:
         return Evaluation(view.count(condition) >= (condition.count or 1))
@@ -149,10 +159,30 @@ def evaluate(condition: Condition, view: View) -> Evaluation:
     return Evaluation(truth, looked_at, undecided)
 
 
+def _said(condition: Condition, field_id: str, view: View) -> Observation | None:
+    """What is believed of the field, unless it is older than the condition allows."""
+    observation = view.observation(field_id)
+    if observation is None or condition.within_days is None:
+        return observation
+    return None if is_too_old(condition, observation, view.now) else observation
+
+
+def is_too_old(condition: Condition, said: Observation, now: datetime) -> bool:
+    """Whether a condition on a field takes what was said of it for not said."""
+    return condition.within_days is not None and now - said.observed_at > timedelta(days=condition.within_days)
+
+
+def leaves(condition: Condition) -> Iterator[Condition]:
+    """The conditions of fields and of events that it is made of."""
+    if condition.field is not None or condition.event is not None:
+        yield condition
+    for _, part in condition.parts():
+        yield from leaves(part)
+
+
 def fields_in(condition: Condition) -> frozenset[str]:
     """Every field that the condition looks at."""
-    own = {condition.field} if condition.field is not None else set()
-    return frozenset(own.union(*(fields_in(part) for _, part in condition.parts())))
+    return frozenset(leaf.field for leaf in leaves(condition) if leaf.field is not None)
 
 
 def kleene_all(truths: Iterable[Truth]) -> Truth:

@@ -138,6 +138,26 @@ def believed(registry: FieldRegistry, observations: Iterable[Observation]) -> di
     return best
 
 
+def voices(registry: FieldRegistry, observations: Iterable[Observation]) -> dict[str, list[Observation]]:
+    """What each source, or each person of it, said last of each field, in the order in which they are believed.
+
+    Left out is what `believed` leaves out.
+    """
+    of_each: dict[tuple[str, str, str, str | None], dict[str, Observation]] = {}
+    for said in observations:
+        whose = (said.field, said.method, said.source, said.by)
+        before = of_each.get(whose, {})
+        of_each[whose] = believed(registry, [said, *before.values()])
+    found: dict[str, list[Observation]] = {}
+    for (field_id, *_), last in of_each.items():
+        found.setdefault(field_id, []).extend(last.values())
+    return {
+        field_id: sorted(said, key=lambda one: _rank(registry.get(field_id), one), reverse=True)
+        for field_id, said in found.items()
+        if said
+    }
+
+
 def believed_of_merged(
     registry: FieldRegistry, own: Iterable[Observation], merged: Iterable[Observation]
 ) -> dict[str, Observation]:

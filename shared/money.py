@@ -50,3 +50,8 @@ def minor_units(value: str, currency: str) -> int:
 def major_units(minor: int, currency: str) -> Decimal:
     """1234, `"USD"` -> Decimal("12.34")."""
     return Decimal(minor).scaleb(-get_currency_precision(currency))
+
+
+def of_minor(minor: int, currency: str) -> Money:
+    """1234, `"USD"` -> Money("12.34", "USD")."""
+    return Money(format(major_units(minor, currency), "f"), currency)

@@ -3,15 +3,16 @@
 The same values and the same version of a policy always give the same decision.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
 from shared.condition_check import Mistake, check_condition
-from shared.conditions import Condition, Evaluation, Truth, View, evaluate
+from shared.conditions import Condition, Evaluation, Truth, View, evaluate, fields_in
 from shared.events import Observation
-from shared.fields import FieldRegistry, is_known
+from shared.fields import Field, FieldRegistry, is_known
 from shared.words import Words
 
 UNKNOWN = "unknown"
@@ -59,7 +60,11 @@ class AcceptWithin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a lead may be handed to sales."""
+    """When a lead may be handed to sales.
+
+    A version decides from the day `valid_from` to the day `valid_until` (both included, of the business time zone; no
+    limit where they are null), unless it is a `draft`, which decides nothing.
+    """
 
     id: Id
     criteria: dict[str, Criterion]
@@ -68,15 +73,24 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     routing: dict[str, Route]
     accept_within: AcceptWithin
     automatic: bool = False
+    draft: bool = False
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.valid_from is not None and self.valid_until is not None and self.valid_until < self.valid_from:
+            raise ValueError("`valid_until` lies before `valid_from`")
 
 
 class CriterionResult(msgspec.Struct, frozen=True):
-    """How one criterion turned out. `evidence` holds the believed observations that it looked at."""
+    """How one criterion turned out. `evidence` holds the believed observations that it looked at, `contradicting` what
+    others said by which it would have turned out otherwise."""
 
     id: str
     label: Words
     result: Outcome
     evidence: list[Observation]
+    contradicting: list[Observation] = []
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -109,36 +123,97 @@ def segment_of(policy: Policy, view: View) -> str:
     return UNKNOWN
 
 
-def decide(policy: Policy, view: View) -> Decision:
-    """Any criterion unmet: not ready; else any unknown: needs information; else ready."""
+class Judgement(NamedTuple):
+    """The segment of a lead, and how each criterion that it has to meet turned out."""
+
+    segment: str
+    evaluated: dict[str, Evaluation]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Any criterion unmet: not ready; else any unknown: needs information; else ready."""
+        truths = [evaluation.truth for evaluation in self.evaluated.values()]
+        return "not_ready" if False in truths else "needs_information" if None in truths else "ready"
+
+
+def judge(policy: Policy, view: View) -> Judgement:
+    """What the policy says about a lead, without the reasons."""
     segment = segment_of(policy, view)
-    if segment == UNKNOWN:
-        required, ask = policy.unknown_segment.require, policy.unknown_segment.ask
-    else:
-        required, ask = next(s.require for s in policy.segments if s.id == segment), []
-    evaluated = {name: evaluate(policy.criteria[name], view) for name in required}
-    truths = [evaluation.truth for evaluation in evaluated.values()]
+    return Judgement(segment, {name: evaluate(policy.criteria[name], view) for name in required(policy, segment)})
+
+
+def required(policy: Policy, segment: str) -> list[str]:
+    """The criteria that leads of a segment have to meet."""
+    return next((s.require for s in policy.segments if s.id == segment), policy.unknown_segment.require)
+
+
+def decide(policy: Policy, view: View, others: Mapping[str, Sequence[Observation]] | None = None) -> Decision:
+    """What the policy says about a lead, with the evidence of each criterion and what is still to be asked.
+
+    others: what each source said last of each field (`fields.voices`); it decides nothing.
+    """
+    judgement = judge(policy, view)
+    ask = policy.unknown_segment.ask if judgement.segment == UNKNOWN else []
     wanted = [field for field in ask if not _known(view, field)]
-    wanted += [field for evaluation in evaluated.values() for field in evaluation.open]
+    wanted += [field for evaluation in judgement.evaluated.values() for field in evaluation.open]
     return Decision(
-        segment=segment,
-        decision="not_ready" if False in truths else "needs_information" if None in truths else "ready",
-        criteria=[_result(name, policy.criteria[name], outcome, view) for name, outcome in evaluated.items()],
+        segment=judgement.segment,
+        decision=judgement.verdict,
+        criteria=[
+            _result(name, policy.criteria[name], outcome, view, others or {})
+            for name, outcome in judgement.evaluated.items()
+        ],
         missing=[_missing(view, field) for field in dict.fromkeys(wanted)],
     )
 
 
-def _result(name: str, criterion: Criterion, evaluation: Evaluation, view: View) -> CriterionResult:
+def fields_of(policy: Policy) -> frozenset[str]:
+    """Every field that decides anything in the policy."""
+    conditions = [*policy.criteria.values(), *(segment.when for segment in policy.segments)]
+    return frozenset().union(*map(fields_in, conditions))
+
+
+def _result(
+    name: str, criterion: Criterion, evaluation: Evaluation, view: View, others: Mapping[str, Sequence[Observation]]
+) -> CriterionResult:
     seen = (view.observation(field) for field in evaluation.fields)
     return CriterionResult(
         id=name,
         label=criterion.label,
-        result=_outcome(evaluation.truth),
+        result=outcome(evaluation.truth),
         evidence=[observation for observation in seen if observation is not None],
+        contradicting=[
+            said
+            for field in evaluation.fields
+            for said in others.get(field, ())
+            if evaluate(criterion, _Instead(view, said)).truth not in (evaluation.truth, None)
+        ],
     )
 
 
-def _outcome(truth: Truth) -> Outcome:
+class _Instead:
+    """A view in which something else is believed of one field."""
+
+    def __init__(self, view: View, said: Observation) -> None:
+        self._view = view
+        self._said = said
+
+    @property
+    def now(self) -> datetime:
+        return self._view.now
+
+    def field(self, field_id: str) -> Field | None:
+        return self._view.field(field_id)
+
+    def observation(self, field_id: str) -> Observation | None:
+        return self._said if field_id == self._said.field else self._view.observation(field_id)
+
+    def count(self, condition: Condition) -> int:
+        return self._view.count(condition)
+
+
+def outcome(truth: Truth) -> Outcome:
+    """A truth in the word that answers use."""
     return "unknown" if truth is None else "met" if truth else "unmet"
 
 
@@ -155,7 +230,7 @@ def _missing(view: View, field_id: str) -> Missing:
 def check_policy(policy: Policy, registry: FieldRegistry) -> Iterator[Mistake]:
     """Every mistake that the policy's shape alone does not show."""
     for name, criterion in policy.criteria.items():
-        yield from check_condition(criterion, registry, events=False, at=("criteria", name))
+        yield from check_condition(criterion, registry, events=False, ages=True, at=("criteria", name))
     ids = [segment.id for segment in policy.segments]
     for index, segment in enumerate(policy.segments):
         if segment.id == UNKNOWN or segment.id in ids[:index]:

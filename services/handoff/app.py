@@ -6,6 +6,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.handoff import policies, store
+from services.handoff.backtest.routes import Backtests
 from services.handoff.consume import TOPICS, Takes
 from services.handoff.handover import Rules
 from services.handoff.routes import Routes
@@ -41,7 +42,10 @@ async def build(runtime: Runtime) -> Service:
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)
 
     return Service(
-        endpoints=Routes(engine, rules, definitions_of(config), runtime.clock).table(),
+        endpoints=[
+            *Routes(engine, rules, definitions_of(config), runtime.clock).table(),
+            *Backtests(engine, rules, settings, runtime.clock).table(),
+        ],
         tasks={"consumer": consumer.run, "relay": relay.run},
         alive={"consumer": consumer.healthy},
         collectors={

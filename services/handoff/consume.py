@@ -11,6 +11,7 @@ from services.handoff.tables import SCHEMA
 from shared.clock import Clock
 from shared.consume import Received, SeenTable
 from shared.events import ACTIVITIES, LEADS
+from shared.periods import business_date
 
 TOPICS = (LEADS, ACTIVITIES)
 
@@ -30,6 +31,6 @@ class Takes(SeenTable):
         now = self._clock.now()
         await erasure.take(conn, [r.event for r in received], self._rules.registry.personal)
         await gate.through_gate(conn, self._rules.ladder, self._rules.registry, touched, now)
-        if (await policies.deciding(conn)).policy.automatic:
+        if (await policies.deciding(conn, business_date(now, self._rules.zone))).policy.automatic:
             for lead_id in await known(conn, touched):
                 await hand_over_if_ready(conn, self._rules, lead_id, now)

@@ -1,6 +1,6 @@
 """Decides whether a lead may be handed to sales, from what is known of it now. `shared.policy` holds the logic."""
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +12,8 @@ from services.handoff.merges import members
 from services.handoff.problems import erased_lead, unknown_lead
 from shared.db import driver
 from shared.events import Observation, PolicyVersion
-from shared.fields import FieldRegistry, believed_of_merged
+from shared.fields import FieldRegistry, believed_of_merged, voices
+from shared.periods import business_date
 from shared.policy import CriterionResult, Missing, Verdict, decide
 from shared.view import LeadView
 
@@ -81,12 +82,15 @@ async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False)
     return Lead(row["lead_id"], row["stage"], row["cycle"], as_of)
 
 
-async def consider(conn: AsyncConnection, registry: FieldRegistry, lead: Lead) -> Considered:
-    """What the policy in force says about the lead."""
-    policy = await policies.deciding(conn)
+async def consider(
+    conn: AsyncConnection, registry: FieldRegistry, lead: Lead, now: datetime, zone: tzinfo
+) -> Considered:
+    """What the policy in force says about the lead at this moment."""
+    policy = await policies.deciding(conn, business_date(now, zone))
     said = (await observations_of(conn, await members(conn, [lead.lead_id])))[lead.lead_id]
     values = believed_of_merged(registry, said.own, said.merged)
-    decision = decide(policy.policy, LeadView(registry, values))
+    others = voices(registry, [*said.own, *said.merged])
+    decision = decide(policy.policy, LeadView(registry, values, now=now), others)
     readiness = Readiness(
         lead_id=lead.lead_id,
         stage=lead.stage,

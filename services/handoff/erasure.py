@@ -14,7 +14,7 @@ from services.handoff.forms import AppointmentForm
 from services.handoff.store import Handoff
 from shared import lead_keys
 from shared.db import driver
-from shared.events import Event, LeadErased
+from shared.events import Event, LeadErased, Observation
 from shared.sealing import ERASED, erased_observation
 
 
@@ -43,9 +43,13 @@ async def take(conn: AsyncConnection, events: Sequence[Event], personal: Collect
 def erased(handoff: Handoff, personal: Collection[str]) -> Handoff:
     """The handoff without what was said of or by the person."""
     replace = msgspec.structs.replace
+
+    def without(said: Sequence[Observation]) -> list[Observation]:
+        return [erased_observation(one, personal) for one in said]
+
     criteria = [
-        replace(criterion, evidence=[erased_observation(said, personal) for said in criterion.evidence])
-        for criterion in handoff.readiness.criteria
+        replace(one, evidence=without(one.evidence), contradicting=without(one.contradicting))
+        for one in handoff.readiness.criteria
     ]
     return replace(
         handoff,

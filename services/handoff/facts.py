@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.handoff import merges
 from services.handoff.corrections import Fact
 from services.handoff.kinds import kind_of
+from services.handoff.outcomes import Deal, deals
 from services.handoff.recount import recount
 from shared import lead_keys
 from shared.consume import Received
@@ -95,7 +96,7 @@ async def observations_of(conn: AsyncConnection, of: Mapping[str, str]) -> dict[
     found: dict[str, Said] = defaultdict(lambda: Said([], []))
     for row in rows:
         lead_id, survivor = row["lead_id"], of[row["lead_id"]]
-        observation = unsealed_observation(_observation(row), keys.get(lead_id), lead_id)
+        observation = unsealed_observation(read_observation(row), keys.get(lead_id), lead_id)
         (found[survivor].own if lead_id == survivor else found[survivor].merged).append(observation)
     return found
 
@@ -113,10 +114,25 @@ async def history_of(conn: AsyncConnection, lead_id: str, limit: int) -> list[Fa
         limit,
     )
     keys = await lead_keys.read(conn, (row["lead_id"] for row in rows))
-    return [_fact(row, keys.get(row["lead_id"])) for row in rows]
+    return [read_fact(row, keys.get(row["lead_id"])) for row in rows]
 
 
-def _fact(row: Any, key: bytes | None) -> Fact:
+async def deals_of(conn: AsyncConnection, of: Mapping[str, str]) -> Mapping[str, list[Deal]]:
+    """The opportunities of leads as they stand, none for a lead without any; of as for observations_of."""
+    rows = await (await driver(conn)).fetch(
+        """
+        select lead_id, source, id, name, at, held::text from handoff.activities
+        where lead_id = any($1::text[]) and name = 'opportunity' and counts
+        """,
+        list(of),
+    )
+    facts: dict[str, list[Fact]] = defaultdict(list)
+    for row in rows:
+        facts[of[row["lead_id"]]].append(read_fact(row, None))
+    return defaultdict(list, {survivor: deals(told) for survivor, told in facts.items()})
+
+
+def read_fact(row: Any, key: bytes | None) -> Fact:
     data = decode_data(row["name"], row["held"].encode())
     return Fact(row["source"], row["id"], row["name"], row["at"], unsealed_data(data, key, row["lead_id"]))
 
@@ -235,7 +251,7 @@ async def _insert(conn: AsyncConnection, into: str, types: str, rows: Sequence[t
 _VALUE: msgspec.json.Decoder[FieldValue] = msgspec.json.Decoder(FieldValue)
 
 
-def _observation(row: Any) -> Observation:
+def read_observation(row: Any) -> Observation:
     value = None if row["value"] is None else _VALUE.decode(row["value"])
     return Observation(
         observation_id=row["observation_id"],

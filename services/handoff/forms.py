@@ -1,13 +1,13 @@
 """What clients send: bodies and queries."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
+from services.handoff.outcomes import Status
 from shared.events import HowSet, LongText, Name, ReturnReason, Text, Timestamp, check_times
 from shared.web import Paging
 
-Status = Literal["pending", "accepted", "returned"]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
 
 
@@ -93,3 +93,16 @@ class InboxQuery(Paging, kw_only=True):
     segment: str | None = None
     rep: str | None = None
     lead_id: str | None = None
+
+
+class ChangesQuery(msgspec.Struct, kw_only=True):
+    """`GET /v1/policies/{id}/versions/{n}/changes`: compared to which version; to the one before unless given."""
+
+    since: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
+
+
+class ResultsQuery(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
+    """`GET /v1/handoffs/results`: handoffs made from which day to which, both included; without an end: all."""
+
+    from_: str | None = None
+    to: str | None = None

@@ -17,7 +17,7 @@ from services.handoff.forms import HandoffForm
 from services.handoff.merges import MEMBERS
 from services.handoff.problems import handoff_open, no_owner, not_pending, not_ready, unknown_handoff
 from services.handoff.questions import Guide, Questions, questions
-from services.handoff.routing import next_owner
+from services.handoff.routing import next_owner, route_of
 from services.handoff.stages import Ladder, Rule
 from services.handoff.store import Decided, Handoff, Overridden
 from shared.config import Config
@@ -25,7 +25,7 @@ from shared.config.kpis import rank_fields
 from shared.db import driver
 from shared.events import Data, HandoffAccepted, HandoffCreated, HandoffReturned, ReturnReason
 from shared.fields import FieldRegistry
-from shared.policy import UNKNOWN, Policy, Route
+from shared.policy import Route
 from shared.telemetry import Telemetry
 
 AUTOMATIC = "automatic"
@@ -57,17 +57,19 @@ class By(NamedTuple):
     handoff_id: str | None
 
 
-async def readiness(conn: AsyncConnection, rules: Rules, lead_id: str) -> Readiness:
+async def readiness(conn: AsyncConnection, rules: Rules, lead_id: str, now: datetime) -> Readiness:
     """What the policy in force says of the lead. Raises Problem 404."""
-    return _counted(rules, await consider(conn, rules.registry, await known_lead(conn, lead_id))).readiness
+    return _counted(
+        rules, await consider(conn, rules.registry, await known_lead(conn, lead_id), now, rules.zone)
+    ).readiness
 
 
-async def to_ask(conn: AsyncConnection, rules: Rules, lead_id: str) -> Questions:
+async def to_ask(conn: AsyncConnection, rules: Rules, lead_id: str, now: datetime) -> Questions:
     """What to ask the lead next. Raises Problem 404."""
     lead = await known_lead(conn, lead_id)
-    said = await consider(conn, rules.registry, lead)
+    said = await consider(conn, rules.registry, lead, now, rules.zone)
     segment = said.readiness.segment
-    items = questions(said.policy.policy, rules.guide, rules.registry, said.values, lead.stage, segment)
+    items = questions(said.policy.policy, rules.guide, rules.registry, said.values, lead.stage, segment, now)
     return Questions(lead.lead_id, lead.stage, segment, said.policy.ref, items)
 
 
@@ -81,13 +83,13 @@ async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: 
         return done  # the answer to the first request got lost with its process
     if waiting := await store.open_of(conn, lead.lead_id):
         raise handoff_open(waiting)
-    considered = _counted(rules, await consider(conn, rules.registry, lead))
+    considered = _counted(rules, await consider(conn, rules.registry, lead, now, rules.zone))
     override = None
     if considered.readiness.decision != "ready":
         if form.override is None:
             raise not_ready(considered.readiness)
         override = Overridden(form.override.reason, by.key_name)
-    route = _route(considered.policy.policy, considered.readiness.segment)
+    route = route_of(considered.policy.policy, considered.readiness.segment)
     if route is None:
         raise no_owner(considered.readiness.segment)
     handoff_id = by.handoff_id or str(uuid7())
@@ -102,11 +104,11 @@ async def hand_over_if_ready(conn: AsyncConnection, rules: Rules, lead_id: str, 
     lead_id = lead.lead_id
     if await store.in_cycle(conn, lead_id, lead.cycle) or await store.open_of(conn, lead_id):
         return
-    considered = await consider(conn, rules.registry, lead)
+    considered = await consider(conn, rules.registry, lead, now, rules.zone)
     if considered.readiness.decision != "ready":
         return
     _counted(rules, considered)
-    route = _route(considered.policy.policy, considered.readiness.segment)
+    route = route_of(considered.policy.policy, considered.readiness.segment)
     if route is None:
         rules.telemetry.log.warning("automatic_handoff_without_route", segment=considered.readiness.segment)
         return
@@ -218,15 +220,6 @@ async def _latest_rep(conn: AsyncConnection, lead_id: str) -> str | None:
         lead_id,
     )
     return rep
-
-
-def _route(policy: Policy, segment: str) -> Route | None:
-    """Who gets a segment's leads; those of a segment without a route go to whoever of all has the fewest open."""
-    route = policy.routing.get(segment) or policy.routing.get(UNKNOWN)
-    if route is not None or not policy.routing:
-        return route
-    everybody = dict.fromkeys(member for other in policy.routing.values() for member in other.members)
-    return Route(members=list(everybody), method="least_open")
 
 
 def _counted(rules: Rules, considered: Considered) -> Considered:

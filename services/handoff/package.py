@@ -8,7 +8,8 @@ import msgspec
 
 from services.handoff.corrections import Fact
 from services.handoff.decide import Readiness
-from services.handoff.forms import AppointmentForm, Status
+from services.handoff.forms import AppointmentForm
+from services.handoff.outcomes import Status
 from services.handoff.store import Handoff, Overridden
 from shared.events import Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
 
@@ -62,8 +63,28 @@ class Outcome(msgspec.Struct, kw_only=True):
     opportunities: list[dict[str, Any]]
 
 
+class Changed(msgspec.Struct):
+    """What was believed of a field when the lead was handed over before, and now."""
+
+    field: str
+    before: Observation | None
+    now: Observation | None
+
+
+class Resubmission(msgspec.Struct, kw_only=True):
+    """That sales had returned the lead, why, and what has changed since it was handed over then."""
+
+    handoff_id: str
+    returned_at: datetime | None
+    sales_rep: str | None
+    reason: str | None
+    comment: str | None
+    changed: list[Changed]
+
+
 class Package(Summary, kw_only=True):
-    """Everything of a handoff. `readiness`, `bant` and `fields` are as of then, `history` and `outcome` as of now."""
+    """Everything of a handoff. `readiness`, `bant` and `fields` are as of then, `history` and `outcome` as of now.
+    `resubmits`: where the handoff of the lead before this one was returned."""
 
     created_by: str
     override: Overridden | None
@@ -71,6 +92,7 @@ class Package(Summary, kw_only=True):
     bant: dict[str, Heard]
     fields: dict[str, Observation]
     appointment: AppointmentForm | None
+    resubmits: Resubmission | None
     history: list[Activity]
     content_sent: list[Activity]
     outcome: Outcome
@@ -81,8 +103,8 @@ def summary(handoff: Handoff) -> Summary:
     return Summary(**_line(handoff))
 
 
-def package(handoff: Handoff, history: Sequence[Fact]) -> Package:
-    """The whole package. `history`: the lead's activities as they count now, newest first."""
+def package(handoff: Handoff, history: Sequence[Fact], before: Handoff | None = None) -> Package:
+    """The whole package. `history`: the lead's activities as they count now, newest first; before: its last handoff."""
     return Package(
         **_line(handoff),
         created_by=handoff.created_by,
@@ -91,6 +113,7 @@ def package(handoff: Handoff, history: Sequence[Fact]) -> Package:
         bant={field: _heard(handoff.inputs.get(field)) for field in BANT},
         fields=handoff.inputs,
         appointment=handoff.appointment,
+        resubmits=_resubmission(handoff, before) if before and before.status == "returned" else None,
         history=[_activity(fact) for fact in history],
         content_sent=[_activity(fact) for fact in history if _is_content(fact.data)],
         outcome=Outcome(
@@ -101,6 +124,19 @@ def package(handoff: Handoff, history: Sequence[Fact]) -> Package:
             comment=handoff.comment,
             opportunities=_opportunities(history),
         ),
+    )
+
+
+def _resubmission(handoff: Handoff, before: Handoff) -> Resubmission:
+    fields = sorted(before.inputs.keys() | handoff.inputs.keys())
+    pairs = [Changed(field, before.inputs.get(field), handoff.inputs.get(field)) for field in fields]
+    return Resubmission(
+        handoff_id=before.handoff_id,
+        returned_at=before.decided_at,
+        sales_rep=before.sales_rep,
+        reason=before.return_reason,
+        comment=before.comment,
+        changed=[pair for pair in pairs if pair.before != pair.now],
     )
 
 

@@ -1,7 +1,7 @@
 """Policies with all their versions. A version is never changed: decisions point to it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -59,44 +59,46 @@ async def seed(conn: AsyncConnection, policies: Iterable[Policy], now: datetime)
     return made
 
 
-async def put(conn: AsyncConnection, policy: Policy, by: str, now: datetime) -> Version:
+async def in_force(conn: AsyncConnection, today: date) -> dict[str, int]:
+    """The version of each policy that is valid on a day; a policy without one is left out."""
+    return {found.policy.id: found.version for found in await _all(conn, today, "where in_force order by policy_id")}
+
+
+async def put(conn: AsyncConnection, policy: Policy, by: str, now: datetime, today: date) -> Version:
     """A new version; the newest one where it says the same already, so that a repeated request makes no second."""
     await (await driver(conn)).execute("select pg_advisory_xact_lock($1)", _LOCK)
-    current = await newest(conn, policy.id)
-    if current is not None and current.policy == policy:
-        return current
-    return await _add(conn, policy, "api", by, now)
+    newest = await _one(conn, today, "where policy_id = $2 order by version desc limit 1", policy.id)
+    if newest is None or newest.policy != policy:
+        number = (await _add(conn, policy, "api", by, now)).version
+        newest = await version(conn, policy.id, number, today)
+    if newest is None:
+        raise RuntimeError(f"the version of policy {policy.id} that was just made is gone")
+    return newest
 
 
-async def newest(conn: AsyncConnection, policy_id: str) -> Version | None:
-    """The version in force."""
-    return await _one(conn, "where policy_id = $1 order by version desc limit 1", policy_id)
-
-
-async def deciding(conn: AsyncConnection) -> Version:
-    """The version that decides about leads: the newest of `default`, else of the first policy by id."""
-    found = await _one(conn, "order by policy_id <> $1, policy_id, version desc limit 1", DEFAULT)
+async def deciding(conn: AsyncConnection, today: date) -> Version:
+    """The version that decides about leads on a day: the newest that is valid then, of `default`, else of the first
+    policy by id that has one."""
+    found = await _one(conn, today, "where in_force order by policy_id <> $2, policy_id limit 1", DEFAULT)
     if found is None:
-        raise RuntimeError("there is no policy: add config/policies/default.yaml and restart")
+        raise RuntimeError(f"no policy is valid on {today}: give config/policies/default.yaml no end, and restart")
     return found
 
 
-async def version(conn: AsyncConnection, policy_id: str, number: int) -> Version | None:
+async def version(conn: AsyncConnection, policy_id: str, number: int, today: date) -> Version | None:
     """A certain version."""
-    return await _one(conn, "where policy_id = $1 and version = $2", policy_id, number)
+    return await _one(conn, today, "where policy_id = $2 and version = $3", policy_id, number)
 
 
-async def page_of(conn: AsyncConnection, after: str, limit: int) -> list[Version]:
+async def versions(conn: AsyncConnection, policy_id: str, today: date, after: int, limit: int) -> list[Version]:
+    """The versions of a policy after a number, in order."""
+    which = "where policy_id = $2 and version > $3 order by version limit $4"
+    return await _all(conn, today, which, policy_id, after, limit)
+
+
+async def page_of(conn: AsyncConnection, today: date, after: str, limit: int) -> list[Version]:
     """The newest version of each policy, by id."""
-    rows = await (await driver(conn)).fetch(
-        """
-        select distinct on (policy_id) document::text, version, origin, created_by, created_at
-        from handoff.policy_versions where policy_id > $1 order by policy_id, version desc limit $2
-        """,
-        after,
-        limit,
-    )
-    return [_read(row) for row in rows]
+    return await _all(conn, today, "where is_newest and policy_id > $2 order by policy_id limit $3", after, limit)
 
 
 async def _add(conn: AsyncConnection, policy: Policy, origin: Origin, by: str, now: datetime) -> Version:
@@ -116,12 +118,32 @@ async def _add(conn: AsyncConnection, policy: Policy, origin: Origin, by: str, n
     return Version(policy, number, origin, by, now)
 
 
-async def _one(conn: AsyncConnection, which: str, *parameters: object) -> Version | None:
-    row = await (await driver(conn)).fetchrow(
-        f"select document::text, version, origin, created_by, created_at from handoff.policy_versions {which}",  # noqa: S608 - put together from words of our own
+async def _one(conn: AsyncConnection, today: date, which: str, *parameters: object) -> Version | None:
+    found = await _all(conn, today, which, *parameters)
+    return found[0] if found else None
+
+
+async def _all(conn: AsyncConnection, today: date, which: str, *parameters: object) -> list[Version]:
+    """Versions. One is in force when it is the newest of its policy that is valid today."""
+    rows = await (await driver(conn)).fetch(
+        f"""
+        select document::text, version, origin, created_by, created_at from (
+            select *, version = max(version) over (partition by policy_id) as is_newest,
+                   (version = max(version) filter (where {_VALID}) over (partition by policy_id)) is true as in_force
+            from handoff.policy_versions
+        ) as versions {which}
+        """,  # noqa: S608 - put together from words of our own
+        today,
         *parameters,
     )
-    return None if row is None else _read(row)
+    return [_read(row) for row in rows]
+
+
+_VALID = """
+    (document ->> 'draft') is distinct from 'true'
+    and coalesce((document ->> 'valid_from')::date <= $1, true)
+    and coalesce((document ->> 'valid_until')::date >= $1, true)
+"""
 
 
 def _read(row: Any) -> Version:

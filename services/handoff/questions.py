@@ -1,15 +1,16 @@
 """What to ask a lead next, and why: what the policy, the segment, the next stage and the rank still need. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from services.handoff.stages import Ladder
-from shared.conditions import evaluate
+from shared.conditions import evaluate, is_too_old, leaves
 from shared.events import Observation, PolicyVersion
 from shared.fields import Field, FieldRegistry, is_known
-from shared.policy import Policy
+from shared.policy import Policy, required
 from shared.view import LeadView
 from shared.words import Words
 
@@ -57,29 +58,47 @@ RAISES_RANK = Words(ja="リードの理解度（ランク）が上がる", en="I
 
 
 def questions(
-    policy: Policy, guide: Guide, registry: FieldRegistry, values: Mapping[str, Observation], stage: str, segment: str
+    policy: Policy,
+    guide: Guide,
+    registry: FieldRegistry,
+    values: Mapping[str, Observation],
+    stage: str,
+    segment: str,
+    now: datetime,
 ) -> list[Question]:
     """The questions that a rep can put, in order of urgency: criteria, segment, next stage, rank.
 
     values: the believed observation of each field. A field that is denied is known; one that is assumed is not.
+    now: as of when; what a criterion takes for too old is asked again.
     """
-    view = LeadView(registry, values)
+    view = LeadView(registry, values, now=now)
     reasons: dict[str, list[Reason]] = {}
+    stale = _too_old(policy, values, now)
     for field, reason in (
         *_of_criteria(policy, segment, view),
         *_of_segment(policy, view),
         *_of_next_stage(guide, stage, registry, view),
         *((field, Reason("rank", "rank", RAISES_RANK)) for field in guide.rank_fields),
     ):
-        if field in registry and _can_be_asked(registry.get(field), values.get(field)):
+        said = None if reason.why == "criterion" and field in stale else values.get(field)
+        if field in registry and _can_be_asked(registry.get(field), said):
             found = reasons.setdefault(field, [])
             found += [reason] if reason not in found else []
     return [_question(registry.get(field), found, values.get(field)) for field, found in reasons.items()]
 
 
+def _too_old(policy: Policy, values: Mapping[str, Observation], now: datetime) -> set[str]:
+    """The fields of which a criterion takes what was said for too old."""
+    return {
+        leaf.field
+        for criterion in policy.criteria.values()
+        for leaf in leaves(criterion)
+        if leaf.field is not None and leaf.field in values and is_too_old(leaf, values[leaf.field], now)
+    }
+
+
 def _of_criteria(policy: Policy, segment: str, view: LeadView) -> Iterator[tuple[str, Reason]]:
-    required = next((s.require for s in policy.segments if s.id == segment), policy.unknown_segment.require)
-    for name in required:
+    for name in required(policy, segment):
         criterion = policy.criteria[name]
         for field in evaluate(criterion, view).open:
             yield field, Reason("criterion", name, criterion.label)

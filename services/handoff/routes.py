@@ -1,25 +1,33 @@
 """The endpoints of handoff."""
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.handoff import forms, gate, handover, policies, store
+from services.handoff.bounds import begin_of, end_of
 from services.handoff.decide import Readiness, known_lead
+from services.handoff.drafts import bound, read_policy
 from services.handoff.emit import identity_of
 from services.handoff.facts import history_of
 from services.handoff.handover import By, Rules
 from services.handoff.package import HISTORY_MAX, Package, Summary, package, summary
+from services.handoff.policies import Version
 from services.handoff.problems import unknown_handoff
 from services.handoff.questions import Questions
+from services.handoff.results import Results, results
+from services.handoff.results_reading import ended
 from services.handoff.store import Decided
+from services.handoff.wording import Change, changes
 from services.handoff.words import Definitions
 from shared.clock import Clock
 from shared.db import retried, transaction
-from shared.policy import Policy, check_policy
-from shared.web import Answer, Call, Endpoint, FieldError, Paging, convert, invalid, not_found, page, read_cursor
+from shared.events import PolicyVersion
+from shared.periods import business_date
+from shared.web import Answer, Call, Endpoint, FieldError, Paging, invalid, not_found, page, read_cursor
 from shared.web.problems import missing_scope
 
 T = TypeVar("T")
@@ -43,10 +51,19 @@ class Stages(msgspec.Struct):
 
 
 class Policies(msgspec.Struct):
-    """The newest version of each policy."""
+    """A page of policies or of the versions of one. `in_force`: the version of each policy that is valid today."""
 
+    in_force: dict[str, int]
     items: list[dict[str, Any]]
     next_cursor: str | None
+
+
+class Changes(msgspec.Struct):
+    """What is different in a version of a policy, compared to another one (`since`)."""
+
+    policy: PolicyVersion
+    since: int
+    changes: list[Change]
 
 
 class Routes:
@@ -100,6 +117,14 @@ class Routes:
                 {201: Package, 404: None, 409: Any, 410: None},
             ),
             get("/v1/handoffs", self.inbox, read, "The inbox, oldest due first", Inbox, forms.InboxQuery),
+            get(
+                "/v1/handoffs/results",
+                self.results,
+                read,
+                "What became of handoffs, by policy version, segment, rep, source and criterion",
+                Results,
+                forms.ResultsQuery,
+            ),
             get(handoff, self.handoff, read, "The package of a handoff", Package),
             post(
                 f"{handoff}/accept",
@@ -118,7 +143,16 @@ class Routes:
                 decided,
             ),
             get("/v1/policies", self.policies, read, "The policies, each in its newest version", Policies, Paging),
+            get(f"{policy}/versions", self.policy_versions, read, "All versions of a policy", Policies, Paging),
             get(f"{policy}/versions/{{n}}", self.policy_version, read, "A version of a policy", dict[str, Any]),
+            get(
+                f"{policy}/versions/{{n}}/changes",
+                self.policy_changes,
+                read,
+                "What a version changed, in words",
+                Changes,
+                forms.ChangesQuery,
+            ),
             Endpoint(
                 method="PUT",
                 path=policy,
@@ -132,10 +166,12 @@ class Routes:
         ]
 
     async def readiness(self, call: Call) -> Answer:
-        return Answer(await self._do(lambda conn: handover.readiness(conn, self._rules, call.path["id"])))
+        now = self._clock.now()
+        return Answer(await self._do(lambda conn: handover.readiness(conn, self._rules, call.path["id"], now)))
 
     async def questions(self, call: Call) -> Answer:
-        return Answer(await self._do(lambda conn: handover.to_ask(conn, self._rules, call.path["id"])))
+        now = self._clock.now()
+        return Answer(await self._do(lambda conn: handover.to_ask(conn, self._rules, call.path["id"], now)))
 
     async def hand_over(self, call: Call[forms.HandoffForm]) -> Answer:
         form = call.body
@@ -160,6 +196,13 @@ class Routes:
                 [summary(h) for h in found], query.limit, lambda line: forms.InboxPosition(line.due_at, line.handoff_id)
             )
         )
+
+    async def results(self, call: Call[None, forms.ResultsQuery]) -> Answer:
+        query, zone = call.query, self._rules.zone
+        first = None if query.from_ is None else bound(begin_of, query.from_, zone, "/from")
+        last = None if query.to is None else bound(end_of, query.to, zone, "/to")
+        found = await self._do(lambda conn: ended(conn, first, last))
+        return Answer(results(found, first, last))
 
     async def handoff(self, call: Call) -> Answer:
         return Answer(await self._do(lambda conn: _package(conn, call.path["id"])))
@@ -204,34 +247,59 @@ class Routes:
         return Answer(await self._do(lambda conn: _stages(conn, call.path["id"], call.query)))
 
     async def policies(self, call: Call[None, Paging]) -> Answer:
-        after = read_cursor(call.query.cursor, str) or ""
-        found = await self._do(lambda conn: policies.page_of(conn, after, call.query.limit + 1))
-        return Answer(page([version.document() for version in found], call.query.limit, lambda item: item["id"]))
+        after, limit = read_cursor(call.query.cursor, str) or "", call.query.limit
+        found = await self._do(lambda conn: policies.page_of(conn, self._today(), after, limit + 1))
+        return await self._listed(page([version.document() for version in found], limit, lambda item: item["id"]))
+
+    async def policy_versions(self, call: Call[None, Paging]) -> Answer:
+        policy_id, limit = call.path["id"], call.query.limit
+        after = read_cursor(call.query.cursor, forms.Number) or 0
+        found = await self._do(lambda conn: policies.versions(conn, policy_id, self._today(), after, limit + 1))
+        if not found and not after:
+            raise not_found(f"There is no policy {policy_id}.")
+        return await self._listed(page([version.document() for version in found], limit, lambda item: item["version"]))
+
+    async def _listed(self, listed: dict[str, Any]) -> Answer:
+        in_force = await self._do(lambda conn: policies.in_force(conn, self._today()))
+        names = {item["id"] for item in listed["items"]}
+        return Answer({"in_force": {name: n for name, n in in_force.items() if name in names}} | listed)
 
     async def policy_version(self, call: Call) -> Answer:
-        policy_id, number = call.path["id"], call.path["n"]
+        return Answer((await self._version(call.path["id"], call.path["n"])).document())
+
+    async def policy_changes(self, call: Call[None, forms.ChangesQuery]) -> Answer:
+        after = await self._version(call.path["id"], call.path["n"])
+        since = after.version - 1 if call.query.since is None else call.query.since
+        if since == 0:
+            raise not_found(
+                f"Version {after.version} of policy {after.policy.id} is the first; nothing came before it."
+            )
+        before = await self._version(call.path["id"], str(since))
+        return Answer(Changes(after.ref, since, changes(before.policy, after.policy, self._rules.registry)))
+
+    async def _version(self, policy_id: str, number: str) -> Version:
         wanted = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
-        found = await self._do(lambda conn: policies.version(conn, policy_id, wanted))
+        found = await self._do(lambda conn: policies.version(conn, policy_id, wanted, self._today()))
         if found is None:
             raise not_found(f"Policy {policy_id} has no version {number}.")
-        return Answer(found.document())
+        return found
 
     async def put_policy(self, call: Call[dict[str, Any]]) -> Answer:
         policy_id = call.path["id"]
-        said = {name: value for name, value in call.body.items() if name not in policies.ANSWERED_BESIDE}
-        policy = convert({"id": policy_id} | said, Policy)
+        policy = read_policy({"id": policy_id} | call.body, self._rules.registry)
         if policy.id != policy_id:
             raise invalid(
                 [FieldError("/id", f"The address names {policy_id}; leave the id out or make the two equal.")]
             )
-        if mistakes := list(check_policy(policy, self._rules.registry)):
-            raise invalid([FieldError(_pointer(m.path), m.reason) for m in mistakes])
         now = self._clock.now()
-        made = await self._do(lambda conn: policies.put(conn, policy, call.caller.name, now))
+        made = await self._do(lambda conn: policies.put(conn, policy, call.caller.name, now, self._today()))
         return Answer(made.document())
 
     async def definitions(self, _call: Call) -> Answer:
         return Answer(self._definitions)
+
+    def _today(self) -> date:
+        return business_date(self._clock.now(), self._rules.zone)
 
     async def _do(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async def whole() -> T:
@@ -245,7 +313,7 @@ async def _package(conn: AsyncConnection, handoff_id: str) -> Package:
     found = await store.get(conn, handoff_id)
     if found is None:
         raise unknown_handoff(handoff_id)
-    return package(found, await history_of(conn, found.lead_id, HISTORY_MAX))
+    return package(found, await history_of(conn, found.lead_id, HISTORY_MAX), await store.before(conn, found))
 
 
 async def _stages(conn: AsyncConnection, lead_id: str, paging: Paging) -> dict[str, Any]:
@@ -260,7 +328,3 @@ def _request(call: Call, what: str, about: str) -> str | None:
     """The identity of a request with an Idempotency-Key: what it makes carries it, so a second run finds it."""
     key = call.idempotency_key
     return None if key is None else identity_of(f"{what}:{call.caller.name}:{key}:{about}")
-
-
-def _pointer(path: tuple[str | int, ...]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

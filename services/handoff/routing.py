@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from shared.policy import UNKNOWN, Policy, Route
+
 Method = Literal["round_robin", "least_open"]
 
 
@@ -26,3 +28,12 @@ def next_owner(method: Method, loads: Sequence[Load]) -> str:
     if method == "least_open":
         return min(loads, key=lambda load: (load.open, load.last_number)).member
     return min(loads, key=lambda load: load.last_number).member
+
+
+def route_of(policy: Policy, segment: str) -> Route | None:
+    """Who gets a segment's leads; those of a segment without a route go to whoever of all has the fewest open."""
+    route = policy.routing.get(segment) or policy.routing.get(UNKNOWN)
+    if route is not None or not policy.routing:
+        return route
+    everybody = dict.fromkeys(member for other in policy.routing.values() for member in other.members)
+    return Route(members=list(everybody), method="least_open")

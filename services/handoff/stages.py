@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from services.handoff.unfolding import Unfolding
 from shared.conditions import Condition, evaluate
 from shared.events import Observation
-from shared.fields import Field, FieldRegistry, believed
+from shared.fields import FieldRegistry
 
 BECAME_KNOWN = "lead known"
 RECYCLED = "recycle"
@@ -95,7 +96,7 @@ def advance(ladder: Ladder, registry: FieldRegistry, place: Place, facts: Facts)
     entries: list[Entry] = []
     view = _AsOf(registry)
     for at, changes in _timeline(facts):
-        view.take(changes)
+        view.take_all(changes)
         if place.since is not None and at < place.since:  # of an earlier cycle: known, but it moves nobody
             continue
         about = [change.about for change in changes]
@@ -136,29 +137,19 @@ def _timeline(facts: Facts) -> list[tuple[datetime, list[_Change]]]:
     return [(at, points[at, turn]) for at, turn in sorted(points)]
 
 
-class _AsOf:
-    """The lead as it was known to be at a time, moved forward in time by `take`."""
+class _AsOf(Unfolding):
+    """The lead as it was known to be at a time, with the conditions on events that were fulfilled by then."""
 
     def __init__(self, registry: FieldRegistry) -> None:
-        self._registry = registry
-        self._best: dict[str, Observation] = {}
-        self._best_of_merged: dict[str, Observation] = {}
+        super().__init__(registry)
         self._fulfilled: set[Condition] = set()
 
-    def take(self, changes: Iterable[_Change]) -> None:
+    def take_all(self, changes: Iterable[_Change]) -> None:
         for change in changes:
-            if change.said is None:
-                self._fulfilled.update([change.about] if isinstance(change.about, Condition) else ())
-            else:
-                best = self._best_of_merged if change.of_merged else self._best
-                before = best.get(change.said.field)
-                best |= believed(self._registry, [change.said, *([before] if before else [])])
-
-    def field(self, field_id: str) -> Field | None:
-        return self._registry.get(field_id) if field_id in self._registry else None
-
-    def observation(self, field_id: str) -> Observation | None:
-        return self._best.get(field_id) or self._best_of_merged.get(field_id)
+            if change.said is not None:
+                self.take(change.said, of_merged=change.of_merged)
+            elif isinstance(change.about, Condition):
+                self._fulfilled.add(change.about)
 
     def count(self, condition: Condition) -> int:
         return (condition.count or 1) if condition in self._fulfilled else 0

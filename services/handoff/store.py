@@ -8,8 +8,9 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.decide import Readiness
-from services.handoff.forms import AppointmentForm, InboxPosition, InboxQuery, Status
+from services.handoff.forms import AppointmentForm, InboxPosition, InboxQuery
 from services.handoff.merges import MEMBERS
+from services.handoff.outcomes import Status
 from services.handoff.routing import Load
 from shared.db import driver
 from shared.events import Observation, PolicyVersion
@@ -125,6 +126,20 @@ async def rewrite(conn: AsyncConnection, handoff: Handoff) -> None:
         _json(handoff.override),
         handoff.comment,
     )
+
+
+async def before(conn: AsyncConnection, handoff: Handoff) -> Handoff | None:
+    """The handoff of the same lead, or of one that counts as the same, that was made last before this one."""
+    row = await (await driver(conn)).fetchrow(
+        f"""
+        select {_COLUMNS} from handoff.handoffs
+        where lead_id in ({MEMBERS}) and number < (select number from handoff.handoffs where handoff_id = $2)
+        order by number desc limit 1
+        """,  # noqa: S608 - put together from words of our own
+        handoff.lead_id,
+        handoff.handoff_id,
+    )
+    return None if row is None else _read(row)
 
 
 async def open_of(conn: AsyncConnection, lead_id: str) -> str | None:

@@ -22,3 +22,11 @@ def read_policy(document: Document, name: str, registry: FieldRegistry) -> Polic
         raise document.error(("id",), f"the policy `{policy.id}` stands in {name}.yaml; the two must have one name")
     document.refuse(check_policy(policy, registry))
     return policy
+
+
+def read_draft(path: Path, registry: FieldRegistry) -> Policy:
+    """A policy that is to be tried, from a file of any name. Raises ConfigError."""
+    document = read(path.parent, path.name)
+    policy = document.convert(Policy)
+    document.refuse(check_policy(policy, registry))
+    return policy

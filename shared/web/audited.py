@@ -22,6 +22,7 @@ class _Document(_Item):
     handoff_id: str | None = None
     id: Any = None
     items: list[Any] = msgspec.field(default_factory=list)
+    differing: list[_Item] = msgspec.field(default_factory=list)
 
 
 _DECODER = msgspec.json.Decoder(_Document)
@@ -34,6 +35,7 @@ def audit_event(call: Call[Any, Any], answer: Answer) -> AuditEvent:
     for raw in document.items:
         item = msgspec.convert(raw, _Item, strict=False) if isinstance(raw, dict) else _Item()
         leads += [item.lead_id, *item.lead_ids]
+    leads += [item.lead_id for item in document.differing]
     subject = call.path.get("id")
     if call.operation.partition(" ")[2].startswith(_LEAD_PATHS):
         leads.insert(0, subject)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.handoff import policies
+from services.handoff.backtest.routes import Backtests
 from services.handoff.consume import Takes
 from services.handoff.handover import Rules
 from services.handoff.routes import Routes
@@ -70,7 +71,10 @@ class Desk:
         self._offset = 0
         app = create_app(
             title="Tasuki handoff",
-            endpoints=Routes(engine, self.rules, definitions_of(config), self.clock).table(),
+            endpoints=[
+                *Routes(engine, self.rules, definitions_of(config), self.clock).table(),
+                *Backtests(engine, self.rules, settings, self.clock).table(),
+            ],
             access=Access(engine),
             telemetry=self.telemetry,
         )

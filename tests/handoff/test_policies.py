@@ -1,12 +1,13 @@
 """Versions of policies: from files, from PUT, never changed; and the words."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from services.handoff import policies
 from shared.config import load_config
 from shared.db import transaction
-from tests.handoff.desk import ROOT, Desk, created, fields, hearing
+from tests.handoff.desk import NOW, ROOT, Desk, at, created, fields, hearing
 from tests.handoff.shipped import config_with
 
 
@@ -97,3 +98,145 @@ async def test_definitions_in_both_languages(desk: Desk) -> None:
     ids = [stage["id"] for stage in found["stages"]]
     assert ids == ["Awareness", "Engaged", "Target", "MQL", "SQL", "Customer"]
     assert all(stage["definition"]["ja"] and stage["definition"]["en"] for stage in found["stages"])
+
+
+async def test_a_draft_decides_nothing_and_a_version_decides_on_its_days(desk: Desk) -> None:
+    first = await default(desk)
+    lenient = {"segments": [], "unknown_segment": {"require": []}, "routing": {}}
+
+    async def put(**more: object) -> int:
+        answer = await desk.call("PUT", "/v1/policies/default", first | lenient | more)
+        assert answer.status == 200, answer
+        return int(answer.body["version"])
+
+    async def decides(day: str) -> int:
+        desk.clock.at = at(f"{day} 00:00")
+        said = await desk.get("/v1/leads/L1/readiness")
+        assert (await desk.get("/v1/policies"))["in_force"] == {"default": said["policy"]["version"]}
+        assert said["decision"] == ("needs_information" if said["policy"]["version"] == 1 else "ready")
+        return int(said["policy"]["version"])
+
+    await desk.deliver(created("L1"))
+    assert await put(draft=True) == 2
+    assert await decides("2026-11-20") == 1
+    assert await put(valid_from="2026-12-01", valid_until="2026-12-31") == 3
+    assert [await decides(day) for day in ("2026-11-30", "2026-12-01", "2026-12-31", "2027-01-01")] == [1, 3, 3, 1]
+    assert await put(valid_from="2026-12-15") == 4
+    assert [await decides(day) for day in ("2026-12-14", "2026-12-15", "2027-01-01")] == [3, 4, 4]
+    listed = await desk.get("/v1/policies/default/versions?limit=3")
+    assert [item["version"] for item in listed["items"]] == [1, 2, 3]
+    rest = await desk.get(f"/v1/policies/default/versions?limit=3&cursor={listed['next_cursor']}")
+    assert [item["version"] for item in rest["items"]] == [4]
+    wrong = await desk.call(
+        "PUT", "/v1/policies/default", first | {"valid_from": "2026-12-02", "valid_until": "2026-12-01"}
+    )
+    assert wrong.status == 422
+
+
+async def test_what_a_version_changed_in_words(desk: Desk) -> None:
+    first = await default(desk)
+    criteria = {
+        "needs_confirmed": first["criteria"]["needs_confirmed"] | {"within_days": 90},
+        "has_budget": {
+            "any": [{"field": "budget", "is": "confirmed"}, {"not": {"field": "industry", "in": ["行政", "教育"]}}],
+            "label": {"ja": "予算あり", "en": "Budget"},
+        },
+    }
+    segments = [
+        first["segments"][1] | {"when": {"field": "employees", "at_least": 301}},
+        first["segments"][0] | {"when": {"field": "employees", "between": [1, 300]}, "require": ["has_budget"]},
+    ]
+    changed = {
+        "criteria": criteria,
+        "segments": segments,
+        "unknown_segment": {"require": ["needs_confirmed"], "ask": []},
+        "routing": first["routing"] | {"smb": {"members": ["sato", "suzuki"], "method": "least_open"}},
+        "accept_within": {"hours": 8, "calendar": "any"},
+        "automatic": True,
+    }
+    assert (await desk.call("PUT", "/v1/policies/default", first | changed)).status == 200
+    said = await desk.get("/v1/policies/default/versions/2/changes")
+    assert (said["policy"], said["since"]) == ({"id": "default", "version": 2}, 1)
+    assert {(change["pointer"], change["text"]["ja"], change["text"]["en"]) for change in said["changes"]} == {
+        (
+            "/criteria/needs_confirmed",
+            "基準「ニーズ確認済み」の条件: 「ニーズが「確認済み」」から「ニーズが「確認済み」（90日以内の情報）」へ",
+            "Criterion “Needs confirmed”: “Needs is confirmed” became “Needs is confirmed (said within 90 days)”",
+        ),
+        (
+            "/criteria/has_budget",
+            "基準「予算あり」を追加: 予算が「確認済み」または「業種が「行政」「教育」のいずれか」ではない",
+            "Criterion “Budget” is new: Budget is confirmed or not (Industry is one of 行政, 教育)",
+        ),
+        (
+            "/criteria/contact_has_authority",
+            "基準「決裁権者と面談」を削除",
+            "Criterion “The contact can decide” is gone",
+        ),
+        (
+            "/segments/1/when",
+            "セグメント「SMB」の条件: 「従業員数が1以上2000以下」から「従業員数が1以上300以下」へ",
+            "Segment “SMB”: “Employees is between 1 and 2000” became “Employees is between 1 and 300”",
+        ),
+        ("/segments/1/require", "SMB: 基準 has_budget が必要になった", "SMB: criterion has_budget is needed now"),
+        (
+            "/segments/1/require",
+            "SMB: 基準 needs_confirmed は不要になった",
+            "SMB: criterion needs_confirmed is no longer needed",
+        ),
+        (
+            "/segments/1/require",
+            "SMB: 基準 contact_has_authority は不要になった",
+            "SMB: criterion contact_has_authority is no longer needed",
+        ),
+        (
+            "/segments/0/when",
+            "セグメント「エンタープライズ」の条件: 「従業員数が2001以上」から「従業員数が301以上」へ",
+            "Segment “Enterprise”: “Employees is at least 2001” became “Employees is at least 301”",
+        ),
+        ("/segments", "セグメントの判定順: enterprise → smb", "Segments are tried in another order: enterprise → smb"),
+        (
+            "/unknown_segment/require",
+            "セグメント不明: 基準 contact_has_authority は不要になった",
+            "Unknown segment: criterion contact_has_authority is no longer needed",
+        ),
+        (
+            "/unknown_segment/ask",
+            "セグメント不明のとき employees は尋ねない",
+            "Where the segment is unknown, employees is no longer asked",
+        ),
+        (
+            "/routing/smb",
+            "smb の担当: sato, suzuki（未処理の最も少ない人に割り当て）",
+            "Leads of smb go to sato, suzuki, to whoever has the fewest open",
+        ),
+        ("/accept_within", "受諾の期限: 8時間以内", "Sales decides within 8 hours"),
+        ("/automatic", "条件を満たすと自動で引き渡す", "A lead is handed over by itself as soon as it is ready"),
+    }
+    back = await desk.get("/v1/policies/default/versions/1/changes?since=2")
+    assert len(back["changes"]) == len(said["changes"])
+    assert (await desk.get("/v1/policies/default/versions/2/changes?since=2"))["changes"] == []
+    for wrong in ("versions/1/changes", "versions/9/changes", "versions/2/changes?since=9"):
+        assert (await desk.call("GET", f"/v1/policies/default/{wrong}")).status == 404
+
+
+async def test_what_was_said_too_long_ago_is_asked_again(desk: Desk) -> None:
+    first = await default(desk)
+    fresh = {"needs_confirmed": first["criteria"]["needs_confirmed"] | {"within_days": 30}}
+    assert (
+        await desk.call("PUT", "/v1/policies/default", first | {"criteria": first["criteria"] | fresh})
+    ).status == 200
+    await desk.ready_lead("L1")
+    assert (await desk.get("/v1/leads/L1/readiness"))["decision"] == "ready"
+    desk.clock.at = NOW + timedelta(days=30, seconds=1)
+    said = await desk.get("/v1/leads/L1/readiness")
+    assert (said["decision"], [missing["field"] for missing in said["missing"]]) == ("needs_information", ["needs"])
+    assert said["criteria"][0]["evidence"][0]["status"] == "confirmed", "what was said stays in sight"
+    questions = (await desk.get("/v1/leads/L1/questions"))["items"]
+    assert questions[0]["field"] == "needs"
+    segment = first["segments"][0] | {"when": {"field": "employees", "at_least": 1, "within_days": 3}}
+    wrong = await desk.call("PUT", "/v1/policies/default", first | {"segments": [segment]})
+    assert [error["pointer"] for error in wrong.body["errors"]] == [
+        "/segments/0/when/within_days",
+        "/routing/enterprise",
+    ]

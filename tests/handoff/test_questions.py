@@ -92,7 +92,7 @@ def test_whatever_the_decision_misses_is_asked_first_and_nothing_known_is(said: 
         ],
     )
     decision = decide(POLICY, LeadView(CONFIG.fields, values))
-    found = questions(POLICY, RULES.guide, CONFIG.fields, values, stage, decision.segment)
+    found = questions(POLICY, RULES.guide, CONFIG.fields, values, stage, decision.segment, NOW)
     missing = [missing.field for missing in decision.missing]
     assert set(missing) <= {question.field for question in found}
     assert not any(is_known(CONFIG.fields.get(q.field), values.get(q.field)) for q in found)

@@ -94,6 +94,23 @@ async def test_a_hearing_is_believed_over_the_form_and_the_later_one_over_the_ea
     assert (await readiness(desk, "L1"))["segment"] == "enterprise"
 
 
+async def test_what_others_said_to_the_contrary_is_shown_beside_the_decision(desk: Desk) -> None:
+    await desk.deliver(
+        created("L1"),
+        hearing("L1", at("2026-11-18 09:00"), by="sato", needs="denied"),
+        hearing("L1", at("2026-11-18 10:00"), by="tanaka", needs="denied", authority="confirmed"),
+        hearing("L1", at("2026-11-19 09:00"), by="tanaka", needs="confirmed"),
+        hearing("L1", at("2026-11-17 09:00"), by="sato", needs="assumed"),
+        fields("L1", "form", employees=350),
+    )
+    said = await readiness(desk, "L1")
+    needs, authority = said["criteria"]
+    assert (said["decision"], needs["result"]) == ("ready", "met")
+    assert [(one["by"], one["status"]) for one in needs["evidence"]] == [("tanaka", "confirmed")]
+    assert [(one["by"], one["status"]) for one in needs["contradicting"]] == [("sato", "denied")]
+    assert authority["contradicting"] == []
+
+
 async def test_a_lead_that_nobody_told_of_is_404(desk: Desk) -> None:
     answer = await desk.call("GET", "/v1/leads/nobody/readiness")
     assert (answer.status, answer.body["type"]) == (404, "urn:tasuki:problem:not-found")
