@@ -15,7 +15,7 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 # Where Kafka cannot be had its tests are left out, unless TASUKI_REQUIRE_KAFKA=1; pytest's last lines then say so.
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
-.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak check format generate bench bench-ingest bench-metrics lock clean
+.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak check format generate bench bench-handoff bench-ingest bench-metrics lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -63,6 +63,9 @@ bench: $(VENV)/installed-dev ## measure speed on this machine: ingest, and how s
 
 bench-ingest: $(VENV)/installed-dev ## measure the door against an echo and a transaction a request (ARGS=--quick: a minute)
 	@bench/install-wrk.sh && exec $(BIN)/python -m bench --only ingest $(ARGS)
+
+bench-handoff: $(VENV)/installed-dev ## measure decisions and back-tests among 100,000 leads (ARGS=--quick: 10,000)
+	@exec $(BIN)/python -m bench.handoff $(ARGS)
 
 bench-metrics: $(VENV)/installed-dev ## measure the numbers: consuming, growth, rebuild, answers, memory (ARGS=--quick: minutes)
 	@exec $(BIN)/python -m bench.metrics $(ARGS)

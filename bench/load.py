@@ -6,6 +6,7 @@ one before; with a `rate` requests begin at that pace, whichever connection is f
 """
 
 import asyncio
+import itertools
 import subprocess
 import sys
 import time
@@ -21,7 +22,8 @@ WARM_UP_S = 0.3
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """What to send where. `rate`: requests a second in all; None: as many as are answered."""
+    """What to send where. `rate`: requests a second in all; None: as many as are answered. `get`: paths that are asked
+    for in turn, instead of posting."""
 
     port: int
     prefix: str
@@ -33,6 +35,7 @@ class Job(msgspec.Struct, kw_only=True):
     leads: int = 1_000
     seed: int = 1
     rate: float | None = None
+    get: list[str] = []
 
 
 class Load(msgspec.Struct, kw_only=True):
@@ -76,12 +79,16 @@ class _Run:
         self.open = 0
         self.finished = asyncio.get_running_loop().create_future()
         self._posted = Posted(job.prefix, job.leads, job.seed)
+        self._paths = itertools.cycle(job.get)
         self._head = (
             f"POST {job.path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {job.key}\r\n"
             "content-type: application/json\r\ncontent-length: "
         ).encode()
 
     def request(self) -> bytes:
+        if self.job.get:
+            path = next(self._paths)
+            return f"GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {self.job.key}\r\n\r\n".encode()
         body = self._posted.body(self.job.batch)
         return b"%s%d\r\n\r\n%s" % (self._head, len(body), body)
 
