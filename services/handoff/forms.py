@@ -101,8 +101,8 @@ class ChangesQuery(msgspec.Struct, kw_only=True):
     since: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
 
 
-class ResultsQuery(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
-    """`GET /v1/handoffs/results`: handoffs made from which day to which, both included; without an end: all."""
+class PeriodQuery(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
+    """`GET /v1/handoffs/results`, `GET /v1/stages`: from which day to which, both included; without an end: all."""
 
     from_: str | None = None
     to: str | None = None

@@ -1,7 +1,7 @@
 """The endpoints of handoff."""
 
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ from services.handoff.decide import Readiness, known_lead
 from services.handoff.drafts import bound, read_policy
 from services.handoff.emit import identity_of
 from services.handoff.facts import history_of
+from services.handoff.flow import Flow, flow
 from services.handoff.handover import By, Rules
 from services.handoff.package import HISTORY_MAX, Package, Summary, package, summary
 from services.handoff.policies import Version
@@ -123,7 +124,7 @@ class Routes:
                 read,
                 "What became of handoffs, by policy version, segment, rep, source and criterion",
                 Results,
-                forms.ResultsQuery,
+                forms.PeriodQuery,
             ),
             get(handoff, self.handoff, read, "The package of a handoff", Package),
             post(
@@ -162,6 +163,14 @@ class Routes:
                 body=dict[str, Any],
                 answers={200: dict[str, Any]},
             ),
+            get(
+                "/v1/stages",
+                self.flow,
+                read,
+                "How leads flow through the stages: how many go on, how long it takes, where they drop off",
+                Flow,
+                forms.PeriodQuery,
+            ),
             get("/v1/definitions", self.definitions, read, "Customer, appointment and stages in words", Definitions),
         ]
 
@@ -197,12 +206,19 @@ class Routes:
             )
         )
 
-    async def results(self, call: Call[None, forms.ResultsQuery]) -> Answer:
-        query, zone = call.query, self._rules.zone
-        first = None if query.from_ is None else bound(begin_of, query.from_, zone, "/from")
-        last = None if query.to is None else bound(end_of, query.to, zone, "/to")
+    async def results(self, call: Call[None, forms.PeriodQuery]) -> Answer:
+        first, last = self._period(call.query)
         found = await self._do(lambda conn: ended(conn, first, last))
         return Answer(results(found, first, last))
+
+    async def flow(self, call: Call[None, forms.PeriodQuery]) -> Answer:
+        first, last = self._period(call.query)
+        return Answer(await self._do(lambda conn: flow(conn, self._definitions.stages, first, last)))
+
+    def _period(self, query: forms.PeriodQuery) -> tuple[datetime | None, datetime | None]:
+        zone = self._rules.zone
+        first = None if query.from_ is None else bound(begin_of, query.from_, zone, "/from")
+        return first, None if query.to is None else bound(end_of, query.to, zone, "/to")
 
     async def handoff(self, call: Call) -> Answer:
         return Answer(await self._do(lambda conn: _package(conn, call.path["id"])))
