@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff import store
-from services.handoff.forms import AppointmentForm
+from services.handoff.appointment import AppointmentForm
 from services.handoff.store import Handoff
 from shared import lead_keys
 from shared.db import driver

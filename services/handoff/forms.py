@@ -4,35 +4,12 @@ from typing import Annotated
 
 import msgspec
 
+from services.handoff.appointment import AppointmentForm
 from services.handoff.outcomes import Status
-from shared.events import HowSet, LongText, Name, ReturnReason, Text, Timestamp, check_times
+from shared.events import LongText, Name, ReturnReason, Timestamp, check_times
 from shared.web import Paging
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
-
-
-class AcceptedBy(msgspec.Struct, frozen=True, kw_only=True):
-    """Who on the customer's side said yes."""
-
-    name: Text | None = None
-    title: Text | None = None
-    has_authority: bool | None = None
-
-
-class AppointmentForm(msgspec.Struct, frozen=True, kw_only=True):
-    """The appointment as it was really set. What nobody told stays null: it is never filled in."""
-
-    appointment_id: Name | None = None
-    scheduled_for: Timestamp | None = None
-    accepted_by: AcceptedBy | None = None
-    contact_state: Text | None = None
-    how_set: HowSet | None = None
-    pressured: bool | None = None
-    problem_clear: bool | None = None
-    note: LongText | None = None
-
-    def __post_init__(self) -> None:
-        check_times(self.scheduled_for)
 
 
 class Override(msgspec.Struct, frozen=True):

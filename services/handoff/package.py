@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from services.handoff.appointment import AppointmentForm, DefinedAnswer, answers, open_questions
 from services.handoff.corrections import Fact
 from services.handoff.decide import Readiness
-from services.handoff.forms import AppointmentForm
 from services.handoff.outcomes import Status
 from services.handoff.store import Handoff, Overridden
+from services.handoff.words import Definitions
 from shared.events import Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
+from shared.words import Words
 
 BANT = ("needs", "budget", "authority", "timeframe")
 HISTORY_MAX = 500
@@ -84,7 +86,9 @@ class Resubmission(msgspec.Struct, kw_only=True):
 
 class Package(Summary, kw_only=True):
     """Everything of a handoff. `readiness`, `bant` and `fields` are as of then, `history` and `outcome` as of now.
-    `resubmits`: where the handoff of the lead before this one was returned."""
+    `resubmits`: where the handoff of the lead before this one was returned. `defined`: each question that defines an
+    appointment with what was told of it (`definitions_version`: of definitions.yaml); `open_questions`: what nobody has
+    answered yet."""
 
     created_by: str
     override: Overridden | None
@@ -92,6 +96,9 @@ class Package(Summary, kw_only=True):
     bant: dict[str, Heard]
     fields: dict[str, Observation]
     appointment: AppointmentForm | None
+    definitions_version: int | None
+    defined: list[DefinedAnswer]
+    open_questions: list[Words]
     resubmits: Resubmission | None
     history: list[Activity]
     content_sent: list[Activity]
@@ -103,8 +110,9 @@ def summary(handoff: Handoff) -> Summary:
     return Summary(**_line(handoff))
 
 
-def package(handoff: Handoff, history: Sequence[Fact], before: Handoff | None = None) -> Package:
+def package(handoff: Handoff, history: Sequence[Fact], before: Handoff | None, definitions: Definitions) -> Package:
     """The whole package. `history`: the lead's activities as they count now, newest first; before: its last handoff."""
+    defined = answers(definitions.appointment, handoff.appointment)
     return Package(
         **_line(handoff),
         created_by=handoff.created_by,
@@ -113,6 +121,9 @@ def package(handoff: Handoff, history: Sequence[Fact], before: Handoff | None = 
         bant={field: _heard(handoff.inputs.get(field)) for field in BANT},
         fields=handoff.inputs,
         appointment=handoff.appointment,
+        definitions_version=definitions.version,
+        defined=defined,
+        open_questions=open_questions(handoff.readiness.missing, defined),
         resubmits=_resubmission(handoff, before) if before and before.status == "returned" else None,
         history=[_activity(fact) for fact in history],
         content_sent=[_activity(fact) for fact in history if _is_content(fact.data)],

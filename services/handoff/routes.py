@@ -191,7 +191,7 @@ class Routes:
 
         async def work(conn: AsyncConnection) -> Package:
             made = await handover.hand_over(conn, self._rules, form, by, now)
-            return await _package(conn, made.handoff_id)
+            return await self._package(conn, made.handoff_id)
 
         made = await self._do(work)
         return Answer(made, 201, {"Location": f"/v1/handoffs/{made.handoff_id}"})
@@ -221,7 +221,7 @@ class Routes:
         return first, None if query.to is None else bound(end_of, query.to, zone, "/to")
 
     async def handoff(self, call: Call) -> Answer:
-        return Answer(await self._do(lambda conn: _package(conn, call.path["id"])))
+        return Answer(await self._do(lambda conn: self._package(conn, call.path["id"])))
 
     async def accept(self, call: Call[forms.AcceptForm]) -> Answer:
         return await self._decide(call, Decided(status="accepted", sales_rep=call.body.sales_rep, at=self._clock.now()))
@@ -245,7 +245,7 @@ class Routes:
 
         async def work(conn: AsyncConnection) -> Package:
             await handover.decide(conn, self._rules, handoff_id, decided)
-            return await _package(conn, handoff_id)
+            return await self._package(conn, handoff_id)
 
         return Answer(await self._do(work))
 
@@ -314,6 +314,13 @@ class Routes:
     async def definitions(self, _call: Call) -> Answer:
         return Answer(self._definitions)
 
+    async def _package(self, conn: AsyncConnection, handoff_id: str) -> Package:
+        found = await store.get(conn, handoff_id)
+        if found is None:
+            raise unknown_handoff(handoff_id)
+        history = await history_of(conn, found.lead_id, HISTORY_MAX)
+        return package(found, history, await store.before(conn, found), self._definitions)
+
     def _today(self) -> date:
         return business_date(self._clock.now(), self._rules.zone)
 
@@ -323,13 +330,6 @@ class Routes:
                 return await work(conn)
 
         return await retried(whole)
-
-
-async def _package(conn: AsyncConnection, handoff_id: str) -> Package:
-    found = await store.get(conn, handoff_id)
-    if found is None:
-        raise unknown_handoff(handoff_id)
-    return package(found, await history_of(conn, found.lead_id, HISTORY_MAX), await store.before(conn, found))
 
 
 async def _stages(conn: AsyncConnection, lead_id: str, paging: Paging) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.handoff.appointment import AppointmentForm
 from services.handoff.decide import Readiness
-from services.handoff.forms import AppointmentForm, InboxPosition, InboxQuery
+from services.handoff.forms import InboxPosition, InboxQuery
 from services.handoff.merges import MEMBERS
 from services.handoff.outcomes import Status
 from services.handoff.routing import Load

@@ -100,6 +100,26 @@ async def test_the_appointment_is_handed_over_as_it_was_really_set(desk: Desk) -
     assert (await desk.hand_over("L2"))["appointment"] is None
 
 
+async def test_each_question_that_defines_an_appointment_is_answered_or_unknown(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    made = await desk.hand_over("L1", appointment=APPOINTMENT)
+    assert made["definitions_version"] == 1
+    definition = (await desk.get("/v1/definitions"))["appointment"]
+    assert [line["asks"] for line in made["defined"]] == [definition[line["question"]] for line in made["defined"]]
+    assert {line["question"]: (line["answer"]["ja"], line["answer"]["en"]) for line in made["defined"]} == {
+        "who_may_accept": ("佐々木（部長）、決裁権: 不明", "佐々木 (部長), can decide: unknown"),
+        "in_what_state": ("比較検討中", "比較検討中"),
+        "how_it_was_set": ("電話、断り切れずに承諾: はい", "call, accepted under pressure: yes"),
+        "problem_clear": ("いいえ", "no"),
+    }
+    assert made["open_questions"] == []
+    await desk.deliver(created("L2"), fields("L2", "form", employees=10), hearing("L2", needs="confirmed"))
+    bare = await desk.hand_over("L2", override={"reason": "x"})
+    assert {(line["known"], line["answer"]["ja"]) for line in bare["defined"]} == {(False, "不明")}
+    assert len(bare["open_questions"]) == 5
+    assert bare["open_questions"][0] == bare["readiness"]["missing"][0]["ask"]
+
+
 async def test_each_refusal_says_why(desk: Desk) -> None:
     await refused(desk, "/v1/handoffs", wish("nobody"), 404, "not-found")
     await desk.deliver(created("L1"), fields("L1", "form", employees=350), hearing("L1", needs="confirmed"))
