@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, NamedTuple, cast
 
 from starlette.types import Message, Receive, Scope
 
@@ -67,33 +67,45 @@ async def read_body(receive: Receive, head: Head, limit: int = MAX_BODY) -> byte
     """
     if head.content_length > limit:
         raise too_large(limit)
+    message = _at_once(receive)
+    if message is not None and not message.get("more_body"):
+        return _joined([message], limit)
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
-            return await _read(receive, limit)
+            return await _read(receive, limit, message)
     except TimeoutError as error:
         raise too_slow(BODY_WITHIN_S) from error
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise too_large(limit)
-        return body
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        part = message.get("body", b"")
-        size += len(part)
+def _at_once(receive: Receive) -> Message | None:
+    """What the server holds already, as nearly always of a small request: then nobody has to watch the time, which would
+    cost 4 % of such a request. None where it has to be waited for."""
+    waiting = cast("Coroutine[Any, Any, Message]", receive())
+    try:
+        waiting.send(None)
+    except StopIteration as ready:
+        return cast("Message", ready.value)
+    waiting.close()
+    return None
+
+
+async def _read(receive: Receive, limit: int, first: Message | None) -> bytes:
+    messages, size = [first or await receive()], 0
+    while messages[-1].get("more_body") and messages[-1]["type"] == "http.request":
+        size += len(messages[-1].get("body", b""))
         if size > limit:
             raise too_large(limit)
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
-        message = await receive()
+        messages.append(await receive())
+    return _joined(messages, limit)
+
+
+def _joined(messages: Sequence[Message], limit: int) -> bytes:
+    if messages[-1]["type"] == "http.disconnect":
+        raise ClientGone
+    body = b"".join([message.get("body", b"") for message in messages])
+    if len(body) > limit:
+        raise too_large(limit)
+    return body
 
 
 class Stream:

@@ -144,6 +144,22 @@ async def test_webhooks_take_any_media_type(site: Site) -> None:
     assert response.json() == {"source": "x", "bytes": 2}
 
 
+@pytest.mark.parametrize("cut", [0, 5, 13])
+async def test_a_body_may_come_in_parts(site: Site, cut: int) -> None:
+    body = b'{"name": "a"}'
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    head = "POST /v1/things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    writer.write(
+        f"{head}Authorization: Bearer {ADMIN_KEY}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:cut]
+    )
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.write(body[cut:])
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 201")
+    writer.close()
+
+
 async def test_imports_are_streamed_without_limit(site: Site) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(48):
@@ -153,11 +169,21 @@ async def test_imports_are_streamed_without_limit(site: Site) -> None:
     assert response.json() == {"bytes": 3 * MIB}
 
 
-async def test_a_stream_that_falls_silent_gets_408(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("path", "media_type", "begun"),
+    [
+        ("/v1/imports", "text/csv", "a,b\n"),
+        ("/v1/things", "application/json", '{"name": '),
+        ("/v1/things", "application/json", ""),
+    ],
+)
+async def test_a_body_that_falls_silent_gets_408(
+    site: Site, monkeypatch: pytest.MonkeyPatch, path: str, media_type: str, begun: str
+) -> None:
     monkeypatch.setattr("shared.web.requests.BODY_WITHIN_S", 0.1)
-    head = f"POST /v1/imports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Type: text/csv\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Type: {media_type}\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
-    writer.write(f"{head}Content-Length: 100\r\n\r\na,b\n".encode())
+    writer.write(f"{head}Content-Length: 100\r\n\r\n{begun}".encode())
     async with asyncio.timeout(20):
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
     writer.close()
