@@ -78,7 +78,7 @@ async def read_body(receive: Receive, head: Head, limit: int = MAX_BODY) -> byte
 
 
 def _at_once(receive: Receive) -> Message | None:
-    """What the server holds already, as nearly always of a small request: then nobody has to watch the time, which would
+    """What the server holds already, as nearly always of a small request: then nobody watches the time, which would
     cost 4 % of such a request. None where it has to be waited for."""
     waiting = cast("Coroutine[Any, Any, Message]", receive())
     try:
