@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.addresses import Network, read_networks
 from shared.rates import parse_rate
 
-ServiceName = Literal["ingest", "handoff", "metrics"]
-SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics")
+ServiceName = Literal["ingest", "handoff", "metrics", "outreach"]
+SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics", "outreach")
 
 SIGNATURE_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures that need a private key: what verifies them may be public."""
@@ -194,6 +194,7 @@ class Settings(BaseSettings):
             "ingest": self.ingest_port,
             "handoff": self.handoff_port,
             "metrics": self.metrics_port,
+            "outreach": self.outreach_port,
         }
         return ports[service]
 

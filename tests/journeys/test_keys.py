@@ -12,6 +12,7 @@ from tests.journeys.operations import Operation, operations_of
 from tests.journeys.outside import Outside
 from tests.system import ROOT
 
+RUNS = SERVICES
 SCOPES = ["leads:write", "leads:read", "activities:write", "handoffs:write", "handoffs:decide", "handoffs:override"]
 SCOPES += ["kpis:read", "outreach:read", "admin"]
 
@@ -62,6 +63,19 @@ OPENS = {
         "GET /v1/scorecards/{role}",
         "GET /v1/status",
         "GET /v1/stream",
+    },
+    "outreach:read": {
+        "GET /v1/templates",
+        "GET /v1/templates/{id}",
+        "POST /v1/templates/{id}/render",
+        "GET /v1/snippets",
+        "GET /v1/snippets/{id}",
+        "POST /v1/snippets/{id}/render",
+        "GET /v1/talks",
+        "GET /v1/talks/{id}",
+        "GET /v1/case-studies",
+        "GET /v1/case-studies/{id}",
+        "POST /v1/uses",
     },
     "admin": {
         "PUT /v1/policies/{id}",

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.settings import SERVICES, ServiceName
+from shared.settings import ServiceName
 from tests.journeys.outside import FORM, Outside, Samples
 from tests.journeys.story import decided, hear
-from tests.system import ROOT, until
+from tests.system import ROOT, SERVICES, until
 
 NUMBERS: dict[str, set[str]] = {
     "tasuki_activities_total": {"type", "channel", "direction", "outcome", "rep", "team", "segment"},

@@ -1,0 +1,47 @@
+"""Puts the outreach service together; the only file that knows all its parts."""
+
+from datetime import timedelta
+
+from services.outreach.facts import TOPICS, Takes
+from services.outreach.folder import ContentFolder
+from services.outreach.routes import Routes
+from services.outreach.tables import SCHEMA
+from shared.consume import Consumer
+from shared.figures import consumer_figures, lag_figures, outbox_figures
+from shared.prune import Retention
+from shared.relay import Relay
+from shared.serve import Runtime, Service
+
+USES = Retention("outreach.uses", "at", timedelta(days=30))
+"""Of what was told already. It need only outlive the answers to keyed requests."""
+
+
+async def build(runtime: Runtime) -> Service:
+    """The service. Raises ConfigError when a file of content is wrong."""
+    engine, config = runtime.engine, runtime.config
+    folder = ContentFolder(runtime.settings.config_dir, config.fields, runtime.telemetry.log)
+    consumer = Consumer(
+        engine=engine,
+        log=runtime.log,
+        schema=SCHEMA,
+        group=SCHEMA,
+        member=runtime.settings.member(SCHEMA),
+        topics=TOPICS,
+        handler=Takes(),
+        settings=runtime.settings,
+        clock=runtime.clock,
+        telemetry=runtime.telemetry,
+    )
+    relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)
+    return Service(
+        endpoints=Routes(engine, folder, config.fields, config.team, runtime.clock).table(),
+        tasks={"consumer": consumer.run, "relay": relay.run, "content": folder.run},
+        alive={"consumer": consumer.healthy},
+        collectors={
+            "content": folder.collect,
+            "outbox": outbox_figures(engine, SCHEMA),
+            "consumer": consumer_figures(engine, SCHEMA, TOPICS),
+            "lag": lag_figures(engine, consumer),
+        },
+        retentions=(USES,),
+    )
