@@ -72,11 +72,11 @@ class Program:
         context: dict[str, Any] = {}
         for name in self.used:
             value = known.get(name) or _Unknown(name, marks[name], missing)
-            outer, _, inner = name.partition(".")
-            if inner:
-                context.setdefault(outer, {})[inner] = value
-            else:
-                context[outer] = value
+            *outer, last = name.split(".")
+            at = context
+            for part in outer:
+                at = at.setdefault(part, {})
+            at[last] = value
         parts: list[str] = []
         length = 0
         for part in self._template.generate(context):
