@@ -18,7 +18,7 @@ from shared.events import Correction, Event, Identity, decode_data, encode_data
 from shared.lead_observations import LeadObservations
 from shared.sealing import unsealed_data
 
-HISTORY = ("call", "touch", "appointment", "opportunity", "contract")
+HISTORY = ("call", "touch", "content-used", "appointment", "opportunity", "contract")
 """The activities that belong to a lead's history."""
 _CORRECTIONS_LOCK = 0x636F_7272_6563  # "correc"
 

@@ -10,7 +10,7 @@ from services.handoff.corrections import Fact
 from services.handoff.decide import Readiness
 from services.handoff.forms import AppointmentForm, Status
 from services.handoff.store import Handoff, Overridden
-from shared.events import Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
+from shared.events import ContentUsed, Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
 
 BANT = ("needs", "budget", "authority", "timeframe")
 HISTORY_MAX = 500
@@ -123,6 +123,8 @@ def _activity(fact: Fact) -> Activity:
 
 
 def _is_content(data: Data) -> bool:
+    if isinstance(data, ContentUsed):
+        return True
     return isinstance(data, Touch) and data.direction == "outbound" and data.outcome in _CONTENT
 
 
