@@ -26,6 +26,20 @@ def is_safe_address(url: str) -> bool:
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_here))
 
 
+def _is_mail_server(url: str) -> bool:
+    """Whether an address names a mail server and nothing else."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("smtp", "smtps")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and (parts.path, parts.query, parts.fragment) == ("", "", "")
+        )
+    except ValueError:
+        return False
+
+
 def _listed(names: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in names.split(",") if name.strip())
 
@@ -108,6 +122,11 @@ class Settings(BaseSettings):
         "",
         description="Networks that are not public but may be fetched from, on any port (10.1.0.0/16, ...).",
     )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="Mail server by which outreach sends (smtps://user:password@host:465, or smtp:// with STARTTLS);"
+        " unset: it sends nothing.",
+    )
     retention_audit_days: int = Field(730, ge=1, description="Days for which it is kept who read and changed what.")
     retention_quarantine_days: int = Field(
         90, ge=1, description="Days for which what webhooks brought and nobody could use is kept."
@@ -169,6 +188,15 @@ class Settings(BaseSettings):
         unfit = [name for name in _listed(value) if name not in SIGNATURE_ALGORITHMS]
         if unfit or not _listed(value):
             raise ValueError(f"allowed are {', '.join(SIGNATURE_ALGORITHMS)}, not {', '.join(unfit) or 'none at all'}")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_mail_server(value.get_secret_value()):
+            raise ValueError(
+                "a mail server is smtps://user:password@host:465 or smtp://..., and nothing behind the port"
+            )
         return value
 
     @field_validator("rate_limit_per_key")

@@ -135,6 +135,15 @@ class RenderedText(msgspec.Struct, kw_only=True):
     use: Use | None = None
 
 
+class SentMail(msgspec.Struct, kw_only=True):
+    """A mail that the server has taken. `use`: that its template was used, as the log was told."""
+
+    mail_id: str
+    lead_id: str
+    message_id: str
+    use: Use
+
+
 def template_item(piece: Piece) -> TemplateItem:
     return TemplateItem(**_template(piece))
 

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+from services.outreach import mails
 from services.outreach.facts import TOPICS, Takes
 from services.outreach.folder import ContentFolder
 from services.outreach.routes import Routes
+from services.outreach.smtp import Post, server_of
 from services.outreach.tables import SCHEMA
 from shared.consume import Consumer
 from shared.figures import consumer_figures, lag_figures, outbox_figures
@@ -14,6 +16,9 @@ from shared.serve import Runtime, Service
 
 USES = Retention("outreach.uses", "at", timedelta(days=30))
 """Of what was told already. It need only outlive the answers to keyed requests."""
+
+
+MAILS = Retention("outreach.mails", "begun_at", timedelta(days=30), "state <> 'handing_over'")
 
 
 async def build(runtime: Runtime) -> Service:
@@ -32,16 +37,19 @@ async def build(runtime: Runtime) -> Service:
         clock=runtime.clock,
         telemetry=runtime.telemetry,
     )
+    server = server_of(runtime.settings)
+    routes = Routes(engine, folder, config.fields, config.team, runtime.clock, server and Post(server))
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)
     return Service(
-        endpoints=Routes(engine, folder, config.fields, config.team, runtime.clock).table(),
+        endpoints=routes.table(),
         tasks={"consumer": consumer.run, "relay": relay.run, "content": folder.run},
         alive={"consumer": consumer.healthy},
         collectors={
             "content": folder.collect,
+            "mails": mails.figures(engine, runtime.clock),
             "outbox": outbox_figures(engine, SCHEMA),
             "consumer": consumer_figures(engine, SCHEMA, TOPICS),
             "lag": lag_figures(engine, consumer),
         },
-        retentions=(USES,),
+        retentions=(USES, MAILS),
     )

@@ -22,6 +22,15 @@ class RenderForm(msgspec.Struct, frozen=True, kw_only=True):
     record: bool = False
 
 
+class SendForm(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /v1/templates/{id}/send`"""
+
+    lead_id: Name
+    rep: Name
+    values: Values = {}
+    language: Language | None = None
+
+
 class SnippetForm(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v1/snippets/{id}/render`. `channel`: on which it is going to be used."""
 

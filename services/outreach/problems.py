@@ -44,3 +44,31 @@ def unknown_values(names: Iterable[str], declared: Iterable[str]) -> Problem:
 
 def too_long() -> Problem:
     return Problem(422, "text-too-long", "The text would be too long", "Shorten what is put in by `values`.")
+
+
+def no_mail_server() -> Problem:
+    detail = (
+        "Set TASUKI_SMTP_URL (smtps://user:password@host:465) and start outreach anew; or render the text, and send it"
+        " by your own mail program."
+    )
+    return Problem(409, "smtp-not-configured", "No mail server is set", detail)
+
+
+def no_mail(template_id: str) -> Problem:
+    detail = f"The template {template_id} is for another channel, or has no subject; render it instead."
+    return Problem(409, "not-a-mail", "The template is no mail", detail)
+
+
+def mail_refused(why: str, *, lasting: bool) -> Problem:
+    detail = f"Nothing was sent: {why}."
+    if lasting:
+        return Problem(422, "mail-refused", "The mail server has refused the mail", detail)
+    return Problem(503, "mail-server-away", "The mail could not be sent now", detail, headers={"Retry-After": "30"})
+
+
+def mail_uncertain() -> Problem:
+    detail = (
+        "The connection or the process was lost while this mail was handed over, so it may have been sent. Look into"
+        " the server's log; if it was not, send it by a request with another Idempotency-Key; if it was, tell a touch."
+    )
+    return Problem(409, "mail-uncertain", "Nobody knows whether the mail was sent", detail)

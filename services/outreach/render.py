@@ -100,6 +100,11 @@ def missing_of(head: TemplateHead, fill: Fill) -> list[tuple[str, Words]]:
     return [(name, labels[name]) for name in head.required if name not in known]
 
 
+def label_of(piece: Piece, registry: FieldRegistry, name: str) -> Words:
+    """What a name that the piece may show is called."""
+    return _labels(piece.head, registry)[name]
+
+
 def known_values(fill: Fill) -> dict[str, str]:
     """Every name that has a value -> the value as text in the language of the text."""
     fields = {

@@ -1,15 +1,17 @@
 """The endpoints of outreach."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from email.message import EmailMessage
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
-from services.outreach import answers, forms, listing
-from services.outreach.content import Piece, TemplateHead
+from services.outreach import answers, forms, listing, mails
+from services.outreach.content import MAILS, Piece, TemplateHead
 from services.outreach.fit import LeadWords
 from services.outreach.folder import ContentFolder
 from services.outreach.languages import wanted
@@ -17,10 +19,20 @@ from services.outreach.leads import Lead, known_lead
 from services.outreach.library import Library
 from services.outreach.listing import Ranked
 from services.outreach.permission import refusal
-from services.outreach.problems import not_allowed, too_long, unknown_content, unknown_values, values_missing
-from services.outreach.render import Fill, Given, Recipient, Rendered, Writer, missing_of, render
+from services.outreach.problems import (
+    mail_uncertain,
+    no_mail,
+    no_mail_server,
+    not_allowed,
+    too_long,
+    unknown_content,
+    unknown_values,
+    values_missing,
+)
+from services.outreach.render import Fill, Given, Recipient, Rendered, Writer, label_of, missing_of, render
+from services.outreach.smtp import Post, message_of
 from services.outreach.templating import TextTooLong
-from services.outreach.uses import Use, record
+from services.outreach.uses import Use, record, told
 from shared.clock import Clock
 from shared.config.team import Team
 from shared.db import retried, transaction
@@ -42,6 +54,8 @@ class Routes:
     registry: FieldRegistry
     team: Team
     clock: Clock
+    post: Post | None = None
+    _under_way: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     def table(self) -> list[Endpoint]:
         def get(path: str, handler: Any, summary: str, answer: Any, query: Any, **more: Any) -> Endpoint:
@@ -61,6 +75,7 @@ class Routes:
             )
 
         one = forms.OneQuery
+        sent = {200: answers.SentMail, 404: None, 409: Any, 410: None}
         rendered = {200: answers.RenderedText, 404: None, 409: Any, 410: None}
         return [
             get(
@@ -73,6 +88,10 @@ class Routes:
             get("/v1/templates/{id}", self.template, "A template as it is written", answers.Template, one),
             post(
                 "/v1/templates/{id}/render", self.render_template, "A template for a lead", forms.RenderForm, rendered
+            ),
+            replace(
+                post("/v1/templates/{id}/send", self.send_template, "Mail a template to a lead", forms.SendForm, sent),
+                scope="activities:write",  # it tells of a touch
             ),
             get("/v1/snippets", self.snippets, "Snippets", answers.Snippets, forms.SnippetsQuery),
             get("/v1/snippets/{id}", self.snippet, "A snippet", answers.Snippet, one),
@@ -149,6 +168,47 @@ class Routes:
         wish = _Wish(form.lead_id, form.rep, {}, _language(call, form.language), form.channel, form.record)
         return Answer(await self._render(call, piece, wish))
 
+    async def send_template(self, call: Call[forms.SendForm]) -> Answer:
+        """Mail it by the server that is set; see mails.py for what is promised."""
+        form = call.body
+        piece = self._piece("template", call.path["id"])
+        head = piece.head_as(TemplateHead)
+        if self.post is None:
+            raise no_mail_server()
+        wish = _Wish(form.lead_id, form.rep, form.values, _language(call, form.language), head.channel, record=True)
+        if head.channel not in MAILS or piece.texts[wish.language].subject is None:
+            raise no_mail(piece.id)
+        use_id = _use_id(call)
+
+        async def begin(conn: AsyncConnection) -> tuple[str, EmailMessage, Use | None]:
+            lead = await known_lead(conn, self.registry, form.lead_id)
+            message = self._message(piece, wish, lead, use_id)
+            state = await mails.begin(conn, use_id, lead.lead_id, piece.id, self.clock.now())
+            if state == "handing_over":
+                raise mail_uncertain()
+            return lead.lead_id, message, await told(conn, use_id) if state else None
+
+        lead_id, message, done = await self._do(begin)
+        if done is None:
+            use = self._use(use_id, piece, wish, lead_id)
+            # A client that goes away does not end it: what is on its way can only be seen through.
+            task = asyncio.create_task(mails.hand_over(self.engine, self.post, message, use))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+            done = await asyncio.shield(task)
+        return Answer(
+            answers.SentMail(mail_id=use_id, lead_id=lead_id, message_id=str(message["Message-ID"]), use=done)
+        )
+
+    def _message(self, piece: Piece, wish: "_Wish", lead: Lead, mail_id: str) -> EmailMessage:
+        """The mail to a lead. Raises Problem 422 where its address, or anything that the text shows, is not known."""
+        text = self._text(piece, wish, lead)
+        email = lead.values.get("email")
+        lacking = [*([] if email else ["email"]), *text.missing]
+        if email is None or lacking:
+            raise values_missing((name, label_of(piece, self.registry, name)) for name in lacking)
+        return message_of(text, self.folder.library.sender, str(email.value), wish.language, mail_id, self.clock.now())
+
     async def use(self, call: Call[forms.UseForm]) -> Answer:
         form = call.body
         piece = self._piece(form.kind, form.content)
@@ -203,9 +263,12 @@ class Routes:
             raise too_long() from error
 
     async def _record(self, conn: AsyncConnection, call: Call, piece: Piece, wish: "_Wish", lead: Lead) -> Use:
-        use = Use(
-            use_id=_use_id(call),
-            lead_id=lead.lead_id,
+        return await record(conn, self._use(_use_id(call), piece, wish, lead.lead_id))
+
+    def _use(self, use_id: str, piece: Piece, wish: "_Wish", lead_id: str) -> Use:
+        return Use(
+            use_id=use_id,
+            lead_id=lead_id,
             rep=wish.rep,
             kind=piece.kind,
             content=piece.id,
@@ -214,7 +277,6 @@ class Routes:
             channel=wish.channel,
             occasion=piece.head.occasion if isinstance(piece.head, TemplateHead) else None,
         )
-        return await record(conn, use)
 
     def _piece(self, kind: ContentKind, piece_id: str) -> Piece:
         piece = self.folder.library.get(kind, piece_id)

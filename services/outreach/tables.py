@@ -63,3 +63,16 @@ uses = Table(
     _time("at"),
     Index("uses_at", "at"),
 )
+
+# Every mail that was to be handed to a server. `handing_over`: whether it was taken is not known (yet).
+mails = Table(
+    "mails",
+    metadata,
+    Column("mail_id", Text, primary_key=True),
+    Column("lead_id", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("state", Text, nullable=False),  # handing_over, sent, refused
+    _time("begun_at"),
+    _time("sent_at", nullable=True),
+    Index("mails_uncertain", "begun_at", postgresql_where=text("state = 'handing_over'")),
+)

@@ -47,14 +47,7 @@ async def record(conn: AsyncConnection, use: Use) -> Use:
         use.used_at,
     )
     if added is None:
-        row = await connection.fetchrow(
-            """
-            select use_id, lead_id, rep, kind, content, language, channel, occasion, at as used_at
-            from outreach.uses where use_id = $1
-            """,
-            use.use_id,
-        )
-        return msgspec.convert(dict(row), Use)
+        return await told(conn, use.use_id)
     said = ContentUsed(
         rep=use.rep,
         content=use.content,
@@ -65,6 +58,18 @@ async def record(conn: AsyncConnection, use: Use) -> Use:
     )
     await tell(conn, "content-used", use.use_id, use.lead_id, said, use.used_at)
     return use
+
+
+async def told(conn: AsyncConnection, use_id: str) -> Use:
+    """The use of this id, which must be on record."""
+    row = await (await driver(conn)).fetchrow(
+        """
+        select use_id, lead_id, rep, kind, content, language, channel, occasion, at as used_at
+        from outreach.uses where use_id = $1
+        """,
+        use_id,
+    )
+    return msgspec.convert(dict(row), Use)
 
 
 async def tell(conn: AsyncConnection, name: str, event_id: str, lead_id: str, data: Data, at: datetime) -> None:

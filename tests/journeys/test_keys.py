@@ -52,7 +52,7 @@ OPENS = {
         "GET /v1/policies/{id}/versions/{n}",
         "GET /v1/definitions",
     },
-    "activities:write": {"POST /v1/activities"},
+    "activities:write": {"POST /v1/activities", "POST /v1/templates/{id}/send"},
     "handoffs:write": {"POST /v1/handoffs", "POST /v1/leads/{id}/recycle"},
     "handoffs:decide": {"POST /v1/handoffs/{id}/accept", "POST /v1/handoffs/{id}/return"},
     "kpis:read": {

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.outreach.facts import Takes
 from services.outreach.folder import ContentFolder
 from services.outreach.routes import Routes
+from services.outreach.smtp import Post
 from shared import lead_keys
 from shared.clock import FixedClock
 from shared.config import Config, load_config
@@ -52,7 +53,7 @@ class Response(NamedTuple):
 class Desk:
     """One running outreach service; `content` is its folder of content, which tests may change."""
 
-    def __init__(self, engine: AsyncEngine, config: Config, config_dir: Path) -> None:
+    def __init__(self, engine: AsyncEngine, config: Config, config_dir: Path, post: Post | None = None) -> None:
         self.engine = engine
         self.config = config
         self.content = config_dir / "outreach"
@@ -64,7 +65,7 @@ class Desk:
         self._offset = 0
         app = create_app(
             title="Tasuki outreach",
-            endpoints=Routes(engine, self.folder, config.fields, config.team, self.clock).table(),
+            endpoints=Routes(engine, self.folder, config.fields, config.team, self.clock, post).table(),
             access=Access(engine),
             telemetry=self.telemetry,
         )
@@ -131,12 +132,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def running(database_url: str, folder: Path) -> AsyncIterator[Desk]:
+async def running(database_url: str, folder: Path, post: Post | None = None) -> AsyncIterator[Desk]:
     """A service whose content is a copy of that beside this file, in `folder`."""
     shutil.copytree(CONTENT, folder / "outreach")
     settings = Settings(database_url=database_url)
     engine = connect(settings, "test")
-    desk = Desk(engine, load_config(ROOT / "config"), folder)
+    desk = Desk(engine, load_config(ROOT / "config"), folder, post)
     try:
         await ensure_admin_key(engine, desk.key)
         yield desk

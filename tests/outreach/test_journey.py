@@ -1,4 +1,4 @@
-"""One lead through the running system: written to by its consent, counted, shown to sales, never again after it said so."""
+"""A lead through the running system: written to by its consent, counted, shown to sales, left alone when it says so."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -51,8 +51,7 @@ def refused(tasuki: Client, lead_id: str) -> bool:
     try:
         tasuki.send(outreach.render("first-mail", lead_id, rep="tanaka"))
     except Conflict as conflict:
-        assert conflict.slug == "contact-not-allowed"
-        return True
+        return conflict.slug == "contact-not-allowed"
     return False
 
 

@@ -72,11 +72,22 @@ def upgrade() -> None:
             at timestamptz not null
         );
         create index uses_at on outreach.uses (at);
+
+        create table outreach.mails (
+            mail_id text primary key,
+            lead_id text not null,
+            template text not null,
+            state text not null,
+            begun_at timestamptz not null,
+            sent_at timestamptz
+        );
+        create index mails_uncertain on outreach.mails (begun_at) where state = 'handing_over';
     """)
 
 
 def downgrade() -> None:
     run_sql("""
-        drop table outreach.uses, outreach.consents, outreach.observations, outreach.merges, outreach.leads;
+        drop table outreach.mails, outreach.uses, outreach.consents, outreach.observations, outreach.merges,
+            outreach.leads;
         drop table outreach.outbox, outreach.positions, outreach.dead_letters, outreach.seen;
     """)
