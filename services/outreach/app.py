@@ -8,6 +8,7 @@ from services.outreach.folder import ContentFolder
 from services.outreach.routes import Routes
 from services.outreach.smtp import Post, server_of
 from services.outreach.tables import SCHEMA
+from services.outreach.writing import Desk
 from shared.consume import Consumer
 from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.prune import Retention
@@ -38,10 +39,10 @@ async def build(runtime: Runtime) -> Service:
         telemetry=runtime.telemetry,
     )
     server = server_of(runtime.settings)
-    routes = Routes(engine, folder, config.fields, config.team, runtime.clock, server and Post(server))
+    desk = Desk(engine, folder, config.fields, config.team, runtime.clock, server and Post(server))
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)
     return Service(
-        endpoints=routes.table(),
+        endpoints=Routes(desk).table(),
         tasks={"consumer": consumer.run, "relay": relay.run, "content": folder.run},
         alive={"consumer": consumer.healthy},
         collectors={

@@ -25,13 +25,18 @@ _NAMES = uuid5(NAMESPACE_URL, "urn:tasuki:outreach:touch")
 _HANDED_OVER_WITHIN = timedelta(minutes=10)
 
 
-async def begin(conn: AsyncConnection, mail_id: str, lead_id: str, template: str, now: datetime) -> str | None:
-    """Keep that a mail is about to be handed over. None when it may be, else the state in which it is already.
+async def is_sent(conn: AsyncConnection, mail_id: str) -> bool:
+    """Whether the server has taken this mail before."""
+    statement = "select exists (select from outreach.mails where mail_id = $1 and state = 'sent')"
+    return bool(await (await driver(conn)).fetchval(statement, mail_id))
+
+
+async def begin(conn: AsyncConnection, mail_id: str, lead_id: str, template: str, now: datetime) -> bool:
+    """Keep that a mail is about to be handed over. False when it was begun before and its end is not known.
 
     A mail that was refused may be tried again.
     """
-    connection = await driver(conn)
-    begun = await connection.fetchval(
+    begun = await (await driver(conn)).fetchval(
         """
         insert into outreach.mails as m (mail_id, lead_id, template, state, begun_at)
         values ($1, $2, $3, 'handing_over', $4)
@@ -43,10 +48,7 @@ async def begin(conn: AsyncConnection, mail_id: str, lead_id: str, template: str
         template,
         now,
     )
-    if begun is not None:
-        return None
-    state: str = await connection.fetchval("select state from outreach.mails where mail_id = $1", mail_id)
-    return state
+    return begun is not None
 
 
 async def hand_over(engine: AsyncEngine, post: Post, message: EmailMessage, use: Use) -> Use:

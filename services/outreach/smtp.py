@@ -68,11 +68,16 @@ def message_of(
     message["To"] = Address(addr_spec=to)
     message["Subject"] = rendered.subject or ""
     message["Date"] = format_datetime(now)
-    message["Message-ID"] = f"<{mail_id}@{sender.email.rpartition('@')[2]}>"
+    message["Message-ID"] = message_id_of(sender, mail_id)
     for name, value in rendered.headers.items():
         message[name] = value
     message.set_content(rendered.body + "\n")
     return message
+
+
+def message_id_of(sender: Sender, mail_id: str) -> str:
+    """What names the mail for whoever gets it."""
+    return f"<{mail_id}@{sender.email.rpartition('@')[2]}>"
 
 
 class Post:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.outreach import writing
 from services.outreach.facts import Takes
 from services.outreach.folder import ContentFolder
 from services.outreach.routes import Routes
@@ -65,7 +66,7 @@ class Desk:
         self._offset = 0
         app = create_app(
             title="Tasuki outreach",
-            endpoints=Routes(engine, self.folder, config.fields, config.team, self.clock, post).table(),
+            endpoints=Routes(writing.Desk(engine, self.folder, config.fields, config.team, self.clock, post)).table(),
             access=Access(engine),
             telemetry=self.telemetry,
         )

@@ -44,7 +44,8 @@ class MailServer:
         assert isinstance(message, EmailMessage)
         self.taken.append(message)
         self.recipients += envelope.rcpt_tos
-        if self.breaks_off and server.transport is not None:
+        if self.breaks_off:
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return self.says.get("DATA", "250 OK")
 
@@ -142,13 +143,14 @@ async def test_all_checks_of_rendering_hold(desk: Desk, mail_server: MailServer)
 
 async def test_a_repeated_request_sends_once(desk: Desk, mail_server: MailServer) -> None:
     first = await send(desk, key="k")
-    await desk.rows("delete from access.idempotency")  # the answer was lost with its process
-    again = await send(desk, key="k")
-    assert (again.status, again.body) == (200, first.body)
-    assert len(mail_server.taken) == 1
-    assert len(await desk.told()) == 2
     await send(desk, key="another")
+    await desk.rows("delete from access.idempotency")  # the answer was lost with its process
+    await desk.deliver(consent("L1", out=True, minutes=1))
+    again = await send(desk, key="k")
+    assert (again.status, again.body) == (200, first.body), "it was sent before, whatever was told meanwhile"
     assert len(mail_server.taken) == 2
+    assert len(await desk.told()) == 4
+    assert (await send(desk, key="a third")).status == 409
 
 
 async def test_what_nobody_can_know_is_said_and_not_repeated(desk: Desk, mail_server: MailServer) -> None:
