@@ -20,7 +20,7 @@ KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
-run: $(VENV)/installed ## run everything: PostgreSQL, ingest, handoff, metrics (Ctrl-C stops it)
+run: $(VENV)/installed ## run everything: PostgreSQL, ingest, handoff, metrics, outreach (Ctrl-C stops it)
 	@exec $(BIN)/tasuki run
 
 run-kafka: $(VENV)/installed ## run everything on a real Kafka 4.1 of one broker, without Docker

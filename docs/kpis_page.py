@@ -24,6 +24,7 @@ CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 FACTS = {
     "activity": ("calls and touches", ""),
+    "content_use": ("uses of content", ""),
     "second_call": ("outbound calls that are the second of their lead", ""),
     "second_action": ("outbound calls or touches that are the second of their lead", ""),
     "lead": ("leads", "by their creation"),

@@ -19,12 +19,19 @@ app = typer.Typer(
 
 
 @app.command()
-def run() -> None:
-    """Run everything: the private PostgreSQL (unless TASUKI_DATABASE_URL is set), ingest, handoff, metrics."""
+def run(
+    services: Annotated[
+        list[str] | None, typer.Argument(help="Which: ingest, handoff, metrics, outreach; all unless named.")
+    ] = None,
+) -> None:
+    """Run everything: the private PostgreSQL (unless TASUKI_DATABASE_URL is set) and the services."""
+    from shared.settings import SERVICES
     from shared.supervisor import StartError, Supervisor
 
+    if unknown := [name for name in services or () if name not in SERVICES]:
+        fail(f"there is no service {unknown[0]}: it is one of {', '.join(SERVICES)}")
     try:
-        Supervisor(read_settings()).run()
+        Supervisor(read_settings(), [s for s in SERVICES if not services or s in services]).run()
     except StartError as error:
         fail(str(error))
 
@@ -92,7 +99,7 @@ def positions() -> None:
 
 @log.command("seek")
 def seek_log(
-    service: Annotated[str, typer.Argument(help="ingest, handoff or metrics.")],
+    service: Annotated[str, typer.Argument(help="ingest, handoff, metrics or outreach.")],
     offset: Annotated[int, typer.Argument(min=0, help="The record to go on with; 0: the beginning.")],
     topic: Annotated[str | None, typer.Option(help="One topic; all unless given.")] = None,
     partition: Annotated[int | None, typer.Option(min=0, help="One partition; all unless given.")] = None,

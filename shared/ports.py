@@ -2,18 +2,19 @@
 
 import errno
 import socket
+from collections.abc import Sequence
 
-from shared.settings import SERVICES, Settings
+from shared.settings import SERVICES, ServiceName, Settings
 
 
 class PortError(Exception):
     """Something cannot listen where it should; the message names the setting to change."""
 
 
-def require_free_ports(settings: Settings) -> None:
+def require_free_ports(settings: Settings, services: Sequence[ServiceName] = SERVICES) -> None:
     """Raises PortError for the first service whose address cannot be used."""
     owner: dict[int, str] = {}
-    for service in SERVICES:
+    for service in services:
         port, setting = settings.port(service), f"TASUKI_{service.upper()}_PORT"
         if port in owner:
             raise PortError(f"{owner[port]} and {setting} are both {port}: give each service a port of its own.")

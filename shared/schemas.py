@@ -15,7 +15,7 @@ from shared.db import transaction
 
 _ROOT = Path(__file__).resolve().parent.parent
 SHARED = ("log", "access")
-SERVICES = ("ingest", "handoff", "metrics")
+SERVICES = ("ingest", "handoff", "metrics", "outreach")
 
 SCHEMAS: dict[str, Path] = {schema: _ROOT / "shared/migrations" / schema for schema in SHARED} | {
     service: _ROOT / "services" / service / "migrations" for service in SERVICES

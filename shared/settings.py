@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.addresses import Network, read_networks
 from shared.rates import parse_rate
 
-ServiceName = Literal["ingest", "handoff", "metrics"]
-SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics")
+ServiceName = Literal["ingest", "handoff", "metrics", "outreach"]
+SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics", "outreach")
 
 SIGNATURE_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures that need a private key: what verifies them may be public."""
@@ -24,6 +24,20 @@ def is_safe_address(url: str) -> bool:
     parts = urlsplit(url)
     is_here = parts.hostname in ("localhost", "127.0.0.1", "::1")
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_here))
+
+
+def _is_mail_server(url: str) -> bool:
+    """Whether an address names a mail server and nothing else."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("smtp", "smtps")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and (parts.path, parts.query, parts.fragment) == ("", "", "")
+        )
+    except ValueError:
+        return False
 
 
 def _listed(names: str) -> tuple[str, ...]:
@@ -108,6 +122,11 @@ class Settings(BaseSettings):
         "",
         description="Networks that are not public but may be fetched from, on any port (10.1.0.0/16, ...).",
     )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="Mail server by which outreach sends (smtps://user:password@host:465, or smtp:// with STARTTLS);"
+        " unset: it sends nothing.",
+    )
     retention_audit_days: int = Field(730, ge=1, description="Days for which it is kept who read and changed what.")
     retention_quarantine_days: int = Field(
         90, ge=1, description="Days for which what webhooks brought and nobody could use is kept."
@@ -171,6 +190,15 @@ class Settings(BaseSettings):
             raise ValueError(f"allowed are {', '.join(SIGNATURE_ALGORITHMS)}, not {', '.join(unfit) or 'none at all'}")
         return value
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_mail_server(value.get_secret_value()):
+            raise ValueError(
+                "a mail server is smtps://user:password@host:465 or smtp://..., and nothing behind the port"
+            )
+        return value
+
     @field_validator("rate_limit_per_key")
     @classmethod
     def _rate(cls, value: str | None) -> str | None:
@@ -194,6 +222,7 @@ class Settings(BaseSettings):
             "ingest": self.ingest_port,
             "handoff": self.handoff_port,
             "metrics": self.metrics_port,
+            "outreach": self.outreach_port,
         }
         return ports[service]
 

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 from shared.files import write_private
@@ -15,7 +16,7 @@ from shared.keeper import Keeper, ServiceProcess, say, start_python
 from shared.ports import PortError, require_free_ports
 from shared.postgres import PostgresError, PrivatePostgres
 from shared.process import REFUSED, how_it_ended, on_stop_signals
-from shared.settings import SERVICES, Settings
+from shared.settings import SERVICES, ServiceName, Settings
 
 _TICK = 0.1  # seconds between two looks at the children
 _STOP_WITHIN = 8.8  # seconds for everything; what is left then ends at once
@@ -28,10 +29,14 @@ class StartError(Exception):
 
 
 class Supervisor:
-    """`Supervisor(settings).run()` returns when a signal has asked it to stop and everything has ended."""
+    """`Supervisor(settings).run()` returns when a signal has asked it to stop and everything has ended.
 
-    def __init__(self, settings: Settings) -> None:
+    services: those to run; all unless told.
+    """
+
+    def __init__(self, settings: Settings, services: Sequence[ServiceName] = SERVICES) -> None:
         self._settings = settings
+        self._wanted = services
         self._postgres = None if settings.database_url else PrivatePostgres(settings.data_dir)
         self._services: list[ServiceProcess] = []
         self._asked_at: float | None = None
@@ -65,7 +70,7 @@ class Supervisor:
         settings = self._settings
         if self._postgres is not None:
             self._postgres.take_folder()
-        require_free_ports(settings)
+        require_free_ports(settings, self._wanted)
         url = settings.database_url
         if self._postgres is not None:
             url = self._postgres.start()
@@ -73,7 +78,7 @@ class Supervisor:
         environment = {**os.environ, "TASUKI_DATABASE_URL": str(url)}
         self._prepare({**environment, "TASUKI_ADMIN_KEY": settings.admin_key or self._own_admin_key()})
         if self._asked_at is None:
-            self._services = [ServiceProcess(service, environment) for service in SERVICES]
+            self._services = [ServiceProcess(service, environment) for service in self._wanted]
 
     def _prepare(self, environment: dict[str, str]) -> None:
         """Checks the configuration and migrates the database, see shared/prepare.py."""
@@ -121,7 +126,7 @@ class Supervisor:
 
     def _announce(self, took: float) -> None:
         say(f"ready after {took:.1f} s; Ctrl-C stops everything")
-        for service in SERVICES:
+        for service in self._wanted:
             say(f"  {service:<8} {self._settings.url(service)}  (its API: {self._settings.url(service)}/docs)")
         key = "from TASUKI_ADMIN_KEY" if self._settings.admin_key else f"in {self._settings.data_dir / 'admin.key'}"
         say(f"  admin key {key}")

@@ -21,7 +21,7 @@ from shared.kafka import Cluster
 from shared.migrate import migrate
 from shared.postgres import PrivatePostgres
 from tests.kafka import StartCluster, require_kafka, running_cluster, say_what_did_not_run
-from tests.system import System
+from tests.system import SERVICES, System
 
 
 @contextmanager
@@ -79,7 +79,8 @@ async def _empty(url: str) -> None:
     try:
         statements = await connection.fetchval(
             "select string_agg(format('delete from %I.%I', schemaname, tablename), ';') from pg_tables"
-            " where schemaname in ('ingest', 'handoff', 'access') and tablename not in ('alembic_version', 'runs_with')"
+            " where schemaname in ('ingest', 'handoff', 'outreach', 'access')"
+            " and tablename not in ('alembic_version', 'runs_with')"
         )
         # Of so few rows faster than truncate, which makes new files; the order does not matter without foreign keys.
         await connection.execute(f"set session_replication_role = replica; {statements}")
@@ -161,11 +162,12 @@ def free_port() -> Callable[[], int]:
 
 
 @pytest.fixture(scope="module")
-def system(prepared_folder: Path, free_port: Callable[[], int]) -> Iterator[System]:
-    """The whole of Tasuki, started as a user starts it, shared by the tests of one module."""
+def system(prepared_folder: Path, free_port: Callable[[], int], request: pytest.FixtureRequest) -> Iterator[System]:
+    """Tasuki, started as a user starts it, shared by the tests of one module. A module whose tests want other services
+    than those that a System runs by itself names them as `RUNS`."""
     with private_folder() as folder:
         copy_folder(prepared_folder, folder / "data")
-        with System(folder / "data", free_port) as running:
+        with System(folder / "data", free_port, services=getattr(request.module, "RUNS", SERVICES)) as running:
             yield running
 
 

@@ -14,9 +14,12 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from shared.settings import SERVICES, ServiceName, Settings
+from shared.settings import SERVICES as ALL
+from shared.settings import ServiceName, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics")
+"""What a System runs unless it is asked for more: every further process costs each test that starts one."""
 
 
 def until(
@@ -34,7 +37,8 @@ class System:
     """`with System(folder, free_port) as system:` starts it and waits until all services are ready.
 
     `system.url["ingest"]` and `system.key` reach it; what it has printed is in `system.output()`. Another `command`
-    than `tasuki run` may start it, such as `make run`, with the `patience` in seconds that it needs to be ready.
+    than `tasuki run` may start it, such as `make run`, with the `patience` in seconds that it needs to be ready; it
+    then runs all services.
     """
 
     def __init__(
@@ -43,14 +47,16 @@ class System:
         free_port: Callable[[], int],
         environment: Mapping[str, str | None] | None = None,
         *,
-        command: Sequence[str] = (sys.executable, "-m", "shared.cli", "run"),
+        command: Sequence[str] | None = None,
         patience: float = 120,
+        services: Sequence[ServiceName] = SERVICES,
     ) -> None:
         self.data_dir = data_dir
-        self.command = command
+        self.services = tuple(services) if command is None else ALL
+        self.command = command or (sys.executable, "-m", "shared.cli", "run", *services)
         self.patience = patience
         self.key = secrets.token_hex(16)
-        self.port: dict[ServiceName, int] = {service: free_port() for service in SERVICES}
+        self.port: dict[ServiceName, int] = {service: free_port() for service in ALL}
         self.url = {service: f"http://127.0.0.1:{port}" for service, port in self.port.items()}
         self._output = data_dir.with_name(data_dir.name + ".out")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASUKI_")}
@@ -97,7 +103,7 @@ class System:
 
     def wait_ready(self) -> None:
         """Waits until every service's /readyz says 200."""
-        self.wait_for(lambda: all(self.is_ready(service) for service in SERVICES), self.patience)
+        self.wait_for(lambda: all(self.is_ready(service) for service in self.services), self.patience)
 
     def wait_for(self, condition: Callable[[], bool], within: float = 60) -> None:
         """Waits until a condition holds; fails with what the system said when it ends or takes too long."""

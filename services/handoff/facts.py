@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff import merges
@@ -13,15 +12,20 @@ from services.handoff.corrections import Fact
 from services.handoff.kinds import kind_of
 from services.handoff.outcomes import Deal, deals
 from services.handoff.recount import recount
+from services.handoff.tables import SCHEMA
 from shared import lead_keys
 from shared.consume import Received
 from shared.db import driver
-from shared.events import Correction, Event, FieldValue, Identity, LeadFields, Observation, decode_data, encode_data
-from shared.sealing import unsealed_data, unsealed_observation
+from shared.events import Correction, Event, Identity, decode_data, encode_data
+from shared.lead_observations import LeadObservations
+from shared.sealing import unsealed_data
 
-HISTORY = ("call", "touch", "appointment", "opportunity", "contract")
+HISTORY = ("call", "touch", "content-used", "appointment", "opportunity", "contract")
 """The activities that belong to a lead's history."""
 _CORRECTIONS_LOCK = 0x636F_7272_6563  # "correc"
+
+_observations = LeadObservations(SCHEMA)
+observations_of = _observations.of
 
 
 async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]:
@@ -34,7 +38,7 @@ async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]
     of_leads = [r for r in received if r.event.subject]
     await _meet(conn, alone=any(r.event.name == "correction" or merges.is_told(r.event) for r in received))
     touched = set(await _touch(conn, of_leads))
-    await _add_observations(conn, [r.event for r in of_leads])
+    await _observations.add(conn, [r.event for r in of_leads])
     activities = [r.event for r in of_leads if r.event.name in HISTORY]
     corrections = [r.event for r in received if r.event.name == "correction"]
     await _add_activities(conn, activities)
@@ -74,31 +78,6 @@ async def known(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[str]:
         lead_ids,
     )
     return [row["lead_id"] for row in rows]
-
-
-class Said(NamedTuple):
-    """What was said about the fields of a lead, in order of time: of itself, and of leads that were merged into it."""
-
-    own: list[Observation]
-    merged: list[Observation]
-
-
-async def observations_of(conn: AsyncConnection, of: Mapping[str, str]) -> dict[str, Said]:
-    """Everything ever said about the fields of leads, from: lead -> which lead it counts as (`merges.members`)."""
-    rows = await (await driver(conn)).fetch(
-        """
-        select lead_id, observation_id, field, method, source, observed_at, value::text, status, by, quote
-        from handoff.observations where lead_id = any($1::text[]) order by observed_at, observation_id
-        """,
-        list(of),
-    )
-    keys = await lead_keys.read(conn, of)
-    found: dict[str, Said] = defaultdict(lambda: Said([], []))
-    for row in rows:
-        lead_id, survivor = row["lead_id"], of[row["lead_id"]]
-        observation = unsealed_observation(read_observation(row), keys.get(lead_id), lead_id)
-        (found[survivor].own if lead_id == survivor else found[survivor].merged).append(observation)
-    return found
 
 
 async def history_of(conn: AsyncConnection, lead_id: str, limit: int) -> list[Fact]:
@@ -181,34 +160,6 @@ async def _touch(conn: AsyncConnection, received: Sequence[Received]) -> list[st
     return ids
 
 
-async def _add_observations(conn: AsyncConnection, events: Sequence[Event]) -> None:
-    rows = [
-        (
-            event.subject,
-            o.observation_id,
-            o.field,
-            o.method,
-            o.source,
-            o.observed_at,
-            event.recorded_at,
-            None if o.value is None else msgspec.json.encode(o.value).decode(),
-            o.status,
-            o.by,
-            o.quote,
-        )
-        for event in events
-        if isinstance(event.data, LeadFields)
-        for o in event.data.observations
-    ]
-    await _insert(
-        conn,
-        "observations"
-        " (lead_id, observation_id, field, method, source, observed_at, recorded_at, value, status, by, quote)",
-        "text text text text text timestamptz timestamptz json text text text",
-        rows,
-    )
-
-
 async def _add_activities(conn: AsyncConnection, events: Sequence[Event]) -> None:
     rows = []
     for e in events:
@@ -245,22 +196,4 @@ async def _insert(conn: AsyncConnection, into: str, types: str, rows: Sequence[t
     await (await driver(conn)).execute(
         f"insert into handoff.{into} select * from unnest({arrays}) on conflict do nothing",  # noqa: S608 - ours
         *zip(*rows, strict=True),
-    )
-
-
-_VALUE: msgspec.json.Decoder[FieldValue] = msgspec.json.Decoder(FieldValue)
-
-
-def read_observation(row: Any) -> Observation:
-    value = None if row["value"] is None else _VALUE.decode(row["value"])
-    return Observation(
-        observation_id=row["observation_id"],
-        field=row["field"],
-        method=row["method"],
-        source=row["source"],
-        observed_at=row["observed_at"],
-        value=value,
-        status=row["status"],
-        by=row["by"],
-        quote=row["quote"],
     )

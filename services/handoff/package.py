@@ -12,7 +12,7 @@ from services.handoff.decide import Readiness
 from services.handoff.outcomes import Status
 from services.handoff.store import Handoff, Overridden
 from services.handoff.words import Definitions
-from shared.events import Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
+from shared.events import ContentUsed, Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
 from shared.words import Words
 
 BANT = ("needs", "budget", "authority", "timeframe")
@@ -170,6 +170,8 @@ def _activity(fact: Fact) -> Activity:
 
 
 def _is_content(data: Data) -> bool:
+    if isinstance(data, ContentUsed):
+        return True
     return isinstance(data, Touch) and data.direction == "outbound" and data.outcome in _CONTENT
 
 

@@ -20,6 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from shared.consume import consumer_tables
+from shared.lead_merges import merges_table
+from shared.lead_observations import observations_table
 from shared.outbox import outbox_table
 
 SCHEMA: Final = "handoff"
@@ -52,34 +54,8 @@ leads = Table(
     Index("leads_merged_into", "merged_into", postgresql_where=text("merged_into is not null")),
 )
 
-# Of each lead what was told last: that it is another one, or (null) that it is not.
-merges = Table(
-    "merges",
-    metadata,
-    Column("lead_id", Text, primary_key=True),
-    Column("into_lead", Text),
-    _time("time"),
-    Column("source", Text, nullable=False),
-    Column("id", Text, nullable=False),
-    Index("merges_into", "into_lead"),
-)
-
-observations = Table(
-    "observations",
-    metadata,
-    Column("lead_id", Text, nullable=False),
-    Column("observation_id", Text, nullable=False),
-    Column("field", Text, nullable=False),
-    Column("method", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    _time("observed_at"),
-    _time("recorded_at"),
-    Column("value", JSON),
-    Column("status", Text),
-    Column("by", Text),
-    Column("quote", Text),
-    PrimaryKeyConstraint("lead_id", "observation_id", name="observations_pkey"),
-)
+merges = merges_table(metadata, SCHEMA)
+observations = observations_table(metadata, SCHEMA)
 
 activities = Table(
     "activities",

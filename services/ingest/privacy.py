@@ -15,6 +15,7 @@ from services.ingest.tell import Wish, tell
 from shared import lead_keys
 from shared.db import driver
 from shared.events import LeadConsent, LeadErased
+from shared.web.idempotency import forget_leads
 
 
 async def add_consent(conn: AsyncConnection, lead_id: str, form: ConsentForm, wish: Wish) -> None:
@@ -93,6 +94,7 @@ async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) ->
         return erased_at
     leads = [row["lead_id"] for row in rows]
     await _delete(db, leads, wish.at)
+    await forget_leads(conn, leads)
     await lead_keys.destroy(conn, leads)
     said = LeadErased(reason=reason)
     events = [wish.event("lead-erased", lead, said, id_=made_id("lead-erased", lead)) for lead in leads]
@@ -101,7 +103,7 @@ async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) ->
 
 
 _ERASE = (
-    # Bodies of unusable webhooks, rejected rows of files, and answers to keyed requests are found by what they hold.
+    # Bodies of unusable webhooks and rejected rows of files are found by what they hold.
     # An address may stand in a form's body as `mei%40acme.co.jp`, and in any case.
     """
     delete from ingest.quarantine q using ingest.lead_terms t
@@ -113,10 +115,6 @@ _ERASE = (
     """
     delete from ingest.import_rejects r using ingest.lead_terms t
     where t.lead_id = any($1) and t.kind = 'email' and position(t.value in lower(r.cells::text)) > 0
-    """,
-    """
-    delete from access.idempotency i using unnest($1::text[]) as l(lead_id)
-    where i.status is not null and position(convert_to(l.lead_id, 'UTF8') in i.body) > 0
     """,
     "delete from ingest.observations where lead_id = any($1)",
     "delete from ingest.lead_terms where lead_id = any($1)",

@@ -46,6 +46,7 @@ Placed = tuple[Position, dict[str, Any]]
 
 EVENTS_OF: dict[str, tuple[str, ...]] = {
     "activity": ("call", "touch"),
+    "content_use": ("content-used",),
     "second_call": ("call",),
     "second_action": ("call", "touch"),
     "first_response": ("call", "touch"),

@@ -6,7 +6,7 @@ with Client.of(Settings()) as tasuki:
     print(tasuki.send(handoff.readiness(lead.lead_id)).decision)
 """
 
-from shared.client import handoff, ingest, metrics
+from shared.client import handoff, ingest, metrics, outreach
 from shared.client.drivers import AsyncClient, Client
 from shared.client.errors import (
     BadRequest,
@@ -55,4 +55,5 @@ __all__ = [
     "handoff",
     "ingest",
     "metrics",
+    "outreach",
 ]

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from shared.client import AsyncClient, metrics
 from shared.client.types import Kpi
+from shared.demo.system import SERVICES
 from shared.demo.week import Week
-from shared.settings import SERVICES, Settings
+from shared.settings import Settings
 
 Rows = Sequence[Mapping[str, Any]]
 

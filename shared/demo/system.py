@@ -15,10 +15,12 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.process import die_with_parent, how_it_ended
-from shared.settings import SERVICES, ServiceName, Settings
+from shared.settings import ServiceName, Settings
 
 _READY_WITHIN_S: Final = 120.0
 _ENDS_WITHIN_S: Final = 15.0
+SERVICES: Final[tuple[ServiceName, ...]] = ("ingest", "handoff", "metrics")
+"""Those that the demo talks to; others may run beside or not."""
 _PUBLISHERS: Final[tuple[ServiceName, ...]] = ("ingest", "handoff")
 
 
@@ -39,7 +41,7 @@ def running(settings: Settings, say: Callable[[str], None]) -> Iterator[bool]:
     say("Nothing answers on the ports, so the demo starts the system itself.")
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "shared.cli", "run"],
+            [sys.executable, "-m", "shared.cli", "run", *SERVICES],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -8,9 +8,11 @@ import msgspec
 from shared.events.common import (
     CallOutcome,
     Channel,
+    ContentKind,
     Data,
     Direction,
     HowSet,
+    Language,
     LongText,
     Name,
     SealableText,
@@ -44,6 +46,17 @@ class Touch(Data, frozen=True, kw_only=True):
     outcome: TouchOutcome | None = None
     duration_s: Seconds | None = None
     campaign: Name | None = None
+
+
+class ContentUsed(Data, frozen=True, kw_only=True):
+    """A rep used a piece of content (config/outreach/) for a lead; `content` is its id."""
+
+    rep: Name
+    content: Name
+    kind: ContentKind
+    language: Language
+    channel: Channel | None = None
+    occasion: Name | None = None
 
 
 class AcceptedBy(msgspec.Struct, frozen=True, omit_defaults=True):

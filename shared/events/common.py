@@ -39,6 +39,8 @@ HowSet = Literal[
     "auto_email",
     "other",
 ]
+ContentKind = Literal["template", "snippet", "talk", "case_study"]
+Language = Literal["ja", "en"]
 ReturnReason = Literal[
     "unreachable", "bad_data", "no_need", "no_budget", "no_authority", "bad_timing", "not_a_fit", "duplicate"
 ]

@@ -3,6 +3,7 @@
 from shared.events.activities import (
     Appointment,
     Call,
+    ContentUsed,
     Contract,
     Correction,
     Opportunity,
@@ -35,6 +36,7 @@ TOPICS = (LEADS, ACTIVITIES, HANDOFFS, DEAD_LETTERS)
 ACTIVITY_TYPES: dict[str, type[Data]] = {
     "call": Call,
     "touch": Touch,
+    "content-used": ContentUsed,
     "appointment": Appointment,
     "opportunity": Opportunity,
     "contract": Contract,

@@ -11,15 +11,15 @@ import json
 import secrets
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.db import DatabaseUnavailable, transaction
+from shared.db import DatabaseUnavailable, driver, transaction
 from shared.mistakes import FieldError
 from shared.prune import Retention
 from shared.web.endpoint import Answer
@@ -150,6 +150,17 @@ class Idempotency:
         since = time.monotonic() - CLAIM_S
         self._ended = {token: at for token, at in self._ended.items() if at > since}
         return list(self._ended)
+
+
+async def forget_leads(conn: AsyncConnection, lead_ids: Sequence[str]) -> None:
+    """Delete the answers that name these leads: they hold personal data. An erasure asks for it."""
+    await (await driver(conn)).execute(
+        """
+        delete from access.idempotency i using unnest($1::text[]) as l(lead_id)
+        where i.status is not null and position(convert_to(l.lead_id, 'UTF8') in i.body) > 0
+        """,
+        list(lead_ids),
+    )
 
 
 def _in_flight() -> Problem:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from shared.settings import SERVICES, ServiceName
+from shared.settings import ServiceName
 from tests.faults.client import Client, InFlight, Reply
-from tests.system import ROOT, System, until
+from tests.system import ROOT, SERVICES, System, until
 
 
 class Services:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from shared.eventlog.embedded import POOL_SIZE
-from shared.settings import SERVICES, Settings
+from shared.settings import Settings
 from tests.faults.client import Client
 from tests.faults.inside import database, errors_logged, rows, settle
-from tests.system import System, until
+from tests.system import SERVICES, System, until
 
 CLIENTS = 1_000
 AT_ONCE = 50

@@ -15,11 +15,11 @@ import pytest
 from shared.db import dsn
 from shared.eventlog.embedded import EmbeddedLog
 from shared.events import to_message
-from shared.settings import SERVICES, Settings
+from shared.settings import Settings
 from tests.faults.client import Client, InFlight, Reply
 from tests.faults.inside import logged, rows, settle
 from tests.faults.services import Services, in_background, running
-from tests.system import System, until
+from tests.system import SERVICES, System, until
 
 HOUR = 3600
 LEASE = {"TASUKI_CONSUMER_LEASE_S": "1"}

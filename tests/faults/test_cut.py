@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from shared.settings import SERVICES, ServiceName
+from shared.settings import ServiceName
 from tests.faults.client import Client, Reply
 from tests.faults.inside import logged, outlive_claims, rows, settle
 from tests.faults.load import Load
@@ -18,7 +18,7 @@ from tests.faults.oracle import check
 from tests.faults.proxy import TcpProxy, proxied, through
 from tests.faults.services import Services, in_background, running
 from tests.faults.watch import Watch
-from tests.system import System, until
+from tests.system import SERVICES, System, until
 
 COMMIT = b"COMMIT;"
 WAITING = 30  # requests, more than a pool has connections

@@ -11,14 +11,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from shared.settings import SERVICES
 from tests.faults.client import Client
 from tests.faults.inside import database, outlive_claims, rows, telling_errors
 from tests.faults.load import Load
 from tests.faults.oracle import check
 from tests.faults.small_disk import Filler, why_not
 from tests.faults.watch import Watch
-from tests.system import System, until
+from tests.system import SERVICES, System, until
 
 DISK_MIB = 384
 TASUKI_RUN = (sys.executable, "-m", "shared.cli", "run")

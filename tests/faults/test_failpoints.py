@@ -9,12 +9,12 @@ import pytest
 
 from shared.client import Client as Tasuki
 from shared.client import Retry, ingest
-from shared.settings import SERVICES, ServiceName
+from shared.settings import ServiceName
 from tests.faults.client import Client
 from tests.faults.failpoint import FAILPOINTS
 from tests.faults.inside import logged, outlive_claims, rows, settle
 from tests.faults.services import Services, in_background, running
-from tests.system import until
+from tests.system import SERVICES, until
 
 CALL = {"type": "call", "occurred_at": "2026-02-02T00:00:00Z", "rep": "ito", "direction": "outbound"}
 # Failpoint -> table in which the event (or decision) must stand, or not yet stand, when its process has died there;

@@ -12,10 +12,9 @@ import pytest
 
 from shared.client import Client, Retry, ingest
 from shared.client.types import Import
-from shared.settings import SERVICES
 from tests.faults.inside import database
 from tests.faults.inside import rows as rows_of
-from tests.system import System
+from tests.system import SERVICES, System
 
 HEADER = ["email", "last_name", "company_name"]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from shared.settings import SERVICES, ServiceName
+from shared.settings import ServiceName
 from tests.faults.client import Client
 from tests.faults.inside import database, errors_logged, outlive_claims, telling_errors
 from tests.faults.load import Load
 from tests.faults.oracle import check
 from tests.faults.watch import Watch
-from tests.system import System, until
+from tests.system import SERVICES, System, until
 
 WITHIN_S = 10.0
 

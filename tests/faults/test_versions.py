@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from shared.schemas import newest
-from shared.settings import SERVICES
 from tests.faults.inside import database, errors_in, rows
 from tests.faults.load import Load
 from tests.faults.next_release import BUSIEST, make_next_release
 from tests.faults.oracle import check
 from tests.faults.recount import recount
 from tests.faults.replicas import Replica
-from tests.system import ROOT, System, until
+from tests.system import ROOT, SERVICES, System, until
 
 GRACE = {"TASUKI_SHUTDOWN_GRACE_S": "20"}  # on a slow machine, too, what has begun is answered
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.settings import SERVICES, ServiceName
+from shared.settings import ServiceName
 from tests.faults.beside import Beside
 from tests.faults.client import Client
-from tests.system import System
+from tests.system import SERVICES, System
 
 EVERY_S = 0.25
 DURABLE = frozenset(

@@ -8,9 +8,10 @@ from tests.handoff.desk import ROOT
 def config_with(tmp_path: Path, **replaced: str) -> Path:
     """The shipped configuration with words of its policy replaced."""
     folder = tmp_path / "config"
-    (folder / "policies").mkdir(parents=True, exist_ok=True)
     for file in (ROOT / "config").rglob("*.yaml"):
-        (folder / file.relative_to(ROOT / "config")).write_text(file.read_text())
+        copy = folder / file.relative_to(ROOT / "config")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(file.read_text())
     policy = folder / "policies" / "default.yaml"
     text = policy.read_text()
     for old, new in replaced.items():

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.settings import SERVICES, ServiceName
+from shared.settings import ServiceName
 from tests.system import System, until
 
 JSON = "application/json"
@@ -95,7 +95,7 @@ class Outside:
 
     def _movement(self) -> dict[str, float]:
         found: dict[str, float] = {}
-        for service in SERVICES:
+        for service in self.system.services:
             samples = self.samples(service)
             for name in ("tasuki_outbox_pending", "tasuki_consumer_lag_events", "tasuki_events_processed_total"):
                 found[f"{service} {name}"] = sum(value for (n, _), value in samples.items() if n == name)

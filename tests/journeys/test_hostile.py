@@ -15,6 +15,7 @@ from tests.journeys.operations import ID, Operation, operations_of
 from tests.journeys.outside import CSV, JSON, Outside
 from tests.web.test_bodies import NOT_JSON, UNFIT
 
+RUNS = SERVICES
 MIB = 1024 * 1024
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

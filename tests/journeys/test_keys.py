@@ -12,6 +12,7 @@ from tests.journeys.operations import Operation, operations_of
 from tests.journeys.outside import Outside
 from tests.system import ROOT
 
+RUNS = SERVICES
 SCOPES = ["leads:write", "leads:read", "activities:write", "handoffs:write", "handoffs:decide", "handoffs:override"]
 SCOPES += ["kpis:read", "outreach:read", "admin"]
 
@@ -57,7 +58,7 @@ OPENS = {
         "GET /v1/stages",
         "GET /v1/definitions",
     },
-    "activities:write": {"POST /v1/activities"},
+    "activities:write": {"POST /v1/activities", "POST /v1/templates/{id}/send"},
     "handoffs:write": {"POST /v1/handoffs", "POST /v1/leads/{id}/recycle"},
     "handoffs:decide": {"POST /v1/handoffs/{id}/accept", "POST /v1/handoffs/{id}/return"},
     "kpis:read": {
@@ -68,6 +69,19 @@ OPENS = {
         "GET /v1/scorecards/{role}",
         "GET /v1/status",
         "GET /v1/stream",
+    },
+    "outreach:read": {
+        "GET /v1/templates",
+        "GET /v1/templates/{id}",
+        "POST /v1/templates/{id}/render",
+        "GET /v1/snippets",
+        "GET /v1/snippets/{id}",
+        "POST /v1/snippets/{id}/render",
+        "GET /v1/talks",
+        "GET /v1/talks/{id}",
+        "GET /v1/case-studies",
+        "GET /v1/case-studies/{id}",
+        "POST /v1/uses",
     },
     "admin": {
         "PUT /v1/policies/{id}",

@@ -1,4 +1,4 @@
-"""schemathesis over the OpenAPI documents of the three running services: they keep what they say, and never fail.
+"""schemathesis over the OpenAPI documents of the running services: they keep what they say, and never fail.
 
 The ids of a real lead, handoff, policy and KPI are given to it, so that it gets past the 404s. What it makes up is the
 same each time (a fixed seed).
@@ -16,7 +16,9 @@ from tests.journeys.operations import operations_of
 from tests.journeys.outside import CSV, Outside
 from tests.journeys.story import decided, hear
 
+RUNS = SERVICES
 ENDLESS = "/v1/stream"
+CONTENT = ("templates", "snippets", "talks", "case-studies")
 REACHED = {
     "ingest": ["/v1/leads/{id}", "/v1/leads/{id}/observations", "/v1/imports/{id}", "/v1/imports/{id}/rejected.csv"],
     "handoff": [
@@ -26,6 +28,7 @@ REACHED = {
         "/v1/policies/{id}/versions/{n}",
     ],
     "metrics": ["/v1/kpis/{id}/values"],
+    "outreach": [f"/v1/{kind}/{{id}}" for kind in CONTENT],
 }
 NOT_FROM_A_SCHEMA = "positive_data_acceptance"  # which fields there are, and how they hang together, no schema can tell
 
@@ -57,6 +60,7 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
         "/v1/leads/.*/(merge|unmerge)$": {"id": merged},
         "/v1/handoffs/": {"id": handoff_id},
         "/v1/policies/": {"id": "default", "n": "1"},
+        **{f"/v1/{kind}/": {"id": outside.ok("outreach", "GET", f"/v1/{kind}")["items"][0]["id"]} for kind in CONTENT},
         "/v1/kpis/": {"id": "calls"},
         "/v1/quarantine/": {"id": str(entry["id"])},
         "/v1/webhooks/": {"source": "web-json"},

@@ -32,6 +32,7 @@ SERVING: dict[str, set[str]] = {
     "tasuki_http_request_duration_seconds_count": {"service", "route", "method", "status"},
     "tasuki_http_request_duration_seconds_bucket": {"service", "route", "method", "status", "le"},
 }
+RUNS = SERVICES
 CONTRACT: dict[ServiceName, dict[str, set[str]]] = {
     "ingest": SERVING | PUBLISHING | {"tasuki_webhooks_total": {"source", "result"}},
     "handoff": SERVING
@@ -41,6 +42,10 @@ CONTRACT: dict[ServiceName, dict[str, set[str]]] = {
         "tasuki_handoff_decisions_total": {"segment", "decision", "policy"},
         "tasuki_handoffs_open": {"state"},
     },
+    "outreach": SERVING
+    | PUBLISHING
+    | CONSUMING
+    | {"tasuki_content_pieces": {"kind"}, "tasuki_content_problems": set(), "tasuki_mails_uncertain": set()},
     "metrics": SERVING | CONSUMING | NUMBERS | {"tasuki_event_freshness_seconds_bucket": {"le"}},
 }
 UNTIL_SOMETHING_FAILS = {"tasuki_dead_letters_total", "tasuki_events_duplicate_total"}

@@ -6,8 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from shared.settings import SERVICES
-from tests.system import System
+from tests.system import SERVICES, System
 
 README = Path(__file__).parents[2] / "README.md"
 CALL = re.compile(r"```console\n\$ (?P<command>.+)\n(?P<answer>.+)\n```")

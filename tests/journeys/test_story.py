@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.settings import SERVICES
 from tests.journeys.outside import Outside, matching
 from tests.journeys.story import Told, tell
+from tests.system import SERVICES
 
 OCTOBER = {"grain": "month", "start": "2026-10-01", "end": "2026-10-31"}
 EVER = {"grain": "all"}

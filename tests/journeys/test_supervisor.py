@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import SERVICES, ServiceName
-from tests.system import ROOT, System, until
+from shared.settings import ServiceName
+from tests.system import ROOT, SERVICES, System, until
 
 Environment = dict[str, str | None]
 

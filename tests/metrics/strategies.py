@@ -58,6 +58,15 @@ touches = st.fixed_dictionaries(
         "campaign": campaigns,
     }
 )
+uses = st.fixed_dictionaries(
+    {
+        "rep": reps,
+        "content": st.sampled_from(["first-mail", "platform-user"]),
+        "kind": st.sampled_from(["template", "snippet", "talk", "case_study"]),
+        "language": st.sampled_from(["ja", "en"]),
+        "channel": st.sampled_from([None, "email"]),
+    }
+)
 opportunities = st.fixed_dictionaries(
     {
         "opportunity_id": st.sampled_from(["o-1", "o-2"]),
@@ -148,10 +157,21 @@ unmerges = st.fixed_dictionaries({"from": st.sampled_from(LEADS)})
 
 OWN = ("handoff_id",)
 """What belongs to one lead. Opportunities and appointments may be told of several leads by mistake."""
-CORRECTABLE = ("call", "touch", "opportunity", "appointment", "contract", "spend", "correction", "lead-merged")
+CORRECTABLE = (
+    "call",
+    "touch",
+    "content-used",
+    "opportunity",
+    "appointment",
+    "contract",
+    "spend",
+    "correction",
+    "lead-merged",
+)
 CONTENT: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "call": calls,
     "touch": touches,
+    "content-used": uses,
     "opportunity": opportunities,
     "handoff-created": handoffs,
     "handoff-accepted": accepted,

@@ -11,11 +11,11 @@ from pathlib import Path
 from shared.eventlog import topics
 from shared.kafka import Cluster
 from shared.kafka.cluster import free_ports
-from shared.settings import SERVICES, ServiceName, Settings
+from shared.settings import ServiceName, Settings
 from tests.faults.inside import errors_in
 from tests.faults.replicas import Replica
 from tests.soak.actions import BROKERS, HANDOFF, METRICS, POSTGRES
-from tests.system import System, until
+from tests.system import SERVICES, System, until
 
 BESIDE: dict[str, ServiceName] = {
     "ingest 2": "ingest",

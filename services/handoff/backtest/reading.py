@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.backtest.replay import Told
 from services.handoff.backtest.report import Handed, Past
-from services.handoff.facts import deals_of, read_observation
+from services.handoff.facts import deals_of
 from services.handoff.merges import members
 from services.handoff.stages import RECYCLED
 from shared import lead_keys
 from shared.db import driver
+from shared.lead_observations import read_observation
 from shared.sealing import unsealed_observation
 
 CHUNK = 2_000

@@ -10,9 +10,10 @@ from services.metrics.contributions.kinds import kind_of
 class Dimensions(NamedTuple):
     """All dimensions of a fact but its time; "" where the fact has none.
 
-    `name` is the kind of fact: activity, second_call, second_action, lead, first_response, handoff, handoff_decision,
-    stage_entry, appointment, opportunity, validity, close, sales_cycle, open_pipeline, contract, running_company,
-    new_customer, spend. `tier` and `rank` stand for how wanted the company is and how well the lead is known.
+    `name` is the kind of fact: activity, content_use, second_call, second_action, lead, first_response, handoff,
+    handoff_decision, stage_entry, appointment, opportunity, validity, close, sales_cycle, open_pipeline, contract,
+    running_company, new_customer, spend. `tier` and `rank` stand for how wanted the company is and how well the lead is
+    known.
     """
 
     name: str

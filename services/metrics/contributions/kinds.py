@@ -6,7 +6,7 @@ The engine keeps to it (tests/metrics/test_kinds.py), and kpis.yaml is checked b
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, get_args
 
-from shared.events import CallOutcome, Channel, Direction, HowSet, SpendCategory, TouchOutcome
+from shared.events import CallOutcome, Channel, ContentKind, Direction, HowSet, SpendCategory, TouchOutcome
 from shared.money import CURRENCIES
 
 Values = tuple[str, ...] | None
@@ -65,6 +65,7 @@ FACTS: Mapping[str, FactKind] = {
             {"type": ("touch",), "outcome": ("", *get_args(TouchOutcome)), "channel": get_args(Channel)},
         ),
     ),
+    "content_use": FactKind({"type": get_args(ContentKind), **_CONTACT, "channel": ("", *get_args(Channel))}),
     "second_call": FactKind({**_REP, "channel": ("call",)}),
     "second_action": FactKind(_CONTACT, measured=True),
     "lead": FactKind({"outcome": ("", "opportunity", "deal", "opportunity+deal"), **_LEAD}),

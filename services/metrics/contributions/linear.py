@@ -6,7 +6,7 @@ from typing import Any
 
 from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
 from services.metrics.contributions.rules import Attributes, Rules
-from shared.events import Call, Data, Event, HandoffCreated, Spend, StageChanged, Touch
+from shared.events import Call, ContentUsed, Data, Event, HandoffCreated, Spend, StageChanged, Touch
 
 Dimensioned = tuple[Dimensions, Amount]
 REACTIONS = ("opened", "clicked", "replied", "bounced")
@@ -74,6 +74,11 @@ def _activity(
     )
 
 
+def _content(use: ContentUsed, lead: Attributes, source: str) -> Dimensioned:
+    base = _of("content_use", lead, source)
+    return base._replace(type=use.kind, rep=use.rep, channel=use.channel or ""), Amount(1)
+
+
 def _handoff(handoff: HandoffCreated, lead: Attributes, source: str) -> Dimensioned:
     return _of("handoff", lead, source)._replace(rep=handoff.rep, owner=handoff.owner), Amount(1)
 
@@ -89,6 +94,7 @@ def _of(name: str, lead: Attributes, source: str) -> Dimensions:
 _BY_TYPE: dict[type[Data], Callable[[Any, Attributes, str], Dimensioned]] = {
     Call: _call,
     Touch: _touch,
+    ContentUsed: _content,
     HandoffCreated: _handoff,
     StageChanged: _stage,
 }

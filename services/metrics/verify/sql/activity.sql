@@ -1,4 +1,4 @@
--- Calls and touches, and what their order within a lead tells.
+-- Calls, touches and uses of content, and what their order within a lead tells.
 create or replace table fact.activity as
 select e.local, d->>'rep' as rep, case name when 'call' then 'call' else d->>'channel' end as channel, l.segment,
        l.industry, coalesce(nullif(l.campaign, ''), d->>'campaign') as campaign, e.source, name as type,
@@ -6,6 +6,11 @@ select e.local, d->>'rep' as rep, case name when 'call' then 'call' else d->>'ch
        coalesce((d->>'duration_s')::bigint, 0) as total, e.time, e.id, e.lead, l.campaign as lead_campaign,
        d->>'campaign' as own_campaign
 from event e join lead l using (lead) where e.name in ('call', 'touch');
+
+create or replace table fact.content_use as
+select e.local, d->>'rep' as rep, coalesce(d->>'channel', '') as channel, l.segment, l.industry, l.campaign, e.source,
+       d->>'kind' as type, 1 as n, 0 as total, e.time, e.lead
+from event e join lead l using (lead) where e.name = 'content-used';
 
 create or replace table action as
 select local, rep, channel, segment, industry, lead_campaign as campaign, source, 1 as n, 0 as total, type, time, id, lead,

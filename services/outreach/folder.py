@@ -1,0 +1,200 @@
+"""The folder of content: read at start, where every file must be right, and looked at again and again afterwards.
+
+A change shows without a restart. A file that is wrong then is told of, and what it held before holds on.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from structlog.typing import FilteringBoundLogger
+
+from services.outreach.content import FOLDERS, Piece, Sender, Vocabulary
+from services.outreach.library import ContentProblem, Draft, Library
+from services.outreach.reading import read_piece, read_sender, read_vocabulary
+from shared.config import ConfigError
+from shared.events import ContentKind
+from shared.fields import FieldRegistry
+
+EVERY_S = 1.0
+_KINDS: Mapping[str, ContentKind] = {folder: kind for kind, folder in FOLDERS.items()}
+_HINT = "take the one that Tasuki ships, or leave outreach out: `tasuki run ingest handoff metrics`"
+
+
+class _Seen(NamedTuple):
+    """What tells that a file has changed."""
+
+    modified: int
+    size: int
+    inode: int
+
+
+_Read = Piece | Sender | Vocabulary
+
+
+class ContentFolder:
+    """The content below `<config dir>/outreach/`. `ContentFolder(...)` raises ConfigError when a file is wrong."""
+
+    def __init__(self, config_dir: Path, registry: FieldRegistry, log: FilteringBoundLogger) -> None:
+        self._folder = config_dir / "outreach"
+        self._needed = tuple(str(self._folder / name) for name in ("sender.yaml", "words.yaml"))
+        self._registry = registry
+        self._log = log
+        self._seen = self._look()
+        read = {path: self._read(path) for path in (*self._needed, *self._seen)}
+        pieces = {path: what for path, what in read.items() if isinstance(what, Piece)}
+        sender, vocabulary = (read[path] for path in self._needed)
+        if not isinstance(sender, Sender) or not isinstance(vocabulary, Vocabulary):
+            raise TypeError("a file is not read by its name")
+        self._draft = Draft(sender, vocabulary, pieces)
+        for mistake in self._draft.mistakes():
+            raise mistake
+        self._problems: dict[str, ConfigError] = {}
+        self.library: Library = self._draft.library()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look for changes every second until told to stop."""
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_S):
+                    await stop.wait()
+                    return
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> None:
+        """Take what has changed since the last look."""
+        try:
+            found = self._look()
+        except ConfigError as error:
+            if error.file not in self._problems:
+                self._tell({**self._problems, error.file: error})
+            return
+        gone = self._seen.keys() - found.keys()
+        changed = {path for path, seen in found.items() if self._seen.get(path) != seen}
+        if not gone and not changed and str(self._folder) not in self._problems:
+            return
+        self._seen = found
+        retried = {path for path in self._problems if path in found}
+        problems = {path: _missing(path) for path in self._needed if path not in found}
+        self._draft = self._with(self._without(gone), sorted(changed | retried), problems)
+        self._tell(problems)
+        self._log.info("content_reloaded", changed=len(changed), gone=len(gone), problems=len(problems))
+
+    def _tell(self, problems: dict[str, ConfigError]) -> None:
+        """Show the draft with its problems; those that are new are logged."""
+        for file, error in problems.items():
+            before = self._problems.get(file)
+            if before is None or str(before) != str(error):
+                self._log.error("content_refused", file=error.file, line=error.line, reason=error.reason)
+        self._problems = problems
+        told = (ContentProblem(self._shown(e.file), e.line, e.reason) for _, e in sorted(problems.items()))
+        self.library = self._draft.library(tuple(told))
+
+    async def collect(self) -> list[Metric]:
+        """How many pieces there are, and how many files could not be taken."""
+        pieces = GaugeMetricFamily("tasuki_content_pieces", "Pieces of content to choose from.", labels=["kind"])
+        for kind, shelf in self.library.shelves.items():
+            pieces.add_metric([kind], len(shelf.pieces))
+        wrong = len(self.library.problems)
+        refused = "Files of content that are wrong; what they held before holds on."
+        return [pieces, GaugeMetricFamily("tasuki_content_problems", refused, value=wrong)]
+
+    def _without(self, gone: set[str]) -> Draft:
+        """The draft without the files that have gone. sender.yaml and words.yaml hold on: nothing goes without them."""
+        kept = {path: piece for path, piece in self._draft.pieces.items() if path not in gone}
+        return Draft(self._draft.sender, self._draft.vocabulary, kept)
+
+    def _with(self, draft: Draft, changed: list[str], problems: dict[str, ConfigError]) -> Draft:
+        """The draft with those of the changed files that are right, all at once if they go together, else one by one.
+
+        problems: takes what is wrong with the others.
+        """
+        read: dict[str, _Read] = {}
+        for path in changed:
+            try:
+                read[path] = self._read(path)
+            except ConfigError as error:
+                problems[path] = error
+        together = draft
+        for path, what in read.items():
+            together = _added(together, path, what)
+        if not list(together.mistakes()):
+            return together
+        return _one_by_one(draft, read, problems)
+
+    def _look(self) -> dict[str, _Seen]:
+        """Every file by its path. Raises ConfigError when the folder cannot be read."""
+        try:
+            if not self._folder.is_dir():
+                raise ConfigError(str(self._folder), 1, f"the folder is missing; {_HINT}")
+            return dict(self._files())
+        except OSError as error:
+            raise ConfigError(str(self._folder), 1, f"the folder cannot be read: {error.strerror}") from error
+
+    def _files(self) -> Iterator[tuple[str, _Seen]]:
+        named = [Path(path) for path in self._needed]
+        for folder in FOLDERS.values():
+            if (self._folder / folder).is_dir():
+                named += sorted((self._folder / folder).glob("*.md"))
+        for path in named:
+            if path.name.startswith("."):  # an editor's own
+                continue
+            with suppress(FileNotFoundError):  # it went between two glances, or is missing
+                stat = path.stat()
+                yield str(path), _Seen(stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+    def _read(self, file: str) -> _Read:
+        path = Path(file)
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError as error:
+            raise _missing(file) from error
+        except OSError as error:
+            raise ConfigError(file, 1, f"the file cannot be read: {error.strerror}") from error
+        if path.name == "sender.yaml":
+            return read_sender(raw, file)
+        if path.name == "words.yaml":
+            return read_vocabulary(raw, file)
+        return read_piece(_KINDS[path.parent.name], path.stem, raw, file, self._registry)
+
+    def _shown(self, file: str) -> str:
+        """A file as clients are told of it: from the folder on, since the rest is the server's own business."""
+        path = Path(file)
+        return str(path.relative_to(self._folder.parent)) if path.is_relative_to(self._folder.parent) else path.name
+
+
+def _missing(file: str) -> ConfigError:
+    return ConfigError(file, 1, f"the file is missing; {_HINT}")
+
+
+def _added(draft: Draft, path: str, what: _Read) -> Draft:
+    if isinstance(what, Sender):
+        return Draft(what, draft.vocabulary, draft.pieces)
+    if isinstance(what, Vocabulary):
+        return Draft(draft.sender, what, draft.pieces)
+    return Draft(draft.sender, draft.vocabulary, {**draft.pieces, path: what})
+
+
+def _one_by_one(draft: Draft, read: dict[str, _Read], problems: dict[str, ConfigError]) -> Draft:
+    """Each file that goes together with what there is; one may make room for another, so until none does any more."""
+    left = dict(read)
+    while True:
+        refused: dict[str, ConfigError] = {}
+        for path, what in left.items():
+            alone = _added(draft, path, what)
+            mistake = next(alone.mistakes(), None)
+            if mistake is None:
+                draft = alone
+            else:
+                refused[path] = mistake if mistake.file == path else _elsewhere(path, mistake)
+        if len(refused) in (0, len(left)):
+            problems.update(refused)
+            return draft
+        left = {path: left[path] for path in refused}
+
+
+def _elsewhere(path: str, mistake: ConfigError) -> ConfigError:
+    return ConfigError(path, 1, f"with it {mistake.file}:{mistake.line} is wrong: {mistake.reason}")
