@@ -6,7 +6,7 @@ import msgspec
 
 from services.handoff.appointment import AppointmentForm
 from services.handoff.outcomes import Status
-from shared.events import LongText, Name, ReturnReason, Timestamp, check_times
+from shared.events import Language, LongText, Name, ReturnReason, Timestamp, check_times
 from shared.web import Paging
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
@@ -83,3 +83,9 @@ class PeriodQuery(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
 
     from_: str | None = None
     to: str | None = None
+
+
+class PageQuery(msgspec.Struct, kw_only=True):
+    """`GET /v1/handoffs/{id}/page`: in which language; that of `Accept-Language` unless given, else Japanese."""
+
+    language: Language | None = None

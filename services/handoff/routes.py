@@ -16,6 +16,9 @@ from services.handoff.facts import history_of
 from services.handoff.flow import Flow, flow
 from services.handoff.handover import By, Rules
 from services.handoff.package import HISTORY_MAX, Package, Summary, package, summary
+from services.handoff.page import HEADERS as PAGE_HEADERS
+from services.handoff.page import MEDIA_TYPE as PAGE_MEDIA_TYPE
+from services.handoff.page import page as page_of
 from services.handoff.policies import Version
 from services.handoff.problems import unknown_handoff
 from services.handoff.questions import Questions
@@ -27,6 +30,7 @@ from services.handoff.words import Definitions
 from shared.clock import Clock
 from shared.db import retried, transaction
 from shared.events import PolicyVersion
+from shared.languages import wanted
 from shared.periods import business_date
 from shared.web import Answer, Call, Endpoint, FieldError, Paging, invalid, not_found, page, read_cursor
 from shared.web.problems import missing_scope
@@ -127,6 +131,16 @@ class Routes:
                 forms.PeriodQuery,
             ),
             get(handoff, self.handoff, read, "The package of a handoff", Package),
+            Endpoint(
+                method="GET",
+                path=f"{handoff}/page",
+                handler=self.page,
+                scope=read,
+                summary="The package on one page, to read or print",
+                query=forms.PageQuery,
+                answers={200: str},
+                answer_media_type=PAGE_MEDIA_TYPE,
+            ),
             post(
                 f"{handoff}/accept",
                 self.accept,
@@ -222,6 +236,12 @@ class Routes:
 
     async def handoff(self, call: Call) -> Answer:
         return Answer(await self._do(lambda conn: self._package(conn, call.path["id"])))
+
+    async def page(self, call: Call[None, forms.PageQuery]) -> Answer:
+        language = wanted(call.query.language, call.request.headers.get("accept-language"))
+        found = await self._do(lambda conn: self._package(conn, call.path["id"]))
+        shown = page_of(found, self._rules.registry, self._rules.zone, language)
+        return Answer(shown, headers=PAGE_HEADERS, media_type=PAGE_MEDIA_TYPE)
 
     async def accept(self, call: Call[forms.AcceptForm]) -> Answer:
         return await self._decide(call, Decided(status="accepted", sales_rep=call.body.sales_rep, at=self._clock.now()))

@@ -13,7 +13,6 @@ from uuid_utils.compat import uuid7
 from services.outreach import answers, forms, mails
 from services.outreach.content import MAILS, Piece, TemplateHead
 from services.outreach.folder import ContentFolder
-from services.outreach.languages import wanted
 from services.outreach.leads import Lead, known_lead
 from services.outreach.permission import refusal
 from services.outreach.problems import (
@@ -35,6 +34,7 @@ from shared.config.team import Team
 from shared.db import retried, transaction
 from shared.events import Channel, ContentKind, Language
 from shared.fields import FieldRegistry
+from shared.languages import wanted
 from shared.web import Answer, Call
 
 T = TypeVar("T")

@@ -172,7 +172,7 @@ def created(lead_id: str, when: datetime = NOW) -> Event:
 
 def fields(lead_id: str, method: Any, when: datetime = NOW, **values: Any) -> Event:
     observations = [observed(field, method, when, value=value) for field, value in values.items()]
-    return _said(lead_id, observations, when)
+    return said(lead_id, observations, when)
 
 
 def hearing(lead_id: str, when: datetime = NOW, by: str = "tanaka", **statuses: Any) -> Event:
@@ -180,7 +180,7 @@ def hearing(lead_id: str, when: datetime = NOW, by: str = "tanaka", **statuses: 
         observed(field, "hearing", when, status=status, by=by, quote=f"{field}: {status} と言われた")
         for field, status in statuses.items()
     ]
-    return _said(lead_id, observations, when)
+    return said(lead_id, observations, when)
 
 
 def observed(field: str, method: Any, when: datetime, **more: Any) -> Observation:
@@ -195,7 +195,7 @@ def observed(field: str, method: Any, when: datetime, **more: Any) -> Observatio
     )
 
 
-def _said(lead_id: str, observations: Iterable[Observation], when: datetime) -> Event:
+def said(lead_id: str, observations: Iterable[Observation], when: datetime) -> Event:
     listed = list(observations)
     ids = ",".join(o.observation_id for o in listed)
     return made("lead-fields", lead_id, LeadFields(observations=listed), when, f"{lead_id}:{uuid5(NAMESPACE_URL, ids)}")

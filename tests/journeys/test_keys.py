@@ -49,6 +49,7 @@ OPENS = {
         "GET /v1/handoffs",
         "GET /v1/handoffs/results",
         "GET /v1/handoffs/{id}",
+        "GET /v1/handoffs/{id}/page",
         "GET /v1/policies",
         "POST /v1/policies/backtest",
         "GET /v1/policies/backtest",
