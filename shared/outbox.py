@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     DateTime,
     Identity,
     LargeBinary,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    text,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,6 +36,15 @@ create table {schema}.outbox (
 """
 
 ADD_SHARD_V2 = "alter table {schema}.outbox add column shard smallint not null default 0"
+
+
+def set_shards(connection: Connection, schema: str) -> None:
+    """For revisions: give the rows of a release that knew of no shards the one of their key."""
+    rows = connection.execute(text(f"select id, key from {schema}.outbox where shard = 0"))  # noqa: S608
+    strays = [{"id": id_, "shard": shard} for id_, key in rows if (shard := partition_of(key, SHARDS)) != 0]
+    if strays:
+        connection.execute(text(f"update {schema}.outbox set shard = :shard where id = :id"), strays)  # noqa: S608
+
 
 SHARDS = 12
 """Of each outbox. A topic has as many partitions unless set otherwise: then each holds up one shard and no other."""
