@@ -86,8 +86,8 @@ async def version(conn: AsyncConnection, policy_id: str, number: int) -> Version
     return await _one(conn, "where policy_id = $1 and version = $2", policy_id, number)
 
 
-async def page_of(conn: AsyncConnection, after: str, limit: int) -> list[Version]:
-    """The newest version of each policy, by id."""
+async def page_of(conn: AsyncConnection, after: str, limit: int | None) -> list[Version]:
+    """The newest version of each policy, by id; None: of all that follow."""
     rows = await (await driver(conn)).fetch(
         """
         select distinct on (policy_id) document::text, version, origin, created_by, created_at

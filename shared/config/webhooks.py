@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, get_args
+from urllib.parse import quote
 
 import msgspec
 
@@ -81,7 +82,7 @@ def read_webhooks(document: Document, registry: FieldRegistry) -> dict[str, Webh
 
 def check_scheme(url: str, webhook: Webhook) -> str | None:
     """Why the endpoint may not be at this address, None when it may."""
-    if url.startswith("http://") and not webhook.allow_insecure:
+    if url.lower().startswith("http:") and not webhook.allow_insecure:
         return "http shows what is told to everybody on the way: use https (`allow_insecure: true` in your own network)"
     return None
 
@@ -138,7 +139,7 @@ def link_to(webhook: Webhook, handoff_id: str, lead_id: str) -> str | None:
 
 
 def _filled(link: str, handoff_id: str, lead_id: str) -> str:
-    return link.replace(HANDOFF_PART, handoff_id).replace(LEAD_PART, lead_id)
+    return link.replace(HANDOFF_PART, quote(handoff_id, safe="")).replace(LEAD_PART, quote(lead_id, safe=""))
 
 
 def _needed(name: str, what: str, environment: Mapping[str, str]) -> str:
