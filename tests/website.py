@@ -26,8 +26,8 @@ def redirect(location: str, status: int = 302) -> bytes:
 
 
 class Website:
-    """`with Website({"/": answer("<html>")}) as site:` - `site.url`, and `site.requests`: the heads that came, with what
-    was posted in `site.bodies`."""
+    """`with Website({"/": answer("<html>")}) as site:` - `site.url`, and `site.requests`: the heads that came, with
+    what was posted in `site.bodies`."""
 
     def __init__(self, pages: Mapping[str, Page], tls: ssl.SSLContext | None = None) -> None:
         self.pages = dict(pages)

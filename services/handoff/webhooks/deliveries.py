@@ -286,7 +286,7 @@ async def states(conn: AsyncConnection) -> dict[str, State]:
         group by w.id order by w.id
         """
     )
-    return {row["id"]: State(*row.values()[1:]) for row in rows}
+    return {id_: State(*state) for id_, *state in rows}
 
 
 def _event(structured: str, now: datetime) -> Event:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from services.handoff.webhooks.deliveries import Wanted
 from shared.addresses import Allowed, Network
@@ -15,13 +15,16 @@ from shared.standard_webhooks import is_secret
 SETTING = "TASUKI_WEBHOOK_PRIVATE_NETWORKS"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WebhookEndpoint:
     """One endpoint. Its secrets may not be shown, nor its address: whoever knows that of a Slack webhook may post."""
 
     webhook: Webhook
-    url: str = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
+    url: str
+    secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"WebhookEndpoint({self.id})"
 
     @property
     def id(self) -> str:
