@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -174,6 +174,44 @@ async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bo
         decided.request,
     )
     return bool(changed == "UPDATE 1")
+
+
+class Late(NamedTuple):
+    """A handoff that nobody has answered in time."""
+
+    handoff_id: str
+    lead_id: str
+    due_at: datetime
+
+
+_IN_TIME = """
+    from handoff.handoffs h join handoff.leads l on l.lead_id = h.lead_id
+    where h.status = 'pending' and h.overdue_at is null and l.erased_at is null
+"""
+"""SQL: handoffs that may still become overdue; nobody can answer that of an erased lead any more."""
+
+
+async def mark_overdue(conn: AsyncConnection, now: datetime, limit: int) -> list[Late]:
+    """Mark handoffs whose time is over, the longest due first, and that nobody else is marking or deciding."""
+    rows = await (await driver(conn)).fetch(
+        f"""
+        with late as (
+            select h.handoff_id {_IN_TIME} and h.due_at <= $1
+            order by h.due_at, h.handoff_id limit $2 for update of h skip locked
+        )
+        update handoff.handoffs h set overdue_at = $1 from late where h.handoff_id = late.handoff_id
+        returning h.handoff_id, h.lead_id, h.due_at
+        """,  # noqa: S608 - our own text
+        now,
+        limit,
+    )
+    return sorted((Late(*row) for row in rows), key=lambda late: (late.due_at, late.handoff_id))
+
+
+async def next_due(conn: AsyncConnection) -> datetime | None:
+    """When the next handoff will be overdue."""
+    due: datetime | None = await (await driver(conn)).fetchval(f"select min(h.due_at) {_IN_TIME}")
+    return due
 
 
 async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition | None) -> list[Handoff]:

@@ -46,6 +46,7 @@ from shared.events.envelope import (
     parse_time,
     rfc3339,
     to_message,
+    to_structured,
 )
 from shared.events.handoffs import (
     HandoffAccepted,
@@ -138,4 +139,5 @@ __all__ = [
     "parse_time",
     "rfc3339",
     "to_message",
+    "to_structured",
 ]
