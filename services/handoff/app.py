@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.handoff import policies, store
 from services.handoff.backtest.routes import Backtests
 from services.handoff.consume import TOPICS, Takes
-from services.handoff.handover import Rules
 from services.handoff.overdue import Overdue
 from services.handoff.routes import Routes
+from services.handoff.rules import Rules
 from services.handoff.tables import SCHEMA
 from services.handoff.webhooks import deliveries
 from services.handoff.webhooks.content import Content
@@ -61,7 +61,7 @@ async def build(runtime: Runtime) -> Service:
     content = Content(config, settings.zone, f"{settings.url('handoff')}/v1/handoffs/")
     sender = Sender(fetchers_of(endpoints, private), runtime.clock)
     webhooks = WebhookWorker(engine, runtime.clock, endpoints, content, sender, runtime.telemetry)
-    overdue = Overdue(engine, runtime.clock, runtime.telemetry.log)
+    overdue = Overdue(engine, rules, runtime.clock)
 
     return Service(
         endpoints=[
@@ -72,7 +72,7 @@ async def build(runtime: Runtime) -> Service:
         tasks={"consumer": consumer.run, "relay": relay.run, "overdue": overdue.run, "webhooks": webhooks.run},
         alive={"consumer": consumer.healthy},
         collectors={
-            "handoffs": open_handoffs(engine),
+            "handoffs": open_handoffs(engine, runtime.clock),
             "outbox": outbox_figures(engine, SCHEMA),
             "consumer": consumer_figures(engine, SCHEMA, TOPICS),
             "lag": lag_figures(engine, consumer),
@@ -89,16 +89,19 @@ async def build(runtime: Runtime) -> Service:
     )
 
 
-def open_handoffs(engine: AsyncEngine) -> Collector:
+def open_handoffs(engine: AsyncEngine, clock: Clock) -> Collector:
     """The gauge of open handoffs, from the database, so that every replica says the same."""
 
     async def collect() -> Iterable[Metric]:
         async with transaction(engine) as conn:
-            waiting = await store.count_pending(conn)
+            waiting = await store.count_open(conn, clock.now())
         gauge = GaugeMetricFamily(
-            "tasuki_handoffs_open", "Handoffs that sales has not closed, by state.", labels=["state"]
+            "tasuki_handoffs_open",
+            "Handoffs that sales has not closed: pending, and overdue, those of them whose time is over.",
+            labels=["state"],
         )
-        gauge.add_metric(["pending"], waiting)
+        gauge.add_metric(["pending"], waiting.pending)
+        gauge.add_metric(["overdue"], waiting.overdue)
         return [gauge]
 
     return collect

@@ -50,6 +50,7 @@ leads = Table(
     Column("kinds", ARRAY(Text), nullable=False, server_default="{}"),  # of the activities it ever had
     Column("merged_into", Text),  # the lead that it counts as, when that is another one
     _time("erased_at", nullable=True),
+    Column("external_ids", ARRAY(Text)),  # as lead-created told them, sealed; null where it told none
     Index("leads_merged_into", "merged_into", postgresql_where=text("merged_into is not null")),
 )
 
@@ -172,7 +173,8 @@ handoffs = Table(
     Column("return_reason", Text),
     Column("comment", Text),
     Column("decided_request", Text),  # the keyed request that decided it, so that its repetition is no conflict
-    _time("overdue_at", nullable=True),  # when it was told that nobody had decided in time
+    _time("overdue_at", nullable=True),  # the due time at which nobody had decided, once that was told
+    Column("routed", JSON),  # why it went to whom it went first
     ForeignKeyConstraint(
         ["policy_id", "policy_version"],
         ["handoff.policy_versions.policy_id", "handoff.policy_versions.version"],
@@ -182,6 +184,24 @@ handoffs = Table(
     Index("handoffs_inbox", "status", "due_at", "handoff_id"),
     Index("handoffs_lead", "lead_id", "number"),
     Index("handoffs_route", "owner", "segment", "number"),
+)
+
+# Each time that a handoff was given to somebody else. `owner` had it until then; whoever had it has had a turn.
+reassignments = Table(
+    "reassignments",
+    metadata,
+    Column("handoff_id", Text, nullable=False),
+    Column("number", BigInteger, Identity(always=True), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("new_owner", Text, nullable=False),
+    _time("at"),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("request", Text),  # the keyed request that said so, so that its repetition is no second
+    Column("segment", Text, nullable=False),  # of the handoff, like its number
+    Column("handoff_number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("handoff_id", "number", name="reassignments_pkey"),
+    Index("reassignments_route", "owner", "segment", "handoff_number"),
 )
 
 # What webhooks.yaml says of each endpoint, so that whoever makes an event knows whom to tell; and what became of it.

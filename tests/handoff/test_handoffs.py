@@ -303,8 +303,8 @@ async def test_the_gauge_of_open_handoffs_comes_from_the_database(desk: Desk) ->
     from services.handoff.app import open_handoffs
 
     await desk.hand_over(await desk.ready_lead("L1"))
-    (gauge,) = await open_handoffs(desk.engine)()
-    assert [(s.labels, s.value) for s in gauge.samples] == [({"state": "pending"}, 1)]
+    (gauge,) = await open_handoffs(desk.engine, desk.clock)()
+    assert {s.labels["state"]: s.value for s in gauge.samples} == {"pending": 1, "overdue": 0}
 
 
 SCOPED = [

@@ -3,7 +3,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.handoff.routing import Load, Method, next_owner
+from services.handoff.routing import Load, next_owner
+from shared.policy import RouteMethod
 
 
 def test_round_robin_goes_round_in_the_policy_s_order() -> None:
@@ -25,7 +26,7 @@ def test_least_open_then_who_has_waited_longest() -> None:
 
 
 @given(st.integers(1, 6), st.integers(1, 60), st.sampled_from(["round_robin", "least_open"]))
-def test_nobody_gets_more_than_one_more_than_another(members: int, handoffs: int, method: Method) -> None:
+def test_nobody_gets_more_than_one_more_than_another(members: int, handoffs: int, method: RouteMethod) -> None:
     last = {str(m): 0 for m in range(members)}
     count: Counter[str] = Counter(dict.fromkeys(last, 0))
     for number in range(1, handoffs + 1):
