@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from datetime import timedelta
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,7 +24,6 @@ from shared.clock import Clock
 from shared.consume import Consumer
 from shared.db import transaction
 from shared.figures import consumer_figures, lag_figures, outbox_figures
-from shared.prune import Retention
 from shared.relay import Relay
 from shared.serve import Runtime, Service
 from shared.telemetry import Collector
@@ -74,14 +72,7 @@ async def build(runtime: Runtime) -> Service:
             "lag": lag_figures(engine, consumer),
             "webhooks": waiting_deliveries(engine, runtime.clock),
         },
-        retentions=(
-            Retention(
-                "handoff.deliveries",
-                "finished_at",
-                timedelta(days=settings.retention_webhooks_days),
-                where="status <> 'pending'",
-            ),
-        ),
+        retentions=(deliveries.kept_for(settings.retention_webhooks_days),),
     )
 
 
