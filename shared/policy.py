@@ -68,6 +68,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     method: RouteMethod
     rules: list[RouteRule] = []
 
+    @property
+    def everybody(self) -> list[str]:
+        """All members, those of rules too."""
+        return list(dict.fromkeys([*self.members, *(member for rule in self.rules for member in rule.members)]))
+
 
 class AcceptWithin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long sales may take to decide: hours of business days (`business`) or of any day and hour (`any`)."""

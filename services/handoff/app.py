@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from datetime import timedelta
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,7 +26,6 @@ from shared.consume import Consumer
 from shared.db import transaction
 from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.periods import business_date
-from shared.prune import Retention
 from shared.relay import Relay
 from shared.serve import Runtime, Service
 from shared.telemetry import Collector
@@ -78,14 +76,7 @@ async def build(runtime: Runtime) -> Service:
             "lag": lag_figures(engine, consumer),
             "webhooks": waiting_deliveries(engine, runtime.clock),
         },
-        retentions=(
-            Retention(
-                "handoff.deliveries",
-                "finished_at",
-                timedelta(days=settings.retention_webhooks_days),
-                where="status <> 'pending'",
-            ),
-        ),
+        retentions=(deliveries.kept_for(settings.retention_webhooks_days),),
     )
 
 

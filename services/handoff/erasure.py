@@ -1,7 +1,7 @@
 """The end of what is known of a person.
 
-What the log and its copies hold is sealed, and unreadable without the lead's key; what people wrote into handoffs is
-taken out of them here. Decisions, times, owners and outcomes stay.
+What the log, its copies and the deliveries of webhooks hold is sealed, and unreadable without the lead's key; what
+people wrote into handoffs is taken out of them here. Decisions, times, owners and outcomes stay.
 """
 
 from collections.abc import Collection, Sequence

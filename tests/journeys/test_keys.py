@@ -75,6 +75,11 @@ OPENS = {
         "POST /v1/rebuild",
         "GET /v1/dead-letters",
         "POST /v1/dead-letters/{id}/retry",
+        "GET /v1/webhooks",
+        "GET /v1/webhooks/deliveries",
+        "POST /v1/webhooks/deliveries/{id}/replay",
+        "POST /v1/webhooks/{endpoint}/test",
+        "POST /v1/webhooks/{endpoint}/enable",
     },
 }
 CHALLENGE = "GET /v1/webhooks/{source}"

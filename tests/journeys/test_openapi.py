@@ -59,7 +59,7 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
         "/v1/policies/": {"id": "default", "n": "1"},
         "/v1/kpis/": {"id": "calls"},
         "/v1/quarantine/": {"id": str(entry["id"])},
-        "/v1/webhooks/": {"source": "web-json"},
+        "/v1/webhooks/.source.$": {"source": "web-json"},
     }
     lines = []
     for path, parameters in known.items():

@@ -3,7 +3,7 @@
 Whoever takes a row pushes its `next_at` on in that same statement, so a process that dies is followed by another one
 later, and replicas share the work. An event of a lead is not taken while an earlier one of that lead waits or is being
 sent to the same endpoint. `attempts` grows with each taking and tells whose turn it is: who comes too late changes
-nothing.
+nothing. Whoever locks rows of both tables takes that of the endpoint first.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,6 +16,7 @@ from shared.db import driver
 from shared.eventlog.port import Record
 from shared.events import HANDOFFS, Event, from_record, to_structured
 from shared.events.envelope import STRUCTURED
+from shared.prune import Retention
 
 CHANNEL = "tasuki_webhooks"
 LEASE = timedelta(seconds=45)
@@ -82,8 +83,16 @@ class State(NamedTuple):
 _COLUMNS = ", ".join(Row._fields)
 
 
+def kept_for(days: int) -> Retention:
+    """How long what is over is kept; what is pending is kept as long as it is."""
+    return Retention("handoff.deliveries", "finished_at", timedelta(days=days), where="status <> 'pending'")
+
+
 async def add(conn: AsyncConnection, events: Sequence[Event]) -> None:
-    """Have these events told to whoever wants them, if and when the transaction commits; what is personal is sealed."""
+    """Have these events told to whoever wants them, if and when the transaction commits; what is personal is sealed.
+
+    Until then nobody can remove those endpoints: what is written here would wait for nobody.
+    """
     if not events:
         return
     await (await driver(conn)).execute(
@@ -97,6 +106,7 @@ async def add(conn: AsyncConnection, events: Sequence[Event]) -> None:
             left join handoff.handoffs h on h.handoff_id = e.handoff_id
             where (w.segments is null or h.segment = any(w.segments)) and (w.owners is null or h.owner = any(w.owners))
             order by e.n, w.id
+            for key share of w
             on conflict do nothing returning endpoint
         )
         select pg_notify($7, endpoint) from (select distinct endpoint from added) as told

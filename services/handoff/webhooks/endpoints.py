@@ -75,7 +75,7 @@ def check_filters(config: Config, policies: Iterable[Policy]) -> None:
     team.yaml knows."""
     known = list(policies)
     segments = {UNKNOWN, *(segment.id for policy in known for segment in policy.segments)}
-    owners = {member for policy in known for route in policy.routing.values() for member in route.members}
+    owners = {member for policy in known for route in policy.routing.values() for member in route.everybody}
     owners |= set(config.team.member_ids)
     for index, webhook in enumerate(config.webhooks.values()):
         _check(config, index, "segments", webhook.segments or (), segments)

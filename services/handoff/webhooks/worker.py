@@ -120,8 +120,8 @@ class WebhookWorker:
     async def _disable(self, endpoint: WebhookEndpoint, due: Due, attempt: Attempt) -> None:
         """What waits for an endpoint that is gone goes on waiting, this delivery too."""
         async with self._database() as conn:
-            await deliveries.postpone(conn, due, attempt, attempt.at)
             await deliveries.disable(conn, endpoint.id, endpoint.digest, attempt.at)
+            await deliveries.postpone(conn, due, attempt, attempt.at)
         self._log.error("webhook_endpoint_gone", endpoint=endpoint.id)
         self._count.labels(endpoint.id, "gone").inc()
 
@@ -134,9 +134,9 @@ class WebhookWorker:
             return
         wait_s = max(pause_s(due.attempts, self._chance()), sent.asked_pause_s or 0.0)
         async with self._database() as conn:
-            await deliveries.postpone(conn, due, attempt, attempt.at + timedelta(seconds=wait_s))
             if sent.asked_pause_s is not None:
                 await deliveries.pause(conn, due.endpoint, attempt.at + timedelta(seconds=sent.asked_pause_s))
+            await deliveries.postpone(conn, due, attempt, attempt.at + timedelta(seconds=wait_s))
         self._count.labels(due.endpoint, "failed").inc()
 
     async def _give_up(self, due: Due, attempt: Attempt) -> None:

@@ -14,7 +14,7 @@ from services.handoff.webhooks.deliveries import LEASE
 from services.handoff.webhooks.schedule import pause_s
 from shared.db import transaction
 from shared.events import HandoffReturned, LeadErased
-from shared.prune import Retention, prune
+from shared.prune import prune
 from tests.handoff.desk import NOW, Desk, created, fields, made
 from tests.handoff.webhooks.telling import headers_of, slack, standard, telling, told
 from tests.website import Website, answer
@@ -202,6 +202,21 @@ async def test_an_endpoint_that_is_removed_is_told_nothing_more_and_one_that_is_
     assert {row["reason"] for row in rows} == {deliveries.REMOVED}
 
 
+async def test_nothing_waits_for_an_endpoint_that_was_removed_meanwhile(desk: Desk, site: Website) -> None:
+    office = await telling(desk, standard(site.url))
+    data = HandoffReturned(handoff_id="h", sales_rep="suzuki", reason="no_need")
+    async with transaction(desk.engine) as conn:
+        await emit(conn, [happened("handoff-returned", "L1", "returned:h", data, NOW, NOW)])
+        removing = asyncio.create_task(telling(desk))
+        await asyncio.sleep(0.3)
+        assert not removing.done(), "it waits for what is being told"
+    await removing
+    assert (await office.row())["reason"] == deliveries.REMOVED
+    async with transaction(desk.engine) as conn:
+        await emit(conn, [happened("handoff-returned", "L2", "returned:h2", data, NOW, NOW)])
+    assert len(await office.rows()) == 1
+
+
 async def test_comments_are_told_only_where_that_is_configured(desk: Desk, site: Website) -> None:
     office = await telling(desk, standard(site.url), slack(site.url))
     await returned(desk)
@@ -236,8 +251,7 @@ async def test_what_is_over_is_kept_for_a_time_and_what_waits_for_ever(desk: Des
     await office.send()
     await desk.rows("update handoff.deliveries set made_at = now() - interval '31 days'")
     await desk.rows("update handoff.deliveries set finished_at = now() - interval '31 days' where endpoint = 'crm'")
-    kept = Retention("handoff.deliveries", "finished_at", timedelta(days=30), where="status <> 'pending'")
-    assert await prune(desk.engine, kept) == 2
+    assert await prune(desk.engine, deliveries.kept_for(30)) == 2
     assert await office.rows("crm") == []
     assert len(await office.rows("other")) == 2
 
