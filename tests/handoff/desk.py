@@ -150,8 +150,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def running(database_url: str, config_dir: Path = ROOT / "config") -> AsyncIterator[Desk]:
-    settings = Settings(database_url=database_url)
+async def running(
+    database_url: str, config_dir: Path = ROOT / "config", timezone: str = "Asia/Tokyo"
+) -> AsyncIterator[Desk]:
+    settings = Settings(database_url=database_url, timezone=timezone)
     engine = connect(settings, "test")
     desk = Desk(engine, load_config(config_dir), settings)
     try:

@@ -319,6 +319,7 @@ SCOPED = [
     ("POST", "/v1/leads/L1/recycle", {"reason": "b"}, "handoffs:write"),
     ("POST", "/v1/handoffs/x/accept", {"sales_rep": "a"}, "handoffs:decide"),
     ("POST", "/v1/handoffs/x/return", {"sales_rep": "a", "reason": "no_need"}, "handoffs:decide"),
+    ("POST", "/v1/handoffs/x/reassign", {"owner": "a", "reason": "b"}, "handoffs:decide"),
     ("PUT", "/v1/policies/default", {}, "admin"),
 ]
 

@@ -58,7 +58,11 @@ OPENS = {
     },
     "activities:write": {"POST /v1/activities"},
     "handoffs:write": {"POST /v1/handoffs", "POST /v1/leads/{id}/recycle"},
-    "handoffs:decide": {"POST /v1/handoffs/{id}/accept", "POST /v1/handoffs/{id}/return"},
+    "handoffs:decide": {
+        "POST /v1/handoffs/{id}/accept",
+        "POST /v1/handoffs/{id}/return",
+        "POST /v1/handoffs/{id}/reassign",
+    },
     "kpis:read": {
         "GET /v1/kpis",
         "GET /v1/kpis/{id}/values",
