@@ -26,10 +26,12 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # an IPv4 address as a network without IPv
 
 @dataclass(frozen=True)
 class Allowed:
-    """What may be connected to: public addresses on `ports`, and on any port those of the `private` networks."""
+    """What may be connected to: public addresses on `ports`, and on any port those of the `private` networks, which
+    the `setting` names."""
 
     private: tuple[Network, ...] = ()
     ports: frozenset[int] = WEB_PORTS
+    setting: str = "TASUKI_FETCH_PRIVATE_NETWORKS"
 
     def admits(self, address: Address, port: int) -> bool:
         """Whether a connection to this address and port may be made."""

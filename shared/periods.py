@@ -6,7 +6,7 @@ begins in 2026), `all`. `fiscal_start` is the first month of the fiscal year, 1 
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -21,6 +21,18 @@ _LABEL = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})|(?P<week>\d{4}-W\d{2})|(?P<month>\d{4}-\d{2})|(?P<quarter>\d{4}-Q[1-4])|"
     r"(?P<fiscal_year>FY\d{4})|(?P<all>all)"
 )
+
+
+class OpeningHours(NamedTuple):
+    """When a company works: from `opens` to `closes` on business days, but not on the days on which it is closed."""
+
+    opens: time = time(9)
+    closes: time = time(18)
+    closed: frozenset[date] = frozenset()
+
+    def is_open(self, day: date) -> bool:
+        """Whether anybody works on the day."""
+        return is_business_day(day) and day not in self.closed
 
 
 class Period(NamedTuple):

@@ -45,11 +45,33 @@ class UnknownSegment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ask: list[str] = []
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who in sales gets a segment's leads: in turn, or whoever has the fewest open."""
+RouteMembers = Annotated[list[str], msgspec.Meta(min_length=1)]
+RouteMethod = Literal["round_robin", "least_open"]
 
-    members: Annotated[list[str], msgspec.Meta(min_length=1)]
-    method: Literal["round_robin", "least_open"]
+
+class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who gets those leads of a segment that meet a condition."""
+
+    when: Condition
+    members: RouteMembers
+    method: RouteMethod
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Who in sales gets a segment's leads: in turn, or whoever has the fewest open.
+
+    The first rule that a lead meets decides instead; one of which it cannot be told is passed over. Rules that are not
+    there are not written either, so that a release that knows none can read the policy.
+    """
+
+    members: RouteMembers
+    method: RouteMethod
+    rules: list[RouteRule] = []
+
+    @property
+    def everybody(self) -> list[str]:
+        """All members, those of rules too."""
+        return list(dict.fromkeys([*self.members, *(member for rule in self.rules for member in rule.members)]))
 
 
 class AcceptWithin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -169,7 +191,8 @@ def decide(policy: Policy, view: View, others: Mapping[str, Sequence[Observation
 
 def fields_of(policy: Policy) -> frozenset[str]:
     """Every field that decides anything in the policy."""
-    conditions = [*policy.criteria.values(), *(segment.when for segment in policy.segments)]
+    routed_by = [rule.when for route in policy.routing.values() for rule in route.rules]
+    conditions = [*policy.criteria.values(), *(segment.when for segment in policy.segments), *routed_by]
     return frozenset().union(*map(fields_in, conditions))
 
 
@@ -241,9 +264,12 @@ def check_policy(policy: Policy, registry: FieldRegistry) -> Iterator[Mistake]:
     for index, field in enumerate(policy.unknown_segment.ask):
         if field not in registry:
             yield Mistake(("unknown_segment", "ask", index), f"there is no field `{field}`; add it to fields.yaml")
-    for name in policy.routing:
+    for name, route in policy.routing.items():
         if name not in (*ids, UNKNOWN):
             yield Mistake(("routing", name), f"there is no segment `{name}`; route {', '.join(ids)} or {UNKNOWN}")
+        for index, rule in enumerate(route.rules):
+            at = ("routing", name, "rules", index, "when")
+            yield from check_condition(rule.when, registry, events=False, at=at)
 
 
 def _check_required(policy: Policy, required: list[str], at: tuple[str | int, ...]) -> Iterator[Mistake]:

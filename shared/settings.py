@@ -127,12 +127,19 @@ class Settings(BaseSettings):
         description="Mail server by which outreach sends (smtps://user:password@host:465, or smtp:// with STARTTLS);"
         " unset: it sends nothing.",
     )
+    webhook_private_networks: str = Field(
+        "",
+        description="Networks that are not public but may be posted to by webhooks, on any port (10.1.0.0/16, ...).",
+    )
     retention_audit_days: int = Field(730, ge=1, description="Days for which it is kept who read and changed what.")
     retention_quarantine_days: int = Field(
         90, ge=1, description="Days for which what webhooks brought and nobody could use is kept."
     )
     retention_imports_days: int = Field(
         30, ge=1, description="Days for which an import and the rows that it rejected are kept."
+    )
+    retention_webhooks_days: int = Field(
+        30, ge=1, description="Days for which it is kept what endpoints were told, and what was given up."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     pool_size: int = Field(10, ge=2, description="Database connections of one service process.")
@@ -157,7 +164,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is no time zone of the IANA database, as Asia/Tokyo is") from error
         return value
 
-    @field_validator("fetch_private_networks")
+    @field_validator("fetch_private_networks", "webhook_private_networks")
     @classmethod
     def _networks(cls, value: str) -> str:
         read_networks(value)

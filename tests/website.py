@@ -1,5 +1,6 @@
 """A website for tests that behaves as it is told, however badly: a real server on a port of 127.0.0.1."""
 
+import re
 import socket
 import socketserver
 import ssl
@@ -25,11 +26,13 @@ def redirect(location: str, status: int = 302) -> bytes:
 
 
 class Website:
-    """`with Website({"/": answer("<html>")}) as site:` - `site.url`, and `site.requests`: the heads that came."""
+    """`with Website({"/": answer("<html>")}) as site:` - `site.url`, and `site.requests`: the heads that came, with
+    what was posted in `site.bodies`."""
 
     def __init__(self, pages: Mapping[str, Page], tls: ssl.SSLContext | None = None) -> None:
         self.pages = dict(pages)
         self.requests: list[str] = []
+        self.bodies: list[bytes] = []
         self.connections = 0
         website = self
 
@@ -63,12 +66,10 @@ class Website:
         try:
             if tls is not None:
                 connection = tls.wrap_socket(connection, server_side=True)
-            head = b""
-            while b"\r\n\r\n" not in head:
-                received = connection.recv(65536)
-                if not received:
-                    return
-                head += received
+            head, body = _received(connection)
+            if not head:
+                return
+            self.bodies.append(body)
             self.requests.append(head.decode())
             page = self.pages.get(head.split(b" ")[1].decode(), answer(status=404))
             if callable(page):
@@ -79,3 +80,21 @@ class Website:
             return
         finally:
             connection.close()
+
+
+def _received(connection: Any) -> tuple[bytes, bytes]:
+    """The head of a request, with the empty line that ends it, and as much of a body as it says; b"" for none."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        more = connection.recv(65536)
+        if not more:
+            return b"", b""
+        received += more
+    head, end, body = received.partition(b"\r\n\r\n")
+    told = re.search(rb"\r\ncontent-length: (\d+)", head.lower())
+    while told is not None and len(body) < int(told[1]):
+        more = connection.recv(65536)
+        if not more:
+            break
+        body += more
+    return head + end, body

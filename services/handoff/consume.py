@@ -6,7 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff import erasure, gate, policies
 from services.handoff.facts import known, take
-from services.handoff.handover import Rules, hand_over_if_ready
+from services.handoff.handover import hand_over_if_ready
+from services.handoff.rules import Rules
 from services.handoff.tables import SCHEMA
 from shared.clock import Clock
 from shared.consume import Received, SeenTable

@@ -1,4 +1,5 @@
-"""What handoff tells the log: events with an identity that follows from what happened, so a repetition is no news."""
+"""What handoff tells the log, and the endpoints of webhooks.yaml: events with an identity that follows from what
+happened, so a repetition is no news."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,6 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.tables import SCHEMA
+from services.handoff.webhooks import deliveries
 from shared import lead_keys
 from shared.events import Data, Event
 from shared.outbox import enqueue
@@ -37,5 +39,7 @@ def happened(name: str, lead_id: str, what: str, data: Data, at: datetime, now: 
 
 
 async def emit(conn: AsyncConnection, events: Sequence[Event]) -> None:
-    """Tell the log, if and when the transaction commits; what is personal is sealed."""
-    await enqueue(conn, SCHEMA, await lead_keys.seal_events(conn, events, ()))
+    """Tell the log and the endpoints, if and when the transaction commits; what is personal is sealed."""
+    sealed = await lead_keys.seal_events(conn, events, ())
+    await enqueue(conn, SCHEMA, sealed)
+    await deliveries.add(conn, sealed)

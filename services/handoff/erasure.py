@@ -1,7 +1,7 @@
 """The end of what is known of a person.
 
-What the log and its copies hold is sealed, and unreadable without the lead's key; what people wrote into handoffs is
-taken out of them here. Decisions, times, owners and outcomes stay.
+What the log, its copies and the deliveries of webhooks hold is sealed, and unreadable without the lead's key; what
+people wrote into handoffs is taken out of them here. Decisions, times, owners and outcomes stay.
 """
 
 from collections.abc import Collection, Sequence
@@ -36,7 +36,19 @@ async def take(conn: AsyncConnection, events: Sequence[Event], personal: Collect
         ERASED,
     )
     await connection.execute(
-        "update handoff.leads set erased_at = coalesce(erased_at, now()) where lead_id = any($1::text[])", leads
+        """
+        update handoff.leads set erased_at = coalesce(erased_at, now()), external_ids = null
+        where lead_id = any($1::text[])
+        """,
+        leads,
+    )
+    await connection.execute(
+        """
+        update handoff.reassignments r set reason = $2 from handoff.handoffs h
+        where h.handoff_id = r.handoff_id and h.lead_id = any($1::text[])
+        """,
+        leads,
+        ERASED,
     )
 
 

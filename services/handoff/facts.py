@@ -16,9 +16,9 @@ from services.handoff.tables import SCHEMA
 from shared import lead_keys
 from shared.consume import Received
 from shared.db import driver
-from shared.events import Correction, Event, Identity, decode_data, encode_data
+from shared.events import Correction, Event, Identity, LeadCreated, decode_data, encode_data
 from shared.lead_observations import LeadObservations
-from shared.sealing import unsealed_data
+from shared.sealing import unseal, unsealed_data
 
 HISTORY = ("call", "touch", "content-used", "appointment", "opportunity", "contract")
 """The activities that belong to a lead's history."""
@@ -38,6 +38,7 @@ async def take(conn: AsyncConnection, received: Sequence[Received]) -> list[str]
     of_leads = [r for r in received if r.event.subject]
     await _meet(conn, alone=any(r.event.name == "correction" or merges.is_told(r.event) for r in received))
     touched = set(await _touch(conn, of_leads))
+    await _add_external_ids(conn, [r.event for r in of_leads])
     await _observations.add(conn, [r.event for r in of_leads])
     activities = [r.event for r in of_leads if r.event.name in HISTORY]
     corrections = [r.event for r in received if r.event.name == "correction"]
@@ -78,6 +79,23 @@ async def known(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[str]:
         lead_ids,
     )
     return [row["lead_id"] for row in rows]
+
+
+async def external_ids_of(conn: AsyncConnection, of: Mapping[str, str]) -> Mapping[str, list[str]]:
+    """Under which ids other systems know leads, in order; of as for observations_of."""
+    rows = await (await driver(conn)).fetch(
+        """
+        select lead_id, external_ids from handoff.leads
+        where lead_id = any($1::text[]) and external_ids is not null order by lead_id
+        """,
+        list(of),
+    )
+    keys = await lead_keys.read(conn, (row["lead_id"] for row in rows))
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        lead_id = row["lead_id"]
+        found[of[lead_id]] += [unseal(value, keys.get(lead_id), lead_id) for value in row["external_ids"]]
+    return found
 
 
 async def history_of(conn: AsyncConnection, lead_id: str, limit: int) -> list[Fact]:
@@ -158,6 +176,15 @@ async def _touch(conn: AsyncConnection, received: Sequence[Received]) -> list[st
         [",".join(sorted(by_lead[i].kinds)) for i in ids],
     )
     return ids
+
+
+async def _add_external_ids(conn: AsyncConnection, events: Sequence[Event]) -> None:
+    """Keep under which ids other systems know leads, sealed as they come."""
+    told = [(e.subject, e.data.external_ids) for e in events if isinstance(e.data, LeadCreated) and e.data.external_ids]
+    if told:
+        await (await driver(conn)).executemany(
+            "update handoff.leads set external_ids = $2 where lead_id = $1", sorted(told)
+        )
 
 
 async def _add_activities(conn: AsyncConnection, events: Sequence[Event]) -> None:

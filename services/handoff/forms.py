@@ -42,6 +42,16 @@ class ReturnForm(msgspec.Struct, frozen=True, kw_only=True):
     comment: LongText | None = None
 
 
+class ReassignForm(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /v1/handoffs/{id}/reassign`: who gets it now and why; `sales_rep`: who says so, the API key where nobody is
+    named. `extend`: whether the time in which it has to be answered begins anew."""
+
+    owner: Name
+    reason: Reason
+    sales_rep: Name | None = None
+    extend: bool = False
+
+
 class RecycleForm(msgspec.Struct, frozen=True):
     """`POST /v1/leads/{id}/recycle`"""
 
@@ -63,13 +73,14 @@ Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class InboxQuery(Paging, kw_only=True):
-    """`GET /v1/handoffs`"""
+    """`GET /v1/handoffs`. `overdue`: whether the time was over when it was decided, or is while nobody has."""
 
     status: Status | None = None
     owner: str | None = None
     segment: str | None = None
     rep: str | None = None
     lead_id: str | None = None
+    overdue: bool | None = None
 
 
 class ChangesQuery(msgspec.Struct, kw_only=True):

@@ -157,8 +157,8 @@ async def _moments(
     return moments
 
 
-_HANDOFFS = tuple(f"handoff||||{status}" for status in ("created", "accepted", "returned"))
-"""The kinds of what sales and inside sales do with handoffs; they stand in a table of their own."""
+_HANDOFFS = tuple(f"handoff||||{status}" for status in ("created", "accepted", "returned", "overdue"))
+"""The kinds of what happens with handoffs; they stand in a table of their own."""
 
 _MOMENTS = """
     select l.lead_id, l.kind, e.at, e.who
@@ -177,6 +177,11 @@ _MOMENTS = """
          where l.kind = 'handoff||||' || h.status and h.lead_id = l.member and h.decided_at is not null
            and (l.since is null or h.decided_at >= l.since)
          order by h.number limit l.wanted)
+        union all
+        (select h.overdue_at, null from handoff.handoffs h
+         where l.kind = 'handoff||||overdue' and h.lead_id = l.member and h.overdue_at is not null
+           and (l.since is null or h.overdue_at >= l.since)
+         order by h.overdue_at limit l.wanted)
     ) e
 """
 

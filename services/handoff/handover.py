@@ -1,60 +1,43 @@
 """Handing over, deciding, recycling: each in the caller's transaction, with the lead's row held."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple, Self
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from services.handoff import gate, store
+from services.handoff import gate, policies, store
 from services.handoff.decide import Considered, Lead, Readiness, consider, known_lead
 from services.handoff.due import due_at
 from services.handoff.emit import emit, happened, identity_of
-from services.handoff.forms import HandoffForm
-from services.handoff.merges import MEMBERS
+from services.handoff.facts import external_ids_of
+from services.handoff.forms import HandoffForm, ReassignForm
+from services.handoff.merges import MEMBERS, members
+from services.handoff.overdue import tell_if_late
 from services.handoff.problems import handoff_open, no_owner, not_pending, not_ready, unknown_handoff
-from services.handoff.questions import Guide, Questions, questions
-from services.handoff.routing import next_owner, route_of
-from services.handoff.stages import Ladder, Rule
-from services.handoff.store import Decided, Handoff, Overridden
-from shared.config import Config
-from shared.config.kpis import rank_fields
+from services.handoff.questions import Questions, questions
+from services.handoff.routing import Way, choose, company_of, members_of, ways_of, with_limits
+from services.handoff.rules import Rules
+from services.handoff.store import Decided, Handoff, Overridden, Reassigned
+from shared.config.sales import FIELD_SALES
 from shared.db import driver
 from shared.events import Data, HandoffAccepted, HandoffCreated, HandoffReturned, ReturnReason
-from shared.fields import FieldRegistry
-from shared.policy import Route
-from shared.telemetry import Telemetry
+from shared.periods import business_date
+from shared.policy import Policy
+from shared.view import LeadView
+from shared.web import FieldError, invalid
 
 AUTOMATIC = "automatic"
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What every decision goes by."""
-
-    registry: FieldRegistry
-    ladder: Ladder
-    zone: ZoneInfo
-    telemetry: Telemetry
-    guide: Guide
-
-    @classmethod
-    def of(cls, config: Config, zone: ZoneInfo, telemetry: Telemetry) -> Self:
-        """The rules in the configuration; the first stage is entered without one."""
-        first, *others = config.stages
-        ladder = Ladder(first.id, [Rule(s.id, s.enter_when) for s in others if s.enter_when is not None])
-        labels = {stage.id: stage.label for stage in config.stages}
-        return cls(config.fields, ladder, zone, telemetry, Guide(ladder, labels, rank_fields(config.kpis)))
-
-
 class By(NamedTuple):
-    """Who asks for a handoff: the API key, and the id that the handoff is to have (None: one of its own)."""
+    """Who asks: the API key, and the identity of the keyed request (None: it has no Idempotency-Key), which a handoff
+    that it makes has for its id."""
 
     key_name: str
-    handoff_id: str | None
+    request: str | None
 
 
 async def readiness(conn: AsyncConnection, rules: Rules, lead_id: str, now: datetime) -> Readiness:
@@ -79,7 +62,7 @@ async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: 
     The caller has checked that the key may override where the form does.
     """
     lead = await known_lead(conn, form.lead_id, lock=True)
-    if by.handoff_id is not None and (done := await store.get(conn, by.handoff_id)):
+    if by.request is not None and (done := await store.get(conn, by.request)):
         return done  # the answer to the first request got lost with its process
     if waiting := await store.open_of(conn, lead.lead_id):
         raise handoff_open(waiting)
@@ -89,11 +72,11 @@ async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: 
         if form.override is None:
             raise not_ready(considered.readiness)
         override = Overridden(form.override.reason, by.key_name)
-    route = route_of(considered.policy.policy, considered.readiness.segment)
-    if route is None:
+    ways = await _ways(conn, rules, lead, considered, now)
+    if not ways:
         raise no_owner(considered.readiness.segment)
-    handoff_id = by.handoff_id or str(uuid7())
-    made = await _make(conn, rules, lead, considered, route, now, _Wish(handoff_id, form, by.key_name, override))
+    handoff_id = by.request or str(uuid7())
+    made = await _make(conn, rules, lead, considered, ways, now, _Wish(handoff_id, form, by.key_name, override))
     await gate.through_gate(conn, rules.ladder, rules.registry, [lead.lead_id], now)
     return made
 
@@ -108,13 +91,13 @@ async def hand_over_if_ready(conn: AsyncConnection, rules: Rules, lead_id: str, 
     if considered.readiness.decision != "ready":
         return
     _counted(rules, considered)
-    route = route_of(considered.policy.policy, considered.readiness.segment)
-    if route is None:
+    ways = await _ways(conn, rules, lead, considered, now)
+    if not ways:
         rules.telemetry.log.warning("automatic_handoff_without_route", segment=considered.readiness.segment)
         return
     form = HandoffForm(lead_id=lead_id, rep=await _latest_rep(conn, lead_id) or AUTOMATIC, reason=AUTOMATIC)
     wish = _Wish(identity_of(f"handoff:{lead_id}:cycle:{lead.cycle}"), form, AUTOMATIC, None, automatic=True)
-    await _make(conn, rules, lead, considered, route, now, wish)
+    await _make(conn, rules, lead, considered, ways, now, wish)
     await gate.through_gate(conn, rules.ladder, rules.registry, [lead_id], now)
 
 
@@ -124,13 +107,57 @@ async def decide(conn: AsyncConnection, rules: Rules, handoff_id: str, decided: 
     A request that is repeated because its answer was lost finds its own decision, and that is no conflict.
     """
     lead_id, survivor = await _lock_lead_of(conn, handoff_id)
+    await tell_if_late(conn, handoff_id, decided.at)
+    before = await _get(conn, handoff_id)
+    if before.overdue_at is not None:  # told while this request waited for the lead: then it has come too late
+        decided = msgspec.structs.replace(decided, at=max(decided.at, before.overdue_at))
     if not await store.decide(conn, handoff_id, decided):
-        before = await store.get(conn, handoff_id)
-        if before is None or decided.request is None or before.decided_request != decided.request:
-            raise not_pending(handoff_id, before.status if before else "gone")
+        if decided.request is None or before.decided_request != decided.request:
+            raise not_pending(handoff_id, before.status)
         return
     await _tell(conn, decided.status, lead_id, handoff_id, _said(handoff_id, decided), decided.at)
     await gate.through_gate(conn, rules.ladder, rules.registry, [survivor], decided.at)
+
+
+async def reassign(
+    conn: AsyncConnection, rules: Rules, handoff_id: str, form: ReassignForm, by: By, now: datetime
+) -> None:
+    """Give a pending handoff to another member of field sales. Raises Problem 404, 409 when not pending, 422.
+
+    A request that is repeated because its answer was lost finds what it has done. No event tells of it: a release that
+    does not know its type would take it for a mistake (docs/policies.md).
+    """
+    _, survivor = await _lock_lead_of(conn, handoff_id)
+    if by.request is not None and any(r.request == by.request for r in await store.reassignments_of(conn, handoff_id)):
+        return
+    await tell_if_late(conn, handoff_id, now)
+    handoff = await _get(conn, handoff_id)
+    if handoff.status != "pending":
+        raise not_pending(handoff_id, handoff.status)
+    if rules.team.role_of(form.owner, business_date(now, rules.zone)) != FIELD_SALES:
+        raise invalid([FieldError("/owner", f"{form.owner} is in team.yaml no member of {FIELD_SALES} today.")])
+    if form.owner == handoff.owner:
+        raise invalid([FieldError("/owner", f"{form.owner} has the handoff already.")])
+    due = max(handoff.due_at, await _due_anew(conn, rules, handoff, now)) if form.extend else handoff.due_at
+    said = Reassigned(
+        owner=handoff.owner,
+        new_owner=form.owner,
+        at=now,
+        by=form.sales_rep or by.key_name,
+        reason=form.reason,
+        request=by.request,
+    )
+    await store.reassign(conn, handoff_id, due, said)
+    await gate.through_gate(conn, rules.ladder, rules.registry, [survivor], now)
+
+
+async def _due_anew(conn: AsyncConnection, rules: Rules, handoff: Handoff, now: datetime) -> datetime:
+    """When the handoff would be due if it were made now, by its own version of the policy."""
+    made_by = handoff.policy
+    version = await policies.version(conn, made_by.id, made_by.version, business_date(now, rules.zone))
+    if version is None:
+        raise RuntimeError(f"version {made_by.version} of policy {made_by.id} is gone")
+    return _due(rules, version.policy, now)
 
 
 async def recycle(conn: AsyncConnection, rules: Rules, lead_id: str, wish: gate.Recycling, now: datetime) -> None:
@@ -148,28 +175,37 @@ class _Wish(NamedTuple):
 
 
 async def _make(
-    conn: AsyncConnection, rules: Rules, lead: Lead, considered: Considered, route: Route, now: datetime, wish: _Wish
+    conn: AsyncConnection,
+    rules: Rules,
+    lead: Lead,
+    considered: Considered,
+    ways: Sequence[Way],
+    now: datetime,
+    wish: _Wish,
 ) -> Handoff:
     policy, segment = considered.policy, considered.readiness.segment
-    within = policy.policy.accept_within
+    loads = await store.loads(conn, segment, members_of(ways))
+    limited = with_limits(loads, rules.team, business_date(now, rules.zone))
+    choice = choose(ways, {load.member: load for load in limited})
     handoff = Handoff(
         handoff_id=wish.handoff_id,
         lead_id=lead.lead_id,
         cycle=lead.cycle,
         status="pending",
         rep=wish.form.rep,
-        owner=next_owner(route.method, await store.loads(conn, segment, route.members)),
+        owner=choice.owner,
         segment=segment,
         policy=policy.ref,
         reason=wish.form.reason,
         created_by=wish.created_by,
         created_at=now,
-        due_at=due_at(now, within.hours, within.calendar, rules.zone),
+        due_at=_due(rules, policy.policy, now),
         readiness=considered.readiness,
         inputs=considered.values,
         appointment=wish.form.appointment,
         override=wish.override,
         automatic=wish.automatic,
+        routed=choice.routed,
     )
     await store.insert(conn, handoff)
     said = HandoffCreated(
@@ -184,6 +220,19 @@ async def _make(
     return handoff
 
 
+async def _ways(conn: AsyncConnection, rules: Rules, lead: Lead, considered: Considered, now: datetime) -> list[Way]:
+    """The ways to an owner that are open to the lead."""
+    view = LeadView(rules.registry, considered.values, now=now)
+    external_ids = (await external_ids_of(conn, await members(conn, [lead.lead_id]))).get(lead.lead_id, ())
+    account = rules.team.account_of(company_of(view, external_ids))
+    return ways_of(considered.policy.policy, considered.readiness.segment, view, rules.registry, account)
+
+
+def _due(rules: Rules, policy: Policy, now: datetime) -> datetime:
+    within = policy.accept_within
+    return due_at(now, within.hours, within.calendar, rules.zone, rules.team.sales.opening)
+
+
 async def _tell(conn: AsyncConnection, what: str, lead_id: str, handoff_id: str, data: Data, now: datetime) -> None:
     await emit(conn, [happened(f"handoff-{what}", lead_id, f"{what}:{handoff_id}", data, now, now)])
 
@@ -191,10 +240,15 @@ async def _tell(conn: AsyncConnection, what: str, lead_id: str, handoff_id: str,
 async def _lock_lead_of(conn: AsyncConnection, handoff_id: str) -> tuple[str, str]:
     """The handoff's lead, and the one that it counts as. That one's row is held: whoever decides about a lead does so
     first."""
+    handoff = await _get(conn, handoff_id)
+    return handoff.lead_id, (await known_lead(conn, handoff.lead_id, lock=True)).lead_id
+
+
+async def _get(conn: AsyncConnection, handoff_id: str) -> Handoff:
     handoff = await store.get(conn, handoff_id)
     if handoff is None:
         raise unknown_handoff(handoff_id)
-    return handoff.lead_id, (await known_lead(conn, handoff.lead_id, lock=True)).lead_id
+    return handoff
 
 
 def _said(handoff_id: str, decided: Decided) -> Data:

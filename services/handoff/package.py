@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from math import floor
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -10,7 +11,8 @@ from services.handoff.appointment import AppointmentForm, DefinedAnswer, answers
 from services.handoff.corrections import Fact
 from services.handoff.decide import Readiness
 from services.handoff.outcomes import Status
-from services.handoff.store import Handoff, Overridden
+from services.handoff.routing import Routed
+from services.handoff.store import Handoff, Overridden, Reassigned
 from services.handoff.words import Definitions
 from shared.events import ContentUsed, Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
 from shared.words import Words
@@ -24,7 +26,8 @@ Activity = dict[str, Any]
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """A handoff as the inbox lists it."""
+    """A handoff as the inbox lists it. `overdue`: whether its time was over when it was decided, or is while nobody
+    has; `due_in_s`: seconds that sales has left, negative when the time is over, null when it is decided."""
 
     handoff_id: str
     lead_id: str
@@ -42,6 +45,8 @@ class Summary(msgspec.Struct, kw_only=True):
     created_at: datetime
     decided_at: datetime | None
     sales_rep: str | None
+    overdue: bool
+    due_in_s: int | None
 
 
 class Heard(msgspec.Struct):
@@ -84,11 +89,21 @@ class Resubmission(msgspec.Struct, kw_only=True):
     changed: list[Changed]
 
 
+class Owner(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
+    """Who had a handoff from when on; who gave it to him or her (an API key where no person was named), and why."""
+
+    owner: str
+    from_: datetime
+    by: str
+    reason: str | None
+
+
 class Package(Summary, kw_only=True):
     """Everything of a handoff. `readiness`, `bant` and `fields` are as of then, `history` and `outcome` as of now.
-    `resubmits`: where the handoff of the lead before this one was returned. `defined`: each question that defines an
-    appointment with what was told of it (`definitions_version`: of definitions.yaml); `open_questions`: what nobody has
-    answered yet."""
+    `routed`: why it went to whom it went first, null where an older release made it; `owners`: everybody who has had
+    it, in order. `resubmits`: where the handoff of the lead before this one was returned. `defined`: each question that
+    defines an appointment with what was told of it (`definitions_version`: of definitions.yaml); `open_questions`: what
+    nobody has answered yet."""
 
     created_by: str
     override: Overridden | None
@@ -99,22 +114,34 @@ class Package(Summary, kw_only=True):
     definitions_version: int | None
     defined: list[DefinedAnswer]
     open_questions: list[Words]
+    routed: Routed | None
+    owners: list[Owner]
     resubmits: Resubmission | None
     history: list[Activity]
     content_sent: list[Activity]
     outcome: Outcome
 
 
-def summary(handoff: Handoff) -> Summary:
+class Around(NamedTuple):
+    """What is known around a handoff: the lead's activities as they count now, newest first, its last handoff before
+    this one, and each time that this one was given to somebody else, in order."""
+
+    history: Sequence[Fact]
+    before: Handoff | None
+    reassigned: Sequence[Reassigned]
+
+
+def summary(handoff: Handoff, now: datetime) -> Summary:
     """The line of the inbox."""
-    return Summary(**_line(handoff))
+    return Summary(**_line(handoff, now))
 
 
-def package(handoff: Handoff, history: Sequence[Fact], before: Handoff | None, definitions: Definitions) -> Package:
-    """The whole package. `history`: the lead's activities as they count now, newest first; before: its last handoff."""
+def package(handoff: Handoff, around: Around, definitions: Definitions, now: datetime) -> Package:
+    """The whole package."""
+    history, before, reassigned = around
     defined = answers(definitions.appointment, handoff.appointment)
     return Package(
-        **_line(handoff),
+        **_line(handoff, now),
         created_by=handoff.created_by,
         override=handoff.override,
         readiness=handoff.readiness,
@@ -124,6 +151,8 @@ def package(handoff: Handoff, history: Sequence[Fact], before: Handoff | None, d
         definitions_version=definitions.version,
         defined=defined,
         open_questions=open_questions(handoff.readiness.missing, defined),
+        routed=handoff.routed,
+        owners=_owners(handoff, reassigned),
         resubmits=_resubmission(handoff, before) if before and before.status == "returned" else None,
         history=[_activity(fact) for fact in history],
         content_sent=[_activity(fact) for fact in history if _is_content(fact.data)],
@@ -151,12 +180,21 @@ def _resubmission(handoff: Handoff, before: Handoff) -> Resubmission:
     )
 
 
-def _line(handoff: Handoff) -> dict[str, Any]:
+def _owners(handoff: Handoff, reassigned: Sequence[Reassigned]) -> list[Owner]:
+    first = reassigned[0].owner if reassigned else handoff.owner
+    given = [Owner(owner=r.new_owner, from_=r.at, by=r.by, reason=r.reason) for r in reassigned]
+    return [Owner(owner=first, from_=handoff.created_at, by=handoff.created_by, reason=None), *given]
+
+
+def _line(handoff: Handoff, now: datetime) -> dict[str, Any]:
     same = {f.name for f in msgspec.structs.fields(Summary)} & {f.name for f in msgspec.structs.fields(Handoff)}
     company = handoff.inputs.get("company_name")
+    waits = handoff.status == "pending"
     return {name: getattr(handoff, name) for name in same} | {
         "company_name": company.value if company else None,
         "overridden": handoff.override is not None,
+        "overdue": handoff.due_at <= (handoff.decided_at or now),
+        "due_in_s": floor((handoff.due_at - now).total_seconds()) if waits else None,
     }
 
 

@@ -96,8 +96,8 @@ async def versions(conn: AsyncConnection, policy_id: str, today: date, after: in
     return await _all(conn, today, which, policy_id, after, limit)
 
 
-async def page_of(conn: AsyncConnection, today: date, after: str, limit: int) -> list[Version]:
-    """The newest version of each policy, by id."""
+async def page_of(conn: AsyncConnection, today: date, after: str, limit: int | None) -> list[Version]:
+    """The newest version of each policy, by id; limit None: of all that follow."""
     return await _all(conn, today, "where is_newest and policy_id > $2 order by policy_id limit $3", after, limit)
 
 

@@ -14,8 +14,8 @@ from services.handoff.drafts import bound, read_policy
 from services.handoff.emit import identity_of
 from services.handoff.facts import history_of
 from services.handoff.flow import Flow, flow
-from services.handoff.handover import By, Rules
-from services.handoff.package import HISTORY_MAX, Package, Summary, package, summary
+from services.handoff.handover import By
+from services.handoff.package import HISTORY_MAX, Around, Package, Summary, package, summary
 from services.handoff.page import HEADERS as PAGE_HEADERS
 from services.handoff.page import MEDIA_TYPE as PAGE_MEDIA_TYPE
 from services.handoff.page import page as page_of
@@ -24,6 +24,7 @@ from services.handoff.problems import unknown_handoff
 from services.handoff.questions import Questions
 from services.handoff.results import Results, results
 from services.handoff.results_reading import ended
+from services.handoff.rules import Rules
 from services.handoff.store import Decided
 from services.handoff.wording import Change, changes
 from services.handoff.words import Definitions
@@ -157,6 +158,14 @@ class Routes:
                 forms.ReturnForm,
                 decided,
             ),
+            post(
+                f"{handoff}/reassign",
+                self.reassign,
+                decide,
+                "Give a handoff that nobody has answered to another member of field sales",
+                forms.ReassignForm,
+                decided,
+            ),
             get("/v1/policies", self.policies, read, "The policies, each in its newest version", Policies, Paging),
             get(f"{policy}/versions", self.policy_versions, read, "All versions of a policy", Policies, Paging),
             get(f"{policy}/versions/{{n}}", self.policy_version, read, "A version of a policy", dict[str, Any]),
@@ -205,18 +214,20 @@ class Routes:
 
         async def work(conn: AsyncConnection) -> Package:
             made = await handover.hand_over(conn, self._rules, form, by, now)
-            return await self._package(conn, made.handoff_id)
+            return await self._package(conn, made.handoff_id, now)
 
         made = await self._do(work)
         return Answer(made, 201, {"Location": f"/v1/handoffs/{made.handoff_id}"})
 
     async def inbox(self, call: Call[None, forms.InboxQuery]) -> Answer:
         query = call.query
-        after = read_cursor(query.cursor, forms.InboxPosition)
-        found = await self._do(lambda conn: store.inbox(conn, query, after))
+        after, now = read_cursor(query.cursor, forms.InboxPosition), self._clock.now()
+        found = await self._do(lambda conn: store.inbox(conn, query, after, now))
         return Answer(
             page(
-                [summary(h) for h in found], query.limit, lambda line: forms.InboxPosition(line.due_at, line.handoff_id)
+                [summary(h, now) for h in found],
+                query.limit,
+                lambda line: forms.InboxPosition(line.due_at, line.handoff_id),
             )
         )
 
@@ -235,11 +246,12 @@ class Routes:
         return first, None if query.to is None else bound(end_of, query.to, zone, "/to")
 
     async def handoff(self, call: Call) -> Answer:
-        return Answer(await self._do(lambda conn: self._package(conn, call.path["id"])))
+        now = self._clock.now()
+        return Answer(await self._do(lambda conn: self._package(conn, call.path["id"], now)))
 
     async def page(self, call: Call[None, forms.PageQuery]) -> Answer:
-        language = wanted(call.query.language, call.request.headers.get("accept-language"))
-        found = await self._do(lambda conn: self._package(conn, call.path["id"]))
+        now, language = self._clock.now(), wanted(call.query.language, call.request.headers.get("accept-language"))
+        found = await self._do(lambda conn: self._package(conn, call.path["id"], now))
         shown = page_of(found, self._rules.registry, self._rules.zone, language)
         return Answer(shown, headers=PAGE_HEADERS, media_type=PAGE_MEDIA_TYPE)
 
@@ -265,7 +277,17 @@ class Routes:
 
         async def work(conn: AsyncConnection) -> Package:
             await handover.decide(conn, self._rules, handoff_id, decided)
-            return await self._package(conn, handoff_id)
+            return await self._package(conn, handoff_id, decided.at)
+
+        return Answer(await self._do(work))
+
+    async def reassign(self, call: Call[forms.ReassignForm]) -> Answer:
+        handoff_id, now = call.path["id"], self._clock.now()
+        by = By(call.caller.name, _request(call, "reassign", handoff_id))
+
+        async def work(conn: AsyncConnection) -> Package:
+            await handover.reassign(conn, self._rules, handoff_id, call.body, by, now)
+            return await self._package(conn, handoff_id, now)
 
         return Answer(await self._do(work))
 
@@ -334,12 +356,16 @@ class Routes:
     async def definitions(self, _call: Call) -> Answer:
         return Answer(self._definitions)
 
-    async def _package(self, conn: AsyncConnection, handoff_id: str) -> Package:
+    async def _package(self, conn: AsyncConnection, handoff_id: str, now: datetime) -> Package:
         found = await store.get(conn, handoff_id)
         if found is None:
             raise unknown_handoff(handoff_id)
-        history = await history_of(conn, found.lead_id, HISTORY_MAX)
-        return package(found, history, await store.before(conn, found), self._definitions)
+        around = Around(
+            await history_of(conn, found.lead_id, HISTORY_MAX),
+            await store.before(conn, found),
+            await store.reassignments_of(conn, handoff_id),
+        )
+        return package(found, around, self._definitions, now)
 
     def _today(self) -> date:
         return business_date(self._clock.now(), self._rules.zone)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +12,7 @@ from services.handoff.decide import Readiness
 from services.handoff.forms import InboxPosition, InboxQuery
 from services.handoff.merges import MEMBERS
 from services.handoff.outcomes import Status
-from services.handoff.routing import Load
+from services.handoff.routing import Load, Routed
 from shared.db import driver
 from shared.events import Observation, PolicyVersion
 
@@ -51,6 +51,8 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     return_reason: str | None = None
     comment: str | None = None
     decided_request: str | None = None
+    overdue_at: datetime | None = None
+    routed: Routed | None = None
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +72,8 @@ async def insert(conn: AsyncConnection, handoff: Handoff) -> None:
         """
         insert into handoff.handoffs (
             handoff_id, lead_id, cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by,
-            created_at, due_at, readiness, inputs, appointment, override, automatic)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+            created_at, due_at, readiness, inputs, appointment, override, automatic, routed)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         """,
         handoff.handoff_id,
         handoff.lead_id,
@@ -91,6 +93,7 @@ async def insert(conn: AsyncConnection, handoff: Handoff) -> None:
         _json(handoff.appointment),
         _json(handoff.override),
         handoff.automatic,
+        _json(handoff.routed),
     )
 
 
@@ -177,7 +180,63 @@ async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bo
     return bool(changed == "UPDATE 1")
 
 
-async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition | None) -> list[Handoff]:
+class Late(NamedTuple):
+    """A handoff that nobody has answered in time."""
+
+    handoff_id: str
+    lead_id: str
+    due_at: datetime
+
+
+_IN_TIME = """
+    from handoff.handoffs h join handoff.leads l on l.lead_id = h.lead_id
+    join handoff.leads s on s.lead_id = coalesce(l.merged_into, l.lead_id)
+    where h.status = 'pending' and h.overdue_at is null and l.erased_at is null and s.erased_at is null
+"""
+"""SQL: handoffs that may still become overdue; nobody can answer that of an erased lead any more."""
+
+
+async def mark_overdue(conn: AsyncConnection, now: datetime, limit: int) -> list[Late]:
+    """Mark handoffs whose time is over, the longest due first, and that nobody else is marking or deciding.
+
+    Whoever decides about a lead holds the row of the one that it counts as: so does this, and waits for nobody.
+    """
+    rows = await (await driver(conn)).fetch(
+        f"""
+        with late as (
+            select h.handoff_id {_IN_TIME} and h.due_at <= $1
+            order by h.due_at, h.handoff_id limit $2 for update of h, s skip locked
+        )
+        update handoff.handoffs h set overdue_at = h.due_at from late where h.handoff_id = late.handoff_id
+        returning h.handoff_id, h.lead_id, h.due_at
+        """,  # noqa: S608 - our own text
+        now,
+        limit,
+    )
+    return sorted((Late(*row) for row in rows), key=lambda late: (late.due_at, late.handoff_id))
+
+
+async def mark_late(conn: AsyncConnection, handoff_id: str, at: datetime) -> Late | None:
+    """Mark a handoff of which the caller holds the lead, if its time was over at a moment and nobody has told so."""
+    row = await (await driver(conn)).fetchrow(
+        """
+        update handoff.handoffs set overdue_at = due_at
+        where handoff_id = $1 and status = 'pending' and overdue_at is null and due_at <= $2
+        returning handoff_id, lead_id, due_at
+        """,
+        handoff_id,
+        at,
+    )
+    return None if row is None else Late(*row)
+
+
+async def next_due(conn: AsyncConnection) -> datetime | None:
+    """When the next handoff will be overdue."""
+    due: datetime | None = await (await driver(conn)).fetchval(f"select min(h.due_at) {_IN_TIME}")
+    return due
+
+
+async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition | None, now: datetime) -> list[Handoff]:
     """One more than `query.limit`, oldest due first, after a position."""
     rows = await (await driver(conn)).fetch(
         f"""
@@ -187,6 +246,7 @@ async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition |
           and ($5::text is null or lead_id in (
               select lead_id from handoff.leads where lead_id = $5 or merged_into = $5))
           and ($6::timestamptz is null or (due_at, handoff_id) > ($6, $7))
+          and ($9::boolean is null or (due_at <= coalesce(decided_at, $10::timestamptz)) = $9)
         order by due_at, handoff_id limit $8
         """,  # noqa: S608 - put together from words of our own
         query.status,
@@ -197,20 +257,27 @@ async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition |
         after and after.due_at,
         after and after.handoff_id,
         query.limit + 1,
+        query.overdue,
+        now,
     )
     return [_read(row) for row in rows]
 
 
 async def loads(conn: AsyncConnection, segment: str, members: Sequence[str]) -> list[Load]:
-    """What each member has been given. Nobody else routes until the transaction ends."""
+    """What each member has been given. Nobody else routes until the transaction ends.
+
+    A handoff that was given to somebody else later was a turn of both: who gives all away does not get all.
+    """
     connection = await driver(conn)
     await connection.execute("select pg_advisory_xact_lock($1)", _ROUTING_LOCK)
     rows = await connection.fetch(
         """
         select m.member,
                (select count(*) from handoff.handoffs h where h.status = 'pending' and h.owner = m.member) as open,
-               (select coalesce(max(h.number), 0) from handoff.handoffs h
-                where h.owner = m.member and h.segment = $1) as last_number
+               greatest((select coalesce(max(h.number), 0) from handoff.handoffs h
+                         where h.owner = m.member and h.segment = $1),
+                        (select coalesce(max(r.handoff_number), 0) from handoff.reassignments r
+                         where r.owner = m.member and r.segment = $1)) as last_number
         from unnest($2::text[]) with ordinality as m(member, n) order by m.n
         """,
         segment,
@@ -219,17 +286,75 @@ async def loads(conn: AsyncConnection, segment: str, members: Sequence[str]) -> 
     return [Load(row["member"], row["open"], row["last_number"]) for row in rows]
 
 
-async def count_pending(conn: AsyncConnection) -> int:
-    """How many handoffs wait for a decision."""
-    return int(
-        await (await driver(conn)).fetchval("select count(*) from handoff.handoffs where status = 'pending'") or 0
+class Open(NamedTuple):
+    """How many handoffs wait for a decision, and for how many of them the time is over."""
+
+    pending: int
+    overdue: int
+
+
+async def count_open(conn: AsyncConnection, now: datetime) -> Open:
+    """What waits. That of an erased lead is not overdue: nobody can decide it any more."""
+    row = await (await driver(conn)).fetchrow(
+        """
+        select count(*) as pending, count(*) filter (where h.due_at <= $1 and l.erased_at is null) as overdue
+        from handoff.handoffs h join handoff.leads l using (lead_id) where h.status = 'pending'
+        """,
+        now,
     )
+    return Open(*row)
+
+
+class Reassigned(msgspec.Struct, frozen=True, kw_only=True):
+    """That a handoff was given to somebody else. `request`: the identity of the keyed request that said so."""
+
+    owner: str
+    new_owner: str
+    at: datetime
+    by: str
+    reason: str
+    request: str | None = None
+
+
+async def reassign(conn: AsyncConnection, handoff_id: str, due: datetime, said: Reassigned) -> None:
+    """Give a pending handoff of which the caller holds the lead to somebody else, with its due time from now on."""
+    await (await driver(conn)).execute(
+        """
+        with given as (
+            update handoff.handoffs set owner = $3, due_at = $8 where handoff_id = $1
+            returning handoff_id, segment, number
+        )
+        insert into handoff.reassignments
+            (handoff_id, owner, new_owner, at, by, reason, request, segment, handoff_number)
+        select handoff_id, $2, $3, $4, $5, $6, $7, segment, number from given
+        """,
+        handoff_id,
+        said.owner,
+        said.new_owner,
+        said.at,
+        said.by,
+        said.reason,
+        said.request,
+        due,
+    )
+
+
+async def reassignments_of(conn: AsyncConnection, handoff_id: str) -> list[Reassigned]:
+    """Each time that a handoff was given to somebody else, in order."""
+    rows = await (await driver(conn)).fetch(
+        """
+        select owner, new_owner, at, by, reason, request from handoff.reassignments
+        where handoff_id = $1 order by number
+        """,
+        handoff_id,
+    )
+    return [Reassigned(**dict(row)) for row in rows]
 
 
 _COLUMNS = """
     handoff_id, lead_id, cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by, created_at,
     due_at, readiness::text, inputs::text, appointment::text, override::text, automatic, decided_at, sales_rep,
-    return_reason, comment, decided_request"""
+    return_reason, comment, decided_request, overdue_at, routed::text"""
 
 
 def _json(value: object) -> str | None:
@@ -260,4 +385,6 @@ def _read(row: Any) -> Handoff:
         return_reason=row["return_reason"],
         comment=row["comment"],
         decided_request=row["decided_request"],
+        overdue_at=row["overdue_at"],
+        routed=msgspec.json.decode(row["routed"] or "null", type=Routed | None),
     )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
@@ -51,6 +52,7 @@ leads = Table(
     Column("kinds", ARRAY(Text), nullable=False, server_default="{}"),  # of the activities it ever had
     Column("merged_into", Text),  # the lead that it counts as, when that is another one
     _time("erased_at", nullable=True),
+    Column("external_ids", ARRAY(Text)),  # as lead-created told them, sealed; null where it told none
     Index("leads_merged_into", "merged_into", postgresql_where=text("merged_into is not null")),
 )
 
@@ -147,6 +149,8 @@ handoffs = Table(
     Column("return_reason", Text),
     Column("comment", Text),
     Column("decided_request", Text),  # the keyed request that decided it, so that its repetition is no conflict
+    _time("overdue_at", nullable=True),  # the due time at which nobody had decided, once that was told
+    Column("routed", JSON),  # why it went to whom it went first
     ForeignKeyConstraint(
         ["policy_id", "policy_version"],
         ["handoff.policy_versions.policy_id", "handoff.policy_versions.version"],
@@ -156,4 +160,58 @@ handoffs = Table(
     Index("handoffs_inbox", "status", "due_at", "handoff_id"),
     Index("handoffs_lead", "lead_id", "number"),
     Index("handoffs_route", "owner", "segment", "number"),
+)
+
+# Each time that a handoff was given to somebody else. `owner` had it until then; whoever had it has had a turn.
+reassignments = Table(
+    "reassignments",
+    metadata,
+    Column("handoff_id", Text, nullable=False),
+    Column("number", BigInteger, Identity(always=True), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("new_owner", Text, nullable=False),
+    _time("at"),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("request", Text),  # the keyed request that said so, so that its repetition is no second
+    Column("segment", Text, nullable=False),  # of the handoff, like its number
+    Column("handoff_number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("handoff_id", "number", name="reassignments_pkey"),
+    Index("reassignments_route", "owner", "segment", "handoff_number"),
+)
+
+# What webhooks.yaml says of each endpoint, so that whoever makes an event knows whom to tell; and what became of it.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("events", ARRAY(Text), nullable=False),
+    Column("segments", ARRAY(Text)),
+    Column("owners", ARRAY(Text)),
+    Column("address", Text, nullable=False),  # a digest of it: another address begins anew
+    _time("gone_at", nullable=True),  # when it answered 410: it gets nothing more until somebody enables it
+    _time("paused_until", nullable=True),  # as it asked for
+)
+
+# One event for one endpoint. `number` gives the order of each lead's events.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("lead_id", Text, nullable=False),
+    Column("event", JSON, nullable=False),  # structured, what is personal sealed as in the log
+    _time("made_at"),
+    Column("status", Text, nullable=False, server_default="pending"),  # pending, delivered or dead
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _time("next_at"),  # while somebody is sending it: when it is taken for broken off
+    _time("last_at", nullable=True),
+    Column("answer", Integer),  # the HTTP status of the last attempt
+    Column("reason", Text),  # why the last attempt failed
+    _time("finished_at", nullable=True),
+    UniqueConstraint("endpoint", "event_id", name="deliveries_event"),
+    Index("deliveries_due", "endpoint", "next_at", postgresql_where=text("status = 'pending'")),
+    Index("deliveries_order", "endpoint", "lead_id", "number", postgresql_where=text("status = 'pending'")),
 )

@@ -8,7 +8,7 @@ import msgspec
 from shared.conditions import Condition, Scalar
 from shared.fields import FieldRegistry
 from shared.money import Money
-from shared.policy import Criterion, Policy, Route, Segment
+from shared.policy import Criterion, Policy, Route, RouteRule, Segment
 from shared.words import Words
 
 
@@ -25,7 +25,7 @@ _STATUSES = {
     "assumed": Words("推測", "assumed"),
     "unknown": Words("不明", "unknown"),
 }
-_METHODS = {
+METHODS = {
     "round_robin": Words("順番に割り当て", "in turn"),
     "least_open": Words("未処理の最も少ない人に割り当て", "to whoever has the fewest open"),
 }
@@ -58,7 +58,7 @@ def changes(before: Policy, after: Policy, registry: FieldRegistry) -> list[Chan
             "/unknown_segment/require", UNKNOWN_SEGMENT, before.unknown_segment.require, after.unknown_segment.require
         ),
         *_asked(before.unknown_segment.ask, after.unknown_segment.ask),
-        *_routing(before.routing, after.routing),
+        *_routing(before.routing, after.routing, registry),
         *_rest(before, after),
     ]
 
@@ -175,7 +175,7 @@ def _asked(before: Sequence[str], after: Sequence[str]) -> Iterator[Change]:
         )
 
 
-def _routing(before: Mapping[str, Route], after: Mapping[str, Route]) -> Iterator[Change]:
+def _routing(before: Mapping[str, Route], after: Mapping[str, Route], registry: FieldRegistry) -> Iterator[Change]:
     for segment in _together(before, after):
         old, new, at = before.get(segment), after.get(segment), f"/routing/{segment}"
         if old == new:
@@ -187,8 +187,27 @@ def _routing(before: Mapping[str, Route], after: Mapping[str, Route]) -> Iterato
                 f"Leads of {segment} are no longer routed by a rule of their own",
             )
             continue
-        how, to = _METHODS[new.method], ", ".join(new.members)
-        yield _change(at, f"{segment} の担当: {to}（{how.ja}）", f"Leads of {segment} go to {to}, {how.en}")
+        if old is None or (old.members, old.method) != (new.members, new.method):
+            how, to = METHODS[new.method], ", ".join(new.members)
+            yield _change(at, f"{segment} の担当: {to}（{how.ja}）", f"Leads of {segment} go to {to}, {how.en}")
+        yield from _route_rules(f"{at}/rules", segment, old.rules if old else [], new.rules, registry)
+
+
+def _route_rules(
+    at: str, segment: str, before: Sequence[RouteRule], after: Sequence[RouteRule], registry: FieldRegistry
+) -> Iterator[Change]:
+    """Rules have no names, and their order decides: each that is new, moved or changed is told at its place."""
+    for index, rule in enumerate(after):
+        if index < len(before) and before[index] == rule:
+            continue
+        when, how, to = in_words(rule.when, registry), METHODS[rule.method], ", ".join(rule.members)
+        ja = f"{segment} の割り当てルール{index + 1}: {when.ja}なら {to}（{how.ja}）"
+        en = f"Rule {index + 1} of {segment}: if {when.en}, a lead goes to {to}, {how.en}"
+        yield _change(f"{at}/{index}", ja, en)
+    if len(after) < len(before):
+        ja = f"{segment} の割り当てルールは{len(after)}件になった（以前は{len(before)}件）"
+        en = f"{segment} has {len(after)} rules of routing now, not {len(before)}"
+        yield _change(at, ja, en)
 
 
 def _rest(before: Policy, after: Policy) -> Iterator[Change]:

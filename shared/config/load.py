@@ -14,6 +14,7 @@ from shared.config.sources import Source, read_sources
 from shared.config.stages import Stage, read_stages
 from shared.config.targets import Target, read_targets
 from shared.config.team import Team, read_team
+from shared.config.webhooks import Webhook, read_webhooks
 from shared.fields import Field, FieldRegistry
 from shared.policy import Policy
 
@@ -31,6 +32,7 @@ class Config:
     campaigns: dict[str, Campaign]
     definitions: Definitions | None
     targets: tuple[Target, ...]
+    webhooks: dict[str, Webhook]
     documents: dict[str, Document]
 
 
@@ -39,9 +41,12 @@ class _Fields(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load_config(folder: Path) -> Config:
-    """Reads the folder; campaigns, definitions, targets, kpis and further policies are optional. Raises ConfigError."""
+    """Reads the folder; campaigns, definitions, targets, kpis, webhooks and further policies are optional.
+
+    Raises ConfigError.
+    """
     documents = {name: read(folder, f"{name}.yaml") for name in ("fields", "sources", "team", "stages")}
-    for name in ("campaigns", "definitions", "targets", "kpis"):
+    for name in ("campaigns", "definitions", "targets", "kpis", "webhooks"):
         document = read_if_there(folder, f"{name}.yaml")
         if document is not None:
             documents[name] = document
@@ -59,6 +64,7 @@ def load_config(folder: Path) -> Config:
         campaigns=campaigns or {},
         definitions=read_definitions(documents["definitions"]) if "definitions" in documents else None,
         targets=read_targets(documents["targets"], known) if "targets" in documents else (),
+        webhooks=read_webhooks(documents["webhooks"], registry) if "webhooks" in documents else {},
         documents=documents,
     )
 

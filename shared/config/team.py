@@ -1,4 +1,5 @@
-"""team.yaml: who is in which team, in which role, from when to when, and what each role is measured by."""
+"""team.yaml: who is in which team, in which role, from when to when, what each role is measured by, and how field sales
+works."""
 
 from collections.abc import Collection
 from datetime import date
@@ -7,15 +8,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from shared.config.document import Document
+from shared.config.sales import ACCOUNT_KEYS, FIELD_SALES, Company, Id, Owned, Sales, check_sales
 from shared.words import Words
 
 BOOKED_AMOUNT = "booked_amount"
-FIELD_SALES = "field_sales"
 SCORE_CAP = 1.2
 """How much of a target counts into a score at most, so that one KPI far above it does not hide another far below."""
 
 Cut = Literal["rep", "owner"]
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
 
 
@@ -27,7 +27,10 @@ class TeamUnit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One person in one team and role, from a day to a day (both inclusive). Who changes has several entries."""
+    """One person in one team and role, from a day to a day (both inclusive). Who changes has several entries.
+
+    `capacity`: how many handoffs may wait for the person's answer at most; no limit where it is left out.
+    """
 
     id: Id
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -35,6 +38,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     team: str
     from_: date = msgspec.field(name="from", default=date.min)
     to: date = date.max
+    capacity: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
 
 
 class Role(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,7 +56,7 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     reason: str | None = None
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _File(Sales, frozen=True, kw_only=True, forbid_unknown_fields=True):
     teams: list[TeamUnit]
     members: list[Member]
     roles: dict[str, Role]
@@ -61,8 +65,12 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 class Team:
     """Everybody, by day. Who is not in team.yaml is a member of no team and has no role."""
 
-    def __init__(self, teams: list[TeamUnit], members: list[Member], roles: dict[str, Role]) -> None:
+    def __init__(
+        self, teams: list[TeamUnit], members: list[Member], roles: dict[str, Role], sales: Sales | None = None
+    ) -> None:
         self.teams = {team.id: team for team in teams}
+        self.sales = sales or Sales()
+        self._owners = self.sales.owners()
         self.members = tuple(members)
         self.roles = roles
         self._entries: dict[str, list[Member]] = {}
@@ -96,6 +104,20 @@ class Team:
         """The person's role on that day, "" when in none."""
         entry = self.entry(rep, day)
         return entry.role if entry else ""
+
+    def is_away(self, rep: str, day: date) -> bool:
+        """Whether a member is absent on that day, has left or has not come yet. Of somebody unknown nobody knows."""
+        return self.sales.is_absent(rep, day) or (rep in self and self.entry(rep, day) is None)
+
+    def capacity_of(self, rep: str, day: date) -> int | None:
+        """How many handoffs may wait for the person's answer on that day; None: any number."""
+        entry = self.entry(rep, day)
+        return entry.capacity if entry else None
+
+    def account_of(self, company: Company) -> Owned | None:
+        """Whose account a company is. Where its keys belong to several members, the surest kind of key decides."""
+        keys = ((kind, value) for kind in ACCOUNT_KEYS for value in company.known_by(kind))
+        return next((Owned(self._owners[key], key[0]) for key in keys if key in self._owners), None)
 
     def cut_of(self, role: str) -> Cut:
         """By which dimension of a KPI the members of the role are told apart."""
@@ -134,7 +156,10 @@ def read_team(document: Document, activity_kpis: Collection[str], known_kpis: Co
                 raise document.error((*at, "id"), reason)
     for name, role in file.roles.items():
         _check_role(document, name, role, activity_kpis, known_kpis)
-    return Team(file.teams, file.members, file.roles)
+    sales = Sales(business_hours=file.business_hours, closed=file.closed, absent=file.absent, accounts=file.accounts)
+    held = {member.id: {other.role for other in file.members if other.id == member.id} for member in file.members}
+    document.refuse(check_sales(sales, held))
+    return Team(file.teams, file.members, file.roles, sales)
 
 
 def _check_role(

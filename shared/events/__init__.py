@@ -49,6 +49,7 @@ from shared.events.envelope import (
     parse_time,
     rfc3339,
     to_message,
+    to_structured,
 )
 from shared.events.handoffs import (
     HandoffAccepted,
@@ -144,4 +145,5 @@ __all__ = [
     "parse_time",
     "rfc3339",
     "to_message",
+    "to_structured",
 ]

@@ -81,6 +81,13 @@ def to_message(event: Event) -> Message:
     return Message(topic=TOPIC_OF[event.name], key=event.key, headers=_headers(event), value=encode_data(event.data))
 
 
+def to_structured(event: Event) -> bytes:
+    """The event as one JSON object, as structured mode has it: what is told to whoever does not read the log."""
+    told = {name.removeprefix("ce_"): value.decode() for name, value in _headers(event) if name.startswith("ce_")}
+    data = msgspec.Raw(encode_data(event.data))
+    return _ENCODER.encode(told | {"datacontenttype": "application/json", "data": data})
+
+
 def _headers(event: Event) -> tuple[tuple[str, bytes], ...]:
     headers: tuple[tuple[str, bytes], ...] = (
         ("ce_specversion", b"1.0"),

@@ -1,4 +1,5 @@
-"""Fetching addresses that strangers chose: nothing but public web servers can be reached by it, and none can harm.
+"""Fetching addresses that others chose, and posting to them: nothing but public web servers can be reached by it, and
+none can harm.
 
 `fetch.py` is the way in; `target.py` and `shared/addresses.py` (pure) say what is refused, `names.py` asks for
 addresses.
@@ -6,7 +7,7 @@ addresses.
 
 from shared.addresses import Allowed, read_networks
 from shared.safe_http.errors import FetchError, FetchFailed, FetchRefused
-from shared.safe_http.fetch import Fetched, Fetcher, Limits
+from shared.safe_http.fetch import Fetched, Fetcher, Limits, Posted
 from shared.safe_http.target import Target, read_target
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Fetched",
     "Fetcher",
     "Limits",
+    "Posted",
     "Target",
     "read_networks",
     "read_target",

@@ -30,6 +30,24 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        self.webhook_deliveries = Counter(
+            "tasuki_webhook_deliveries_total",
+            "Attempts to tell an endpoint something by result: delivered, failed, dead, gone.",
+            ("endpoint", "result"),
+            registry=registry,
+        )
+        self.webhook_pending = Gauge(
+            "tasuki_webhook_deliveries_pending",
+            "Deliveries that an endpoint has not got yet.",
+            ("endpoint",),
+            registry=registry,
+        )
+        self.webhook_oldest = Gauge(
+            "tasuki_webhook_deliveries_oldest_seconds",
+            "Age of the oldest event that an endpoint has not got yet.",
+            ("endpoint",),
+            registry=registry,
+        )
         self.outbox_pending = Gauge("tasuki_outbox_pending", "Events stored and not yet in the log.", registry=registry)
         self.outbox_oldest = Gauge(
             "tasuki_outbox_oldest_seconds", "Age of the oldest event that is not yet in the log.", registry=registry

@@ -16,6 +16,7 @@ import services.ingest.imports.store
 import services.ingest.imports.uploads
 import services.ingest.record
 import shared.relay
+from services.handoff.webhooks.send import Sender
 from shared import positions
 from shared.consume import Consumer
 from shared.eventlog.embedded import EmbeddedLog
@@ -94,6 +95,8 @@ FAILPOINTS: dict[str, dict[str, Callable[[], None]]] = {
     "handoff": {
         "decision: before commit": lambda: _around_commit(services.handoff.routes, after=False),
         "decision: after commit": lambda: _around_commit(services.handoff.routes, after=True),
+        "webhook: before post": lambda: _around(Sender, "send", after=False),
+        "webhook: after post": lambda: _around(Sender, "send", after=True),
     },
 }
 """Service -> failpoint -> what installs it."""

@@ -14,6 +14,7 @@ from tests.faults.client import Client
 from tests.faults.failpoint import FAILPOINTS
 from tests.faults.inside import logged, outlive_claims, rows, settle
 from tests.faults.services import Services, in_background, running
+from tests.faults.test_webhooks import WEBHOOK_FAILPOINTS
 from tests.system import SERVICES, until
 
 CALL = {"type": "call", "occurred_at": "2026-02-02T00:00:00Z", "rep": "ito", "direction": "outbound"}
@@ -47,7 +48,7 @@ def services(module_database_url: str, free_port: Callable[[], int], tmp_path_fa
 def test_every_failpoint_is_tested() -> None:
     tested = [(service, name) for service, name, *_ in ACTIVITY_FAILPOINTS]
     tested += [("ingest", name) for name in IMPORT_FAILPOINTS]
-    tested += [("handoff", name) for name, _ in DECISION_FAILPOINTS]
+    tested += [("handoff", name) for name, _ in (*DECISION_FAILPOINTS, *WEBHOOK_FAILPOINTS)]
     assert sorted(tested) == sorted((service, name) for service, names in FAILPOINTS.items() for name in names)
 
 

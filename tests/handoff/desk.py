@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.handoff import policies
 from services.handoff.backtest.routes import Backtests
 from services.handoff.consume import Takes
-from services.handoff.handover import Rules
 from services.handoff.routes import Routes
+from services.handoff.rules import Rules
 from services.handoff.words import definitions_of
 from shared.clock import FixedClock
 from shared.config import Config, load_config
@@ -150,8 +150,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def running(database_url: str, config_dir: Path = ROOT / "config") -> AsyncIterator[Desk]:
-    settings = Settings(database_url=database_url)
+async def running(
+    database_url: str, config_dir: Path = ROOT / "config", timezone: str = "Asia/Tokyo"
+) -> AsyncIterator[Desk]:
+    settings = Settings(database_url=database_url, timezone=timezone)
     engine = connect(settings, "test")
     desk = Desk(engine, load_config(config_dir), settings)
     try:

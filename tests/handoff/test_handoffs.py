@@ -323,8 +323,8 @@ async def test_the_gauge_of_open_handoffs_comes_from_the_database(desk: Desk) ->
     from services.handoff.app import open_handoffs
 
     await desk.hand_over(await desk.ready_lead("L1"))
-    (gauge,) = await open_handoffs(desk.engine)()
-    assert [(s.labels, s.value) for s in gauge.samples] == [({"state": "pending"}, 1)]
+    (gauge,) = await open_handoffs(desk.engine, desk.clock)()
+    assert {s.labels["state"]: s.value for s in gauge.samples} == {"pending": 1, "overdue": 0}
 
 
 SCOPED = [
@@ -339,6 +339,7 @@ SCOPED = [
     ("POST", "/v1/leads/L1/recycle", {"reason": "b"}, "handoffs:write"),
     ("POST", "/v1/handoffs/x/accept", {"sales_rep": "a"}, "handoffs:decide"),
     ("POST", "/v1/handoffs/x/return", {"sales_rep": "a", "reason": "no_need"}, "handoffs:decide"),
+    ("POST", "/v1/handoffs/x/reassign", {"owner": "a", "reason": "b"}, "handoffs:decide"),
     ("PUT", "/v1/policies/default", {}, "admin"),
 ]
 

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.handoff.handover import Rules
 from services.handoff.questions import questions
+from services.handoff.rules import Rules
 from shared.config import load_config
 from shared.fields import believed, is_known
 from shared.policy import decide

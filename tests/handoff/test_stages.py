@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.handoff.handover import Rules
+from services.handoff.rules import Rules
 from services.handoff.stages import Entry, Facts, Ladder, Moment, Place, advance
 from shared.conditions import Condition
 from shared.config import load_config

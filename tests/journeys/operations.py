@@ -26,7 +26,8 @@ def operations_of(outside: Outside) -> list[Operation]:
     for service in outside.system.services:
         document = outside.call(service, "GET", "/openapi.json", key=None).json()
         for template, methods in document["paths"].items():
-            path = template.replace("{source}", "web-json").replace("{id}", ID).replace("{n}", "1")
+            path = template.replace("{source}", "web-json").replace("{endpoint}", "nobody")
+            path = path.replace("{id}", ID).replace("{n}", "1")
             for method, operation in methods.items():
                 takes = frozenset(operation.get("requestBody", {}).get("content", ()))
                 found.append(Operation(service, method.upper(), template, path, takes, operation["security"] == []))

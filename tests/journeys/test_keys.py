@@ -61,7 +61,11 @@ OPENS = {
     },
     "activities:write": {"POST /v1/activities", "POST /v1/templates/{id}/send"},
     "handoffs:write": {"POST /v1/handoffs", "POST /v1/leads/{id}/recycle"},
-    "handoffs:decide": {"POST /v1/handoffs/{id}/accept", "POST /v1/handoffs/{id}/return"},
+    "handoffs:decide": {
+        "POST /v1/handoffs/{id}/accept",
+        "POST /v1/handoffs/{id}/return",
+        "POST /v1/handoffs/{id}/reassign",
+    },
     "kpis:read": {
         "GET /v1/kpis",
         "GET /v1/kpis/{id}/values",
@@ -91,6 +95,11 @@ OPENS = {
         "POST /v1/rebuild",
         "GET /v1/dead-letters",
         "POST /v1/dead-letters/{id}/retry",
+        "GET /v1/webhooks",
+        "GET /v1/webhooks/deliveries",
+        "POST /v1/webhooks/deliveries/{id}/replay",
+        "POST /v1/webhooks/{endpoint}/test",
+        "POST /v1/webhooks/{endpoint}/enable",
     },
 }
 CHALLENGE = "GET /v1/webhooks/{source}"

@@ -63,7 +63,7 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
         **{f"/v1/{kind}/": {"id": outside.ok("outreach", "GET", f"/v1/{kind}")["items"][0]["id"]} for kind in CONTENT},
         "/v1/kpis/": {"id": "calls"},
         "/v1/quarantine/": {"id": str(entry["id"])},
-        "/v1/webhooks/": {"source": "web-json"},
+        "/v1/webhooks/.source.$": {"source": "web-json"},
     }
     lines = []
     for path, parameters in known.items():

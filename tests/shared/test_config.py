@@ -84,12 +84,13 @@ def _parsed(text: str) -> tuple[object, str, dict[tuple[str | int, ...], int]]:
 
 
 def test_files_that_may_be_missing(folder: Path) -> None:
-    for name in ("campaigns", "definitions", "targets", "kpis"):
+    for name in ("campaigns", "definitions", "targets", "kpis", "webhooks"):
         (folder / f"{name}.yaml").unlink()
     config = load_config(folder)
     assert config.campaigns == {}
     assert config.definitions is None
     assert config.targets == ()
+    assert config.webhooks == {}
     assert config.kpis.data is None
 
 

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,30 +16,19 @@ import pytest
 from shared.addresses import is_public
 from shared.safe_http import Allowed, Fetcher, FetchFailed, FetchRefused, Limits, read_networks, read_target
 from shared.safe_http.names import resolve
+from tests.connections import Connections, watched_connections
 from tests.website import Website, answer, redirect
 
 LIMITS = Limits(seconds=10, max_bytes=100_000, media_types=frozenset({"text/html"}))
 LOCAL = read_networks("127.0.0.1/32")
 PUBLIC = "93.184.215.14"
-Connections = list[tuple[str, int]]
-
-_observed: list[Connections] = []
-
-
-def _observe(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "socket.connect" and _observed and isinstance(arguments[1], tuple):
-        _observed[-1].append(arguments[1][:2])
-
-
-sys.addaudithook(_observe)  # it cannot be taken back; it notes nothing while nobody looks
 
 
 @pytest.fixture
 def connections() -> Iterator[Connections]:
-    """Address and port of every connection that this process begins, seen where Python hands it to the system."""
-    _observed.append([])
-    yield _observed[-1]
-    _observed.pop()
+    """Address and port of every connection that this process begins."""
+    with watched_connections() as begun:
+        yield begun
 
 
 def names(*answers: list[str]) -> Callable[[str], Awaitable[list[str]]]:

@@ -28,8 +28,8 @@ class Untriable(Exception):
 
 async def run(settings: Settings, draft: Path, begin: str, end: str, known_by: KnownBy, progress: Progress) -> Report:
     """Try a draft on this installation's past. Raises Untriable, ConfigError, DatabaseUnavailable."""
-    registry = load_config(settings.config_dir).fields
-    policy = read_draft(draft, registry)
+    config = load_config(settings.config_dir)
+    policy = read_draft(draft, config.fields)
     try:
         first, last = begin_of(begin, settings.zone), end_of(end, settings.zone)
     except ValueError as error:
@@ -41,7 +41,9 @@ async def run(settings: Settings, draft: Path, begin: str, end: str, known_by: K
     try:
         async with transaction(engine) as conn:
             in_force = await policies.deciding(conn, business_date(SystemClock().now(), settings.zone))
-        task = Task(policy, in_force.policy, in_force.ref, registry, settings.zone, first, last, known_by)
+        task = Task(
+            policy, in_force.policy, in_force.ref, config.fields, config.team, settings.zone, first, last, known_by
+        )
         return await backtest(engine, task, lambda done, leads: progress.update(shown, completed=done, total=leads))
     finally:
         await engine.dispose()

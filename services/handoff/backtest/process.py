@@ -18,6 +18,8 @@ import msgspec
 from services.handoff.backtest.reading import KnownBy
 from services.handoff.backtest.report import Report
 from services.handoff.backtest.run import Task, run
+from shared.config.sales import Sales
+from shared.config.team import Member, Team
 from shared.db import DatabaseUnavailable, connect
 from shared.events import PolicyVersion
 from shared.fields import Field, FieldRegistry
@@ -39,6 +41,8 @@ class Order(msgspec.Struct, kw_only=True):
     in_force: Policy
     in_force_ref: PolicyVersion
     fields: list[Field]
+    members: list[Member]
+    sales: Sales
     timezone: str
     first: datetime
     last: datetime
@@ -54,6 +58,8 @@ class Order(msgspec.Struct, kw_only=True):
             in_force=task.in_force,
             in_force_ref=task.in_force_ref,
             fields=list(task.registry),
+            members=list(task.team.members),
+            sales=task.team.sales,
             timezone=str(task.zone),
             first=task.first,
             last=task.last,
@@ -62,9 +68,17 @@ class Order(msgspec.Struct, kw_only=True):
 
     def task(self) -> Task:
         """The task of this order."""
-        registry, zone = FieldRegistry(self.fields), ZoneInfo(self.timezone)
-        known_by, first, last = self.known_by, self.first, self.last
-        return Task(self.draft, self.in_force, self.in_force_ref, registry, zone, first, last, known_by)
+        return Task(
+            draft=self.draft,
+            in_force=self.in_force,
+            in_force_ref=self.in_force_ref,
+            registry=FieldRegistry(self.fields),
+            team=Team([], self.members, {}, self.sales),
+            zone=ZoneInfo(self.timezone),
+            first=self.first,
+            last=self.last,
+            known_by=self.known_by,
+        )
 
 
 class Line(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.backtest.replay import Told
 from services.handoff.backtest.report import Handed, Past
-from services.handoff.facts import deals_of
+from services.handoff.facts import deals_of, external_ids_of
 from services.handoff.merges import members
 from services.handoff.stages import RECYCLED
 from shared import lead_keys
@@ -56,7 +56,8 @@ async def pasts(
         of = await members(conn, lead_ids)
         told = await _told(conn, of, fields, bool(fields & personal), last, known_by)
         handed, recycled, sold = await _handed(conn, of, last), await _recycled(conn, of), await deals_of(conn, of)
-        found = [Past(i, told[i], handed[i], recycled[i], sold[i]) for i in lead_ids]
+        known_as = await external_ids_of(conn, of)
+        found = [Past(i, told[i], handed[i], recycled[i], sold[i], known_as.get(i, ())) for i in lead_ids]
         yield [past for past in found if known_at[past.lead_id] <= last or past.told or past.handed]
         after = lead_ids[-1]
 

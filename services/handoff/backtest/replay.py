@@ -49,12 +49,17 @@ def passes(
 
 def judged_at(policy: Policy, registry: FieldRegistry, told: Iterable[Told], at: datetime) -> Judgement:
     """What the policy says about the lead as it was known at a moment."""
+    return judge(policy, view_at(registry, told, at))
+
+
+def view_at(registry: FieldRegistry, told: Iterable[Told], at: datetime) -> Unfolding:
+    """The lead as it was known at a moment."""
     view = Unfolding(registry)
     for one in sorted(told, key=_order):
         if one.at <= at:
             view.take(one.said, of_merged=one.of_merged)
     view.now = at
-    return judge(policy, view)
+    return view
 
 
 def _moments(policy: Policy, told: Sequence[Told], first: datetime, last: datetime) -> list[datetime]:

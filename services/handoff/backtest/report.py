@@ -11,7 +11,8 @@ import msgspec
 from services.handoff.backtest.replay import Passed, Told
 from services.handoff.due import due_at
 from services.handoff.outcomes import Deal, Outcomes, OutcomeSum, Status, booked
-from services.handoff.routing import Load, next_owner, route_of
+from services.handoff.routing import Load, Way, choose, members_of, with_limits
+from shared.config.team import Team
 from shared.events import PolicyVersion
 from shared.money import Money
 from shared.periods import business_date, period_of
@@ -33,19 +34,23 @@ class Handed(NamedTuple):
 
 
 class Past(NamedTuple):
-    """One lead: what was said of it, its handoffs and recycles in order of time, and its opportunities."""
+    """One lead: what was said of it, its handoffs and recycles in order of time, its opportunities, and under which ids
+    other systems know it."""
 
     lead_id: str
     told: Sequence[Told]
     handed: Sequence[Handed]
     recycled: Sequence[datetime]
     opportunities: Sequence[Deal]
+    external_ids: Sequence[str] = ()
 
 
 class Found(NamedTuple):
-    """What a back-test found of a lead. `at_handoff`: what the draft says of it as it was known at its handoff."""
+    """What a back-test found of a lead. `ways`: those to an owner that were open to it when it would have passed;
+    `at_handoff`: what the draft says of it as it was known at its handoff."""
 
     would: Passed | None
+    ways: Sequence[Way]
     in_force: Passed | None
     did: Sequence[Handed]
     at_handoff: Judgement | None
@@ -149,17 +154,27 @@ def is_with_sales(past: Past, first: datetime) -> bool:
     return not any(latest.at <= at < first for at in past.recycled)
 
 
+class Routable(NamedTuple):
+    """A lead that would have passed: when, in which segment, and which ways to an owner were open to it."""
+
+    at: datetime
+    lead_id: str
+    segment: str
+    ways: Sequence[Way]
+
+
 class Sum:
     """Adds up leads; `report` tells the result."""
 
-    def __init__(self, draft: Policy, zone: ZoneInfo) -> None:
+    def __init__(self, draft: Policy, zone: ZoneInfo, team: Team) -> None:
         self._draft = draft
         self._zone = zone
+        self._team = team
         self._groups = {name: _Adding() for name in Groups.__struct_fields__}
         self._confusion = Counter[str]()
         self._would = Counter[str]()
         self._did = Counter[str]()
-        self._passed: list[tuple[datetime, str, str]] = []
+        self._passed: list[Routable] = []
         self._got = Counter[tuple[str, str]]()
         self._differing: list[Differing] = []
         self._differing_total = 0
@@ -179,7 +194,7 @@ class Sum:
             self._did[handed.segment] += 1
         if found.would is not None:
             self._would[found.would.segment] += 1
-            self._passed.append((found.would.at, past.lead_id, found.would.segment))
+            self._passed.append(Routable(found.would.at, past.lead_id, found.would.segment, found.ways))
         if would != did:
             self._differing_total += 1
             if len(self._differing) < LISTED:
@@ -210,7 +225,8 @@ class Sum:
         )
 
     def _load(self) -> list[LoadLine]:
-        expected = Counter((self._week(at), member) for at, member in routed(self._draft, self._passed, self._zone))
+        given = routed(self._draft, self._passed, self._zone, self._team)
+        expected = Counter((self._week(at), member) for at, member in given)
         return [
             LoadLine(week=week, member=member, would_get=expected[week, member], got=self._got[week, member])
             for week, member in sorted(expected.keys() | self._got.keys())
@@ -220,26 +236,26 @@ class Sum:
         return period_of(business_date(at, self._zone), "week").label
 
 
-def routed(
-    policy: Policy, passed: Iterable[tuple[datetime, str, str]], zone: ZoneInfo
-) -> Iterable[tuple[datetime, str]]:
-    """Who would have got the leads that pass (when, lead, segment), as the policy routes them in order of time.
+def routed(policy: Policy, passed: Iterable[Routable], zone: ZoneInfo, team: Team) -> Iterable[tuple[datetime, str]]:
+    """Who would have got the leads that pass, as the policy routes them in order of time.
 
-    A lead counts as open until the time in which sales has to decide about it is over.
+    A lead counts as open until the time in which sales has to decide about it is over. Absences and capacities are
+    those that team.yaml names now.
     """
     within = policy.accept_within
     open_until: dict[str, list[datetime]] = defaultdict(list)
     latest: dict[tuple[str, str], int] = defaultdict(int)
-    for number, (at, _, segment) in enumerate(sorted(passed), 1):
-        route = route_of(policy, segment)
-        if route is None:
+    for number, (at, _, segment, ways) in enumerate(sorted(passed, key=lambda one: one[:2]), 1):
+        if not ways:
             continue
-        for member in route.members:
+        members = members_of(ways)
+        for member in members:
             open_until[member] = [due for due in open_until[member] if due > at]
-        loads = [Load(member, len(open_until[member]), latest[member, segment]) for member in route.members]
-        owner = next_owner(route.method, loads)
+        loads = [Load(member, len(open_until[member]), latest[member, segment]) for member in members]
+        limited = with_limits(loads, team, business_date(at, zone))
+        owner = choose(ways, {load.member: load for load in limited}).owner
         latest[owner, segment] = number
-        open_until[owner].append(due_at(at, within.hours, within.calendar, zone))
+        open_until[owner].append(due_at(at, within.hours, within.calendar, zone, team.sales.opening))
         yield at, owner
 
 

@@ -14,7 +14,7 @@ from services.handoff.backtest.report import Report
 from services.handoff.backtest.run import Task
 from services.handoff.bounds import begin_of, end_of
 from services.handoff.drafts import bound, read_policy
-from services.handoff.handover import Rules
+from services.handoff.rules import Rules
 from shared.clock import Clock
 from shared.db import transaction
 from shared.periods import business_date
@@ -92,7 +92,8 @@ class Backtests:
             raise invalid([FieldError("/to", "It lies before `from`.")])
         async with transaction(self._engine) as conn:
             in_force = await policies.deciding(conn, business_date(self._clock.now(), zone))
-        task = Task(draft, in_force.policy, in_force.ref, self._rules.registry, zone, first, last, form.known)
+        registry, team = self._rules.registry, self._rules.team
+        task = Task(draft, in_force.policy, in_force.ref, registry, team, zone, first, last, form.known)
         return Answer(await self._run(task))
 
     async def _run(self, task: Task) -> Report:

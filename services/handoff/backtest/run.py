@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.handoff.backtest.reading import KnownBy, count_leads, pasts
-from services.handoff.backtest.replay import judged_at, passes
+from services.handoff.backtest.replay import Passed, judged_at, passes, view_at
 from services.handoff.backtest.report import Found, Past, Report, Sum, is_with_sales
+from services.handoff.routing import COMPANY_FIELDS, Way, company_of, ways_of
+from shared.config.team import Team
 from shared.db import snapshot
 from shared.events import PolicyVersion
 from shared.fields import FieldRegistry
@@ -26,6 +28,7 @@ class Task(NamedTuple):
     in_force: Policy
     in_force_ref: PolicyVersion
     registry: FieldRegistry
+    team: Team
     zone: ZoneInfo
     first: datetime
     last: datetime
@@ -34,8 +37,10 @@ class Task(NamedTuple):
 
 async def run(engine: AsyncEngine, task: Task, tell: Progress) -> Report:
     """Replay every lead, all as of one moment of the database. Raises DatabaseUnavailable."""
-    total = Sum(task.draft, task.zone)
+    total = Sum(task.draft, task.zone, task.team)
     fields = fields_of(task.draft) | fields_of(task.in_force)
+    if task.team.sales.accounts:
+        fields |= COMPANY_FIELDS
     done = 0
     async with snapshot(engine) as conn:
         leads, total.leads.erased = await count_leads(conn)
@@ -58,7 +63,14 @@ def find(task: Task, past: Past) -> Found:
     would = passes(task.draft, registry, past.told, first, last)
     return Found(
         would=would,
+        ways=_ways(task, past, would) if would is not None else (),
         in_force=passes(task.in_force, registry, past.told, first, last),
         did=did,
         at_handoff=judged_at(task.draft, registry, past.told, did[0].at) if did and would is None else None,
     )
+
+
+def _ways(task: Task, past: Past, would: Passed) -> list[Way]:
+    view = view_at(task.registry, past.told, would.at)
+    account = task.team.account_of(company_of(view, past.external_ids))
+    return ways_of(task.draft, would.segment, view, task.registry, account)

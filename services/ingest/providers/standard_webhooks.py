@@ -1,11 +1,6 @@
-"""Standard Webhooks (standardwebhooks.com), as Svix and others send them: signatures over id, time and body.
-
-The signatures are checked here and not by the reference library, which takes the time from the machine's own clock.
-"""
+"""Standard Webhooks (standardwebhooks.com), as Svix and others send them: signatures over id, time and body."""
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidSignature
@@ -23,8 +18,7 @@ from services.ingest.providers.base import (
 )
 from services.ingest.providers.encodings import JSON, read_object
 from services.ingest.providers.signatures import read_stamp
-
-PREFIX, PUBLIC_PREFIX = "whsec_", "whpk_"
+from shared.standard_webhooks import PREFIX, PUBLIC_PREFIX, key_of, signature, signed_content
 
 
 class StandardWebhooks(Provider):
@@ -40,7 +34,7 @@ class StandardWebhooks(Provider):
         signed_s = read_stamp(stamp)
         if not id_ or signed_s is None:
             return Verdict.WRONG
-        signed = f"{id_}.{stamp}.".encode() + delivery.body
+        signed = signed_content(id_, stamp, delivery.body)
         if not any(_is_signed(signed, signatures.split(" "), secret) for secret in secrets):
             return Verdict.WRONG
         return Verdict.GENUINE if is_recent(signed_s, delivery) else Verdict.STALE
@@ -63,24 +57,14 @@ def _is_signed(signed: bytes, signatures: Sequence[str], secret: str) -> bool:
     versions = [(version, value) for version, comma, value in (s.partition(",") for s in signatures) if comma]
     if secret.startswith(PUBLIC_PREFIX):
         return any(version == "v1a" and _is_ed25519(signed, value, secret) for version, value in versions)
-    key = _key(secret)
-    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    expected = signature(signed, secret)
     return any(version == "v1" and is_same(value, expected) for version, value in versions)
 
 
-def _key(secret: str) -> bytes:
-    """The bytes of a secret; it may come without its prefix, without padding, or be no base64 at all."""
-    text = secret.removeprefix(PREFIX)
+def _is_ed25519(signed: bytes, told: str, secret: str) -> bool:
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except ValueError:
-        return secret.encode()
-
-
-def _is_ed25519(signed: bytes, signature: str, secret: str) -> bool:
-    try:
-        key = Ed25519PublicKey.from_public_bytes(_key(secret.replace(PUBLIC_PREFIX, PREFIX, 1)))
-        key.verify(base64.b64decode(signature, validate=True), signed)
+        key = Ed25519PublicKey.from_public_bytes(key_of(secret.replace(PUBLIC_PREFIX, PREFIX, 1)))
+        key.verify(base64.b64decode(told, validate=True), signed)
     except (InvalidSignature, ValueError):
         return False
     return True

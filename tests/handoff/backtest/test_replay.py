@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.handoff.backtest.replay import Told, judged_at, passes
-from services.handoff.backtest.report import routed
+from services.handoff.backtest.report import Routable, routed
+from services.handoff.routing import ways_of
 from shared.conditions import Condition
+from shared.config.team import Team
 from shared.events import Method
 from shared.fields import believed_of_merged
 from shared.policy import AcceptWithin, Criterion, Policy, Route, Segment, UnknownSegment, judge
@@ -16,6 +19,7 @@ from shared.view import LeadView
 from shared.words import Words
 from tests.shared.samples import REGISTRY, START, observe
 
+TOKYO = ZoneInfo("Asia/Tokyo")
 X = Words(ja="x", en="x")
 SIZES = Condition(field="employees", at_least=100)
 
@@ -128,8 +132,9 @@ def test_every_lead_that_passes_gets_one_owner(hours: list[int], method: str) ->
     route = Route(members=["sato", "suzuki"], method=method)  # type: ignore[arg-type]
     draft = policy(SIZES)
     draft.routing["large"] = route
-    passed = [(START + timedelta(hours=h), f"L{n}", "large") for n, h in enumerate(hours)]
-    owners = [owner for _, owner in routed(draft, passed, START.tzinfo)]  # type: ignore[arg-type]
+    ways = ways_of(draft, "large", LeadView(REGISTRY, {}), REGISTRY)
+    passed = [Routable(START + timedelta(hours=h), f"L{n}", "large", ways) for n, h in enumerate(hours)]
+    owners = [owner for _, owner in routed(draft, passed, TOKYO, Team([], [], {}))]
     assert len(owners) == len(passed)
     if method == "round_robin":
         assert abs(owners.count("sato") - owners.count("suzuki")) <= 1

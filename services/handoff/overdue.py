@@ -1,0 +1,91 @@
+"""Tells of handoffs that nobody has answered in time: once each, as something that happened when they were due.
+
+Whoever decides about a lead, or looks for what is late, holds the lead's row, so there is one answer to whether a
+handoff was late: who decides after its time was over tells of that first, and who comes after it was told is late.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.handoff import gate, store
+from services.handoff.emit import emit, happened
+from services.handoff.merges import counting
+from services.handoff.rules import Rules
+from services.handoff.store import Late
+from shared.backoff import Backoff, pause
+from shared.clock import Clock
+from shared.db import DatabaseUnavailable, transaction
+from shared.events import HandoffOverdue
+
+LOOK_S = 60.0
+AT_ONCE = 100
+
+
+class Overdue:
+    """Looks for handoffs whose time is over. Replicas share them."""
+
+    def __init__(self, engine: AsyncEngine, rules: Rules, clock: Clock) -> None:
+        self._engine = engine
+        self._rules = rules
+        self._clock = clock
+        self._log = rules.telemetry.log
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look until `stop`."""
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                while told := await self.tell_some():
+                    self._log.info("handoffs_overdue", handoffs=told)
+                    backoff.reset()
+                await pause(stop, await self._until_due())
+            except DatabaseUnavailable as error:
+                self._log.warning("overdue_waits", reason=type(error).__name__)
+                await backoff.wait(stop)
+
+    async def tell_some(self) -> int:
+        """Tell of some that are due; how many. Raises DatabaseUnavailable."""
+        async with transaction(self._engine) as conn:
+            return await tell(conn, self._rules, self._clock.now())
+
+    async def _until_due(self) -> float:
+        async with transaction(self._engine) as conn:
+            due = await store.next_due(conn)
+        left = LOOK_S if due is None else (due - self._clock.now()).total_seconds()
+        return min(LOOK_S, max(0.1, left))
+
+
+async def tell(conn: AsyncConnection, rules: Rules, now: datetime) -> int:
+    """Tell of at most AT_ONCE handoffs that are due and that nobody told of; their number."""
+    late = await store.mark_overdue(conn, now, AT_ONCE)
+    if late:
+        await _tell(conn, late, now)
+        leads = sorted(await counting(conn, {one.lead_id for one in late}))
+        await gate.through_gate(conn, rules.ladder, rules.registry, leads, now)
+    return len(late)
+
+
+async def tell_if_late(conn: AsyncConnection, handoff_id: str, at: datetime) -> None:
+    """Tell of a pending handoff whose time was over at a moment, if nobody has. The caller holds the lead's row and
+    takes it through the gate."""
+    late = await store.mark_late(conn, handoff_id, at)
+    if late is not None:
+        await _tell(conn, [late], at)
+
+
+async def _tell(conn: AsyncConnection, late: Sequence[Late], now: datetime) -> None:
+    events = [
+        happened(
+            "handoff-overdue",
+            one.lead_id,
+            f"overdue:{one.handoff_id}",
+            HandoffOverdue(handoff_id=one.handoff_id),
+            one.due_at,
+            now,
+        )
+        for one in late
+    ]
+    await emit(conn, events)
