@@ -15,7 +15,7 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 # Where Kafka cannot be had its tests are left out, unless TASUKI_REQUIRE_KAFKA=1; pytest's last lines then say so.
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
-.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak check format generate bench bench-handoff bench-ingest bench-metrics lock clean
+.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate bench bench-handoff bench-ingest bench-metrics lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -43,6 +43,10 @@ test-faults: $(VENV)/installed-dev ## kill everything again and again under load
 
 soak: $(VENV)/installed-dev ## kill and pause everything every 10 s, on three brokers, for half an hour (ARGS='--minutes 2')
 	@deploy/kafka/install.sh >/dev/null && exec $(BIN)/python -m tests.soak $(ARGS)
+
+mutants: $(VENV)/installed-dev ## change policies and stages in every small way, and see whether a test notices (half an hour)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .cache/mutmut mutmut==3.8.1
+	@PYTHONPATH=.cache/mutmut $(BIN)/python -m mutmut run $(ARGS) && PYTHONPATH=.cache/mutmut $(BIN)/python -m mutmut results
 
 check: $(VENV)/installed-dev ## lint, format, types, architecture, generated files
 	$(BIN)/ruff check

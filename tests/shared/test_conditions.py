@@ -1,14 +1,14 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from shared.conditions import Condition, Truth, evaluate, fields_in, matches
-from shared.events import Call, Event, FieldStatus, HandoffAccepted, Opportunity, Touch
+from shared.conditions import Condition, Truth, evaluate, fields_in, kleene_not, leaves, matches
+from shared.events import Call, Event, FieldStatus, HandoffAccepted, Observation, Opportunity, Touch
 from shared.money import Money
 from shared.view import LeadView
-from tests.shared.samples import REGISTRY, observe, view
+from tests.shared.samples import REGISTRY, START, observe, view
 
 
 def condition(**data: Any) -> Condition:
@@ -176,3 +176,48 @@ def test_a_condition_on_events_counts_them() -> None:
     assert evaluate(condition(event="call", count=2), lead).truth is True
     assert evaluate(condition(event="call", count=3), lead).truth is False
     assert evaluate(condition(event="touch"), lead).truth is False
+
+
+def test_the_unknown_is_unknown_also_when_it_is_denied() -> None:
+    lead = view(observe("needs", status="assumed"))
+    assert evaluate(condition(**{"not": {"field": "needs", "is": "confirmed"}}), lead).truth is None
+    assert [kleene_not(truth) for truth in (True, False, None)] == [False, True, None]
+
+
+@pytest.mark.parametrize(
+    ("compared", "value"), [({"is": "many"}, 5), ({"is": 5}, "many"), ({"contains": "5"}, 5), ({"in": ["5"]}, 5)]
+)
+def test_a_text_and_a_number_cannot_be_compared(compared: dict[str, Any], value: int | str) -> None:
+    assert evaluate(condition(field="employees", **compared), view(observe("employees", value))).truth is None
+
+
+def at(*said: Observation, days: float = 0) -> LeadView:
+    return LeadView(REGISTRY, {one.field: one for one in said}, now=START + timedelta(days=days))
+
+
+@pytest.mark.parametrize(("days", "truth"), [(0, True), (30, True), (30.001, None), (400, None)])
+def test_what_is_too_old_counts_as_not_said(days: float, truth: Truth) -> None:
+    fresh = condition(field="needs", **{"is": "confirmed"}, within_days=30)
+    said = observe("needs", status="confirmed")
+    assert evaluate(fresh, at(said, days=days)).truth is truth
+    assert evaluate(fresh, at(said, days=days)).open == (() if truth else ("needs",))
+    known = condition(field="needs", known=True, within_days=30)
+    assert evaluate(known, at(said, days=days)).truth is bool(truth)
+    always = condition(field="needs", **{"is": "confirmed"})
+    assert evaluate(always, at(said, days=days)).truth is True
+
+
+def test_a_view_of_no_moment_says_so() -> None:
+    fresh = condition(field="needs", known=True, within_days=30)
+    with pytest.raises(ValueError, match="no moment"):
+        evaluate(fresh, view(observe("needs", status="confirmed")))
+    with pytest.raises(msgspec.ValidationError, match="add `field`"):
+        condition(event="call", within_days=3)
+
+
+def test_the_parts_of_a_condition() -> None:
+    nested = condition(
+        all=[{"field": "needs", "known": True}, {"not": {"any": [{"event": "call"}, {"field": "tier", "is": "A"}]}}]
+    )
+    assert [(leaf.field, leaf.event) for leaf in leaves(nested)] == [("needs", None), (None, "call"), ("tier", None)]
+    assert fields_in(nested) == {"needs", "tier"}

@@ -1,5 +1,6 @@
 """The shipped policy decides as the seeds of Tasuki tell it, and policies say what is wrong with them."""
 
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import pytest
 from shared.config import load_config
 from shared.events import FieldStatus, Observation
 from shared.fields import FieldRegistry
-from shared.policy import Decision, Policy, check_policy, decide, segment_of
+from shared.policy import Decision, Policy, UnknownSegment, check_policy, decide, segment_of
 from shared.view import LeadView
 from tests.shared.samples import observe
 
@@ -97,3 +98,96 @@ def test_the_shipped_policy_has_no_mistake_and_without_its_fields_it_has() -> No
     assert ("criteria", "needs_confirmed", "field") in paths
     assert ("segments", 0, "when", "field") in paths
     assert ("unknown_segment", "ask", 0) in paths
+
+
+STATES: list[FieldStatus | None] = ["confirmed", "denied", "assumed", "unknown", None]
+
+
+@pytest.mark.parametrize("employees", [0, 1, 2000, 2001, None])
+@pytest.mark.parametrize("needs", STATES)
+@pytest.mark.parametrize("authority", STATES)
+def test_the_rule_in_every_state(
+    employees: int | None, needs: FieldStatus | None, authority: FieldStatus | None
+) -> None:
+    """Up to 2,000 employees, and where nobody can tell: the need confirmed and a contact who can decide; from 2,001:
+    the need alone. What is denied is not met; what is assumed, unknown or never asked is asked."""
+    said = {name: state for name, state in (("needs", needs), ("authority", authority)) if state is not None}
+    decision = decide(POLICY, lead(employees, **said))
+    in_words = {"confirmed": "met", "denied": "unmet"}
+    expected = {"needs_confirmed": in_words.get(needs or "", "unknown")}
+    if employees != 2001:
+        expected["contact_has_authority"] = in_words.get(authority or "", "unknown")
+    assert results(decision) == expected
+    if "unmet" in expected.values():
+        assert decision.decision == "not_ready"
+    else:
+        assert decision.decision == ("needs_information" if "unknown" in expected.values() else "ready")
+    asked = [] if employees is not None else ["employees"]
+    asked += [field for field, name in (("needs", "needs_confirmed"), ("authority", "contact_has_authority"))
+              if expected.get(name) == "unknown"]  # fmt: skip
+    assert [missing.field for missing in decision.missing] == asked
+
+
+def changed(**parts: object) -> Policy:
+    raw = msgspec.to_builtins(POLICY)
+    return msgspec.convert(raw | parts, Policy)
+
+
+def criterion(**condition: object) -> dict[str, object]:
+    return condition | {"label": {"ja": "x", "en": "x"}}
+
+
+def test_what_would_tell_the_segment_is_asked_only_where_it_is_unknown() -> None:
+    policy = changed(unknown_segment={"require": [], "ask": ["industry"]})
+    assert [m.field for m in decide(policy, lead(None)).missing] == ["industry"]
+    assert decide(policy, lead(2001, needs="confirmed")).missing == []
+
+
+def test_a_field_that_is_gone_is_named_without_words() -> None:
+    policy = changed(criteria=msgspec.to_builtins(POLICY.criteria) | {"gone": criterion(field="gone", known=True)})
+    policy = msgspec.structs.replace(policy, unknown_segment=UnknownSegment(require=["gone"], ask=["gone"]))
+    (missing,) = decide(policy, lead(None)).missing
+    assert (missing.field, missing.ask) == ("gone", None)
+
+
+def test_what_contradicts_is_judged_field_by_field() -> None:
+    """Of a criterion over two fields, what somebody else said of one of them stands in for that one alone."""
+    both = criterion(all=[{"field": "needs", "is": "confirmed"}, {"field": "employees", "at_least": 100}])
+    policy = changed(criteria={"both": both}, segments=[], unknown_segment={"require": ["both"]}, routing={})
+    small, denied = observe("employees", 5, method="form"), observe("needs", status="denied", id_="b")
+    same = observe("needs", status="confirmed", id_="c")
+    (result,) = decide(policy, lead(500, needs="confirmed"), {"employees": [small], "needs": [same, denied]}).criteria
+    assert (result.result, result.contradicting) == ("met", [denied, small])
+    (result,) = decide(policy, lead(5, needs="denied"), {"employees": [observe("employees", 500)]}).criteria
+    assert (result.result, result.contradicting) == ("unmet", []), "alone it would change nothing"
+
+
+def test_mistakes_say_where_they_are() -> None:
+    raw = msgspec.to_builtins(POLICY)
+    first = raw["segments"][0]
+    policy = changed(
+        criteria=raw["criteria"] | {"late": criterion(field="needs", **{"is": "confirmed"}, within_days=5)},
+        segments=[
+            first | {"require": ["late", "nothing"]},
+            first | {"when": {"field": "employees", "at_least": 1, "within_days": 5}},
+            first | {"id": "unknown", "when": {"field": "industry", "at_least": 5}},
+        ],
+        unknown_segment={"require": ["late", "nobody"], "ask": ["industry", "moon"]},
+        routing={"smb": raw["routing"]["smb"], "unknown": raw["routing"]["smb"], "mars": raw["routing"]["smb"]},
+    )
+    assert {mistake.path for mistake in check_policy(policy, CONFIG.fields)} == {
+        ("segments", 0, "require", 1),
+        ("segments", 1, "id"),
+        ("segments", 1, "when", "within_days"),
+        ("segments", 2, "id"),
+        ("segments", 2, "when", "at_least"),
+        ("unknown_segment", "require", 1),
+        ("unknown_segment", "ask", 1),
+        ("routing", "mars"),
+    }
+
+
+def test_days_of_a_version_have_an_order() -> None:
+    assert changed(valid_from="2026-12-01", valid_until="2026-12-01").valid_until == date(2026, 12, 1)
+    with pytest.raises(msgspec.ValidationError, match="valid_until"):
+        changed(valid_from="2026-12-02", valid_until="2026-12-01")
