@@ -84,7 +84,7 @@ class Audit:
 
     async def _write_group(self, group: Sequence[tuple[AuditEvent, asyncio.Future[None]]]) -> None:
         try:
-            async with transaction(self._engine) as conn:
+            async with transaction(self._engine, of_driver=True) as conn:
                 await note(await driver(conn), [event for event, _ in group])
         except BaseException as error:  # handed to those who wait
             for _, done in group:

@@ -1,7 +1,7 @@
 """What was said about the fields of leads, in the schema of a service that follows the log."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -81,14 +81,21 @@ class LeadObservations:
             *zip(*rows, strict=True),
         )
 
-    async def of(self, conn: AsyncConnection, of: Mapping[str, str]) -> dict[str, Said]:
-        """Everything ever said about leads, from: lead -> which lead it counts as (`LeadMerges.members`)."""
+    async def of(
+        self, conn: AsyncConnection, of: Mapping[str, str], fields: Collection[str] | None = None
+    ) -> dict[str, Said]:
+        """Everything ever said about leads, from: lead -> which lead it counts as (`LeadMerges.members`).
+
+        fields: of these alone.
+        """
         rows = await (await driver(conn)).fetch(
             f"""
             select lead_id, observation_id, field, method, source, observed_at, value::text, status, by, quote
-            from {self._schema}.observations where lead_id = any($1::text[]) order by observed_at, observation_id
+            from {self._schema}.observations where lead_id = any($1::text[]) and ($2::text[] is null or field = any($2::text[]))
+            order by observed_at, observation_id
             """,  # noqa: S608 - the schema is ours
             list(of),
+            None if fields is None else list(fields),
         )
         keys = await lead_keys.read(conn, of)
         found: dict[str, Said] = defaultdict(lambda: Said([], []))

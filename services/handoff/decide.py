@@ -8,13 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff import policies
 from services.handoff.facts import observations_of
-from services.handoff.merges import members
 from services.handoff.problems import erased_lead, unknown_lead
 from shared.db import driver
 from shared.events import Observation, PolicyVersion
 from shared.fields import FieldRegistry, believed_of_merged, voices
 from shared.periods import business_date
-from shared.policy import CriterionResult, Missing, Verdict, decide
+from shared.policy import CriterionResult, Missing, Verdict, decide, fields_of
 from shared.view import LeadView
 
 
@@ -49,12 +48,13 @@ class Considered(NamedTuple):
 
 
 class Lead(NamedTuple):
-    """A lead's row."""
+    """A lead's row, and the leads that were merged into it."""
 
     lead_id: str
     stage: str
     cycle: int
     as_of: AsOf
+    merged: list[str]
 
 
 async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False) -> Lead:
@@ -65,6 +65,7 @@ async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False)
     row = await (await driver(conn)).fetchrow(
         f"""
         select l.lead_id, l.stage, l.cycle, l.events, l.last_event_at, l.erased_at,
+               array(select m.lead_id from handoff.leads m where m.merged_into = l.lead_id) as merged,
                (select json_object_agg(p.topic || '/' || p.partition, p.next_offset order by p.topic)::text
                 from handoff.positions p where p.partition = l.shard) as positions
         from handoff.leads l
@@ -79,15 +80,19 @@ async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False)
         raise erased_lead()
     positions = msgspec.json.decode(row["positions"] or "{}", type=dict[str, int])
     as_of = AsOf(row["events"], row["last_event_at"], positions)
-    return Lead(row["lead_id"], row["stage"], row["cycle"], as_of)
+    return Lead(row["lead_id"], row["stage"], row["cycle"], as_of, row["merged"])
 
 
 async def consider(
-    conn: AsyncConnection, registry: FieldRegistry, lead: Lead, now: datetime, zone: tzinfo
+    conn: AsyncConnection, registry: FieldRegistry, lead: Lead, now: datetime, zone: tzinfo, *, whole: bool = True
 ) -> Considered:
-    """What the policy in force says about the lead at this moment."""
+    """What the policy in force says about the lead at this moment; unless `whole`, of its values only those that the
+    policy looks at."""
     policy = await policies.deciding(conn, business_date(now, zone))
-    said = (await observations_of(conn, await members(conn, [lead.lead_id])))[lead.lead_id]
+    fields = None if whole else {*fields_of(policy.policy), *policy.policy.unknown_segment.ask}
+    said = (await observations_of(conn, dict.fromkeys([lead.lead_id, *lead.merged], lead.lead_id), fields))[
+        lead.lead_id
+    ]
     values = believed_of_merged(registry, said.own, said.merged)
     others = voices(registry, [*said.own, *said.merged])
     decision = decide(policy.policy, LeadView(registry, values, now=now), others)

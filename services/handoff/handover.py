@@ -42,9 +42,8 @@ class By(NamedTuple):
 
 async def readiness(conn: AsyncConnection, rules: Rules, lead_id: str, now: datetime) -> Readiness:
     """What the policy in force says of the lead. Raises Problem 404."""
-    return _counted(
-        rules, await consider(conn, rules.registry, await known_lead(conn, lead_id), now, rules.zone)
-    ).readiness
+    lead = await known_lead(conn, lead_id)
+    return _counted(rules, await consider(conn, rules.registry, lead, now, rules.zone, whole=False)).readiness
 
 
 async def to_ask(conn: AsyncConnection, rules: Rules, lead_id: str, now: datetime) -> Questions:

@@ -372,7 +372,7 @@ class Routes:
 
     async def _do(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async def whole() -> T:
-            async with transaction(self._engine) as conn:
+            async with transaction(self._engine, of_driver=True) as conn:
                 return await work(conn)
 
         return await retried(whole)
