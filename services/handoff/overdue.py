@@ -17,7 +17,7 @@ from services.handoff.rules import Rules
 from services.handoff.store import Late
 from shared.backoff import Backoff, pause
 from shared.clock import Clock
-from shared.db import DatabaseUnavailable, transaction
+from shared.db import DatabaseUnavailable, retried, transaction
 from shared.events import HandoffOverdue
 
 LOOK_S = 60.0
@@ -48,8 +48,12 @@ class Overdue:
 
     async def tell_some(self) -> int:
         """Tell of some that are due; how many. Raises DatabaseUnavailable."""
-        async with transaction(self._engine) as conn:
-            return await tell(conn, self._rules, self._clock.now())
+
+        async def whole() -> int:
+            async with transaction(self._engine) as conn:
+                return await tell(conn, self._rules, self._clock.now())
+
+        return await retried(whole)
 
     async def _until_due(self) -> float:
         async with transaction(self._engine) as conn:
