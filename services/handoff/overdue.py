@@ -30,9 +30,10 @@ class Overdue:
         backoff = Backoff()
         while not stop.is_set():
             try:
-                while await self.tell_some():
-                    backoff.reset()
+                while not stop.is_set() and await self.tell_some():
+                    pass
                 await pause(stop, await self._until_due())
+                backoff.reset()
             except DatabaseUnavailable as error:
                 self._log.warning("overdue_waits", reason=type(error).__name__)
                 await backoff.wait(stop)
