@@ -38,10 +38,10 @@ class Overdue:
         backoff = Backoff()
         while not stop.is_set():
             try:
-                while told := await self.tell_some():
+                while not stop.is_set() and (told := await self.tell_some()):
                     self._log.info("handoffs_overdue", handoffs=told)
-                    backoff.reset()
                 await pause(stop, await self._until_due())
+                backoff.reset()
             except DatabaseUnavailable as error:
                 self._log.warning("overdue_waits", reason=type(error).__name__)
                 await backoff.wait(stop)

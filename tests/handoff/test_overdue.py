@@ -74,7 +74,11 @@ async def test_a_look_that_is_rolled_back_has_told_nobody(desk: Desk) -> None:
 async def test_replicas_share_them(desk: Desk) -> None:
     made_ids = {(await desk.hand_over(await desk.ready_lead(f"L{n}")))["handoff_id"] for n in range(6)}
     desk.clock.at += timedelta(days=30)
-    assert sum(await asyncio.gather(*(look(desk) for _ in range(3)))) == 6
+    async with transaction(desk.engine) as conn:
+        assert await tell(conn, desk.rules, desk.clock.now()) == 6
+        async with asyncio.timeout(5):
+            assert await look(desk) == 0, "another replica waits for nobody"
+    assert await look(desk) == 0
     told = await overdue(desk)
     assert (set(told), len(told)) == (made_ids, 6)
 
