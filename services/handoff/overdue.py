@@ -17,7 +17,7 @@ from services.handoff.rules import Rules
 from services.handoff.store import Late
 from shared.backoff import Backoff, pause
 from shared.clock import Clock
-from shared.db import DatabaseUnavailable, transaction
+from shared.db import DatabaseUnavailable, retried, transaction
 from shared.events import HandoffOverdue
 
 LOOK_S = 60.0
@@ -38,18 +38,22 @@ class Overdue:
         backoff = Backoff()
         while not stop.is_set():
             try:
-                while told := await self.tell_some():
+                while not stop.is_set() and (told := await self.tell_some()):
                     self._log.info("handoffs_overdue", handoffs=told)
-                    backoff.reset()
                 await pause(stop, await self._until_due())
+                backoff.reset()
             except DatabaseUnavailable as error:
                 self._log.warning("overdue_waits", reason=type(error).__name__)
                 await backoff.wait(stop)
 
     async def tell_some(self) -> int:
         """Tell of some that are due; how many. Raises DatabaseUnavailable."""
-        async with transaction(self._engine) as conn:
-            return await tell(conn, self._rules, self._clock.now())
+
+        async def whole() -> int:
+            async with transaction(self._engine) as conn:
+                return await tell(conn, self._rules, self._clock.now())
+
+        return await retried(whole)
 
     async def _until_due(self) -> float:
         async with transaction(self._engine) as conn:

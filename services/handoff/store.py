@@ -266,14 +266,16 @@ async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition |
 async def loads(conn: AsyncConnection, segment: str, members: Sequence[str]) -> list[Load]:
     """What each member has been given. Nobody else routes until the transaction ends.
 
-    A handoff that was given to somebody else later was a turn of both: who gives all away does not get all.
+    A handoff that was given to somebody else later was a turn of both: who gives all away does not get all. That of an
+    erased lead is not open: nobody can decide it any more, and it would fill its owner for ever.
     """
     connection = await driver(conn)
     await connection.execute("select pg_advisory_xact_lock($1)", _ROUTING_LOCK)
     rows = await connection.fetch(
         """
         select m.member,
-               (select count(*) from handoff.handoffs h where h.status = 'pending' and h.owner = m.member) as open,
+               (select count(*) from handoff.handoffs h join handoff.leads l using (lead_id)
+                where h.status = 'pending' and h.owner = m.member and l.erased_at is null) as open,
                greatest((select coalesce(max(h.number), 0) from handoff.handoffs h
                          where h.owner = m.member and h.segment = $1),
                         (select coalesce(max(r.handoff_number), 0) from handoff.reassignments r

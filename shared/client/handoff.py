@@ -38,10 +38,16 @@ def hand_over(
 
 
 def inbox(
-    *, status: str | None = None, owner: str | None = None, segment: str | None = None, limit: int | None = None
+    *,
+    status: str | None = None,
+    owner: str | None = None,
+    segment: str | None = None,
+    overdue: bool | None = None,
+    limit: int | None = None,
 ) -> Operation[Page[Handoff]]:
-    """Handoffs, oldest due first."""
-    query = given(status=status, owner=owner, segment=segment, limit=limit)
+    """Handoffs, oldest due first. `overdue`: those whose time is over, or was when they were decided."""
+    late = None if overdue is None else str(overdue).lower()
+    query = given(status=status, owner=owner, segment=segment, overdue=late, limit=limit)
     return Operation("handoff", "GET", "/v1/handoffs", Page[Handoff], query=query)
 
 
@@ -60,6 +66,17 @@ def give_back(handoff_id: str, *, sales_rep: str, reason: str, comment: str = ""
     """Return the lead; `reason` is one of the contract's words, for example `unreachable`."""
     body = {"sales_rep": sales_rep, "reason": reason, "comment": comment}
     return Operation("handoff", "POST", f"/v1/handoffs/{part(handoff_id)}/return", Package, body)
+
+
+def reassign(
+    handoff_id: str, *, owner: str, reason: str, sales_rep: str | None = None, extend: bool = False
+) -> Operation[Package]:
+    """Give a handoff that nobody has answered to another member of field sales; `sales_rep`: who says so; `extend`: the
+    time in which it has to be answered begins anew. Conflict when it is decided."""
+    body: dict[str, Any] = {"owner": owner, "reason": reason, "extend": extend}
+    if sales_rep is not None:
+        body["sales_rep"] = sales_rep
+    return Operation("handoff", "POST", f"/v1/handoffs/{part(handoff_id)}/reassign", Package, body)
 
 
 def recycle(lead_id: str, *, reason: str) -> Operation[Stages]:

@@ -212,7 +212,8 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Handoff(msgspec.Struct, frozen=True, kw_only=True):
-    """A handoff as the inbox lists it: `pending`, `accepted` or `returned`."""
+    """A handoff as the inbox lists it: `pending`, `accepted` or `returned`. `due_in_s`: seconds that sales has left,
+    negative when the time is over, None when it is decided."""
 
     handoff_id: str
     lead_id: str
@@ -223,12 +224,33 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     segment: str
     policy: Policy
+    overdue: bool = False
+    due_in_s: int | None = None
+
+
+class Routed(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a handoff went to whom it went: by which rule, and whom else it looked at (`member`, `open`, `skipped`)."""
+
+    rule: str
+    reason: Words
+    candidates: list[dict[str, Any]] = []
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Who had a handoff from when on, who gave it to him or her, and why."""
+
+    owner: str
+    from_: datetime = msgspec.field(name="from")
+    by: str
+    reason: str | None = None
 
 
 class Package(Handoff, frozen=True, kw_only=True):
-    """Everything that sales sees of a handoff."""
+    """Everything that sales sees of a handoff. `owners`: everybody who has had it, in order."""
 
     readiness: Readiness
+    routed: Routed | None = None
+    owners: list[Owner] = []
     appointment: dict[str, Any] | None = None
     history: list[dict[str, Any]] = []
     outcome: dict[str, Any] | None = None

@@ -1,17 +1,22 @@
 """The whole service on the real log: its consumer, its relay, its tables."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+import shutil
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from prometheus_client.metrics_core import Metric
 from sqlalchemy import Connection
 
 from services.handoff.app import build
 from services.handoff.tables import SCHEMA, metadata
 from shared.clock import SystemClock
-from shared.config import load_config
+from shared.config import ConfigError, load_config
 from shared.db import connect, transaction
 from shared.eventlog.embedded import EmbeddedLog
 from shared.eventlog.port import EventLog, TopicPartition
@@ -22,18 +27,19 @@ from shared.settings import Settings
 from shared.telemetry import Telemetry
 from shared.web import Access
 from tests.handoff.desk import ROOT, call, created, fields, hearing, opportunity
+from tests.handoff.webhooks.telling import SECRET, standard
 
 
 @asynccontextmanager
-async def serving(database_url: str) -> AsyncIterator[tuple[Runtime, Service]]:
+async def serving(database_url: str, folder: Path = ROOT / "config") -> AsyncIterator[tuple[Runtime, Service]]:
     settings = Settings(database_url=database_url, log_partitions=3)
     engine = connect(settings, "test")
     log = await EmbeddedLog.open(settings)
-    config = load_config(ROOT / "config")
+    config = load_config(folder)
     runtime = Runtime(settings, SystemClock(), engine, log, Telemetry("handoff", level="error"), config, Access(engine))
-    service = await build(runtime)
     stop = asyncio.Event()
     try:
+        service = await build(runtime)
         async with asyncio.TaskGroup() as tasks:
             for work in service.tasks.values():
                 tasks.create_task(_run(work, stop))
@@ -93,8 +99,7 @@ async def test_from_log_to_log_each_event_once(database_url: str) -> None:
         assert last == dict.fromkeys(leads, "Customer")
         samples: dict[tuple[str, ...], float] = {}
         for collect in service.collectors.values():
-            for family in await collect():
-                samples |= {(s.name, *s.labels.values()): s.value for s in family.samples}
+            samples |= samples_of(await collect())
         assert samples["tasuki_events_processed_total", "tasuki.leads.v1"] == 3 * len(leads)
         assert samples["tasuki_events_duplicate_total", "tasuki.activities.v1"] == 2 * len(leads)
         assert samples["tasuki_outbox_pending",] == 0
@@ -102,6 +107,40 @@ async def test_from_log_to_log_each_event_once(database_url: str) -> None:
         lags = [value for name, value in samples.items() if name[0] == "tasuki_consumer_lag_events"]
         assert len(lags) == 6
         assert set(lags) == {0}
+
+
+def samples_of(families: Iterable[Metric]) -> dict[tuple[str, ...], float]:
+    return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
+
+
+async def test_it_tells_the_endpoints_of_its_configuration(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", SECRET)
+    folder = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+    entry = standard("https://192.168.0.1/hook", events=["handoff-created"], allow_insecure=False)
+    (folder / "webhooks.yaml").write_text(json.dumps({"webhooks": [entry]}))
+    with pytest.raises(ConfigError, match=r"webhooks\.yaml:1: this address may not be posted to"):
+        async with serving(database_url, folder):
+            pytest.fail("it has started")
+    entry |= {"url": "https://crm.acme.co.jp/hook", "segments": ["smal"]}
+    (folder / "webhooks.yaml").write_text(json.dumps({"webhooks": [entry]}))
+    with pytest.raises(ConfigError, match="there is no `smal`"):
+        async with serving(database_url, folder):
+            pytest.fail("it has started")
+    entry |= {"segments": ["enterprise"]}
+    (folder / "webhooks.yaml").write_text(json.dumps({"webhooks": [entry]}))
+    async with serving(database_url, folder) as (runtime, service):
+        assert {"overdue", "webhooks"} <= set(service.tasks)
+        assert [retention.table for retention in service.retentions] == ["handoff.deliveries"]
+        samples = samples_of(await service.collectors["webhooks"]())
+        assert samples == {
+            ("tasuki_webhook_deliveries_pending", "crm"): 0,
+            ("tasuki_webhook_deliveries_oldest_seconds", "crm"): 0,
+        }
+        async with transaction(runtime.engine) as conn:
+            row = (await conn.exec_driver_sql("select id, events, segments, owners from handoff.webhooks")).one()
+        assert tuple(row) == ("crm", ["handoff-created"], ["enterprise"], None)
 
 
 async def test_the_tables_are_those_of_the_migrations(database_url: str) -> None:

@@ -74,7 +74,11 @@ async def test_a_look_that_is_rolled_back_has_told_nobody(desk: Desk) -> None:
 async def test_replicas_share_them(desk: Desk) -> None:
     made_ids = {(await desk.hand_over(await desk.ready_lead(f"L{n}")))["handoff_id"] for n in range(6)}
     desk.clock.at += timedelta(days=30)
-    assert sum(await asyncio.gather(*(look(desk) for _ in range(3)))) == 6
+    async with transaction(desk.engine) as conn:
+        assert await tell(conn, desk.rules, desk.clock.now()) == 6
+        async with asyncio.timeout(5):
+            assert await look(desk) == 0, "another replica waits for nobody"
+    assert await look(desk) == 0
     told = await overdue(desk)
     assert (set(told), len(told)) == (made_ids, 6)
 
@@ -236,11 +240,18 @@ async def test_a_stage_can_be_entered_when_a_handoff_is_overdue(database_url: st
 
 async def test_what_was_overdue_in_an_earlier_cycle_moves_nobody(database_url: str, tmp_path: Path) -> None:
     async with running(database_url, config_with(tmp_path, **IS_OVERDUE)) as desk:
-        await desk.hand_over(await desk.ready_lead("L1"))
+        first = await desk.hand_over(await desk.ready_lead("L1"))
         desk.clock.at = DUE + timedelta(hours=1)
         await desk.post("/v1/leads/L1/recycle", {"reason": "x"}, 200)
         assert await look(desk) == 1
         assert (await desk.get("/v1/leads/L1/stages"))["stage"] == "Awareness"
+        returned = {"sales_rep": "suzuki", "reason": "bad_timing"}
+        await desk.post(f"/v1/handoffs/{first['handoff_id']}/return", returned, 200)
+        second = await desk.hand_over("L1")
+        desk.clock.at += timedelta(days=9)
+        assert await look(desk) == 1
+        entry = (await desk.get("/v1/leads/L1/stages"))["items"][-1]
+        assert (entry["stage"], entry["cycle"], entry["entered_at"]) == ("SQL", 2, second["due_at"])
 
 
 async def test_an_hour_is_an_hour_when_summer_time_begins(database_url: str) -> None:

@@ -4,9 +4,13 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import text
 
+from services.handoff.forms import ReassignForm
 from services.handoff.overdue import tell
+from shared.client import handoff as operations
+from shared.client import types as client
 from shared.db import transaction
 from shared.events import LeadErased
 from tests.handoff.desk import NOW, Desk, made
@@ -39,10 +43,25 @@ async def test_the_package_knows_everybody_who_has_had_it(desk: Desk) -> None:
         {"owner": "suzuki", "from": "2026-11-20T03:00:00Z", "by": "admin", "reason": REASON},
     ]
     assert await desk.get(f"/v1/handoffs/{handoff_id}") == back
+    read = msgspec.convert(back, client.Package)
+    assert [(owner.owner, owner.by) for owner in read.owners][1:] == [("sato", "suzuki"), ("suzuki", "admin")]
+    assert read.routed is not None
+    assert read.routed.rule == "/routing/enterprise"
     assert back["routed"]["candidates"] == [{"member": "suzuki", "open": 0}], "why it went to the first stays"
     assert [h["lead_id"] for h in (await desk.get("/v1/handoffs?owner=suzuki"))["items"]] == ["L1"]
     assert (await desk.get("/v1/handoffs?owner=sato"))["items"] == []
     assert {event.name for event in await desk.told()} == {"stage-changed", "handoff-created"}, "no event tells of it"
+
+
+def test_what_the_client_asks_for() -> None:
+    asked = operations.reassign("H 1", owner="sato", reason=REASON, sales_rep="suzuki", extend=True)
+    assert (asked.method, asked.path) == ("POST", "/v1/handoffs/H%201/reassign")
+    assert msgspec.convert(asked.body, ReassignForm) == ReassignForm(
+        owner="sato", reason=REASON, sales_rep="suzuki", extend=True
+    )
+    assert operations.inbox(overdue=True).query == {"overdue": "true"}
+    assert operations.inbox(status="pending", overdue=False).query == {"status": "pending", "overdue": "false"}
+    assert operations.inbox().query == {}
 
 
 async def test_the_time_begins_anew_if_asked_and_never_ends_earlier(desk: Desk) -> None:

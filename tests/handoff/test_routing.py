@@ -275,6 +275,17 @@ async def test_the_handoff_says_why_it_went_to_whom_it_went(database_url: str, t
         assert await owners(desk, 2, first=5) == ["suzuki", "suzuki"], "back again, and mori is still full"
 
 
+async def test_what_an_erased_lead_has_left_open_fills_nobody(database_url: str, tmp_path: Path) -> None:
+    mori = {SUZUKI: TWO[SUZUKI], ENTERPRISE: "enterprise: {members: [mori, suzuki], method: round_robin}"}
+    absent = with_team("absent: [{member: suzuki, from: 2026-11-20, to: 2026-11-20}]")
+    async with running(database_url, config_with(tmp_path, **mori, **absent)) as desk:
+        assert await owners(desk, 2) == ["mori", "mori"]
+        await desk.deliver(made("lead-erased", "L0", LeadErased(reason="x"), NOW, "gone"))
+        handoff = await desk.hand_over(await desk.ready_lead("L9"))
+        assert handoff["owner"] == "mori"
+        assert handoff["routed"]["candidates"][0] == {"member": "mori", "open": 1}
+
+
 async def test_turns_go_round_and_are_not_saved_up(database_url: str, tmp_path: Path) -> None:
     uncapped = {SUZUKI: f"{SUZUKI}\n  - {MORI.replace(', capacity: 2', '')}", ENTERPRISE: TWO[ENTERPRISE]}
     absent = with_team("absent: [{member: suzuki, from: 2026-11-21, to: 2026-11-22}]")

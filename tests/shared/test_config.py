@@ -2,14 +2,16 @@
 
 import shutil
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 
 import pytest
 
 from shared.config import Config, ConfigError, load_config
+from shared.config.sales import Company, Sales
 from shared.config.sources import PROVIDERS, WITHOUT_SIGNATURE, read_sources
 from shared.config.yaml import parse
+from shared.periods import OpeningHours
 
 SHIPPED = Path(__file__).parents[2] / "config"
 Edit = Callable[[str, str, str], None]
@@ -128,6 +130,32 @@ MISTAKES = [
         "allow_activity_weights: true\n    weights: {booked_amount: 0.6",
         "reason",
     ),
+    *(
+        ("team.yaml", "\nroles:\n", f"\n{entry}\nroles:\n", reason)
+        for entry, reason in (
+            ('business_hours: {from: "9:00", to: "18:00"}', "`9:00` is no time of day; write it as 09:00"),
+            ("business_hours: {from: 09:00, to: 24:00}", "`24:00` is no time of day"),
+            ("business_hours: {from: 18:00, to: 09:00}", "`to` must come after `from`"),
+            ("closed: [12-29]", "Invalid RFC3339"),
+            ("closed: [2026-12-29..]", "Invalid RFC3339"),
+            ("absent: [{member: sato, from: 2026-12-07}]", "missing required field `to`"),
+            ("absent: [{member: nobody, from: 2026-12-07, to: 2026-12-11}]", "there is no member `nobody`"),
+            ("absent: [{member: tanaka, from: 2026-12-07, to: 2026-12-11}]", "tanaka is not in field_sales"),
+            ("absent: [{member: sato, from: 2026-12-07, to: 2026-12-06}]", "sato is back before leaving"),
+            ("absent: [{member: sato, from: 2026-12-07, to: 2026-12-11, why: 病気}]", "the key `why` is not known"),
+            ("accounts: [{member: sato}]", "name the companies by"),
+            ("accounts: [{member: ito, domains: [acme.co.jp]}]", "ito is not in field_sales"),
+            ("accounts: [{member: sato, domains: [www.acme.co.jp]}]", "write it as acme.co.jp"),
+            ("accounts: [{member: sato, domains: [gmail.com]}]", "`gmail.com` tells no company"),
+            ('accounts: [{member: sato, corporate_numbers: ["7000012050003"]}]', "its check digit does not match"),
+            ("accounts: [{member: sato, corporate_numbers: [7000012050002]}]", "put the value in quotes"),
+            (
+                "accounts: [{member: sato, domains: [a.co.jp]}, {member: suzuki, domains: [a.co.jp]}]",
+                "`a.co.jp` belongs to sato already",
+            ),
+        )
+    ),
+    ("team.yaml", "team: smb, from: 2026-01-01}", "team: smb, from: 2026-01-01, capacity: 0}", ">= 1"),
     ("policies/default.yaml", "id: default", "id: other", "must have one name"),
     ("policies/default.yaml", "field: needs", "field: need", "there is no field `need`"),
     ("policies/default.yaml", "field: needs, is: confirmed", "field: needs, is: 'yes'", "a confirmation is one of"),
@@ -141,6 +169,12 @@ MISTAKES = [
     ("policies/default.yaml", "  smb: {members", "  small: {members", "there is no segment `small`"),
     ("policies/default.yaml", "method: round_robin", "method: random", "Invalid enum value 'random'"),
     ("policies/default.yaml", "hours: 4", "hours: 0", "Expected `int` >= 1"),
+    (
+        "policies/default.yaml",
+        "method: least_open}",
+        "method: least_open, rules: [{when: {field: industri, is: 医療}, members: [sato], method: least_open}]}",
+        "there is no field `industri`",
+    ),
     ("stages.yaml", "outcome: replied", "outcome: reply", "`reply` is no outcome of a touch"),
     ("stages.yaml", "status: accepted", "outcome: accepted", "a handoff has no outcome"),
     ("stages.yaml", "field: employees", "field: employes", "there is no field `employes`"),
@@ -227,6 +261,22 @@ def test_team_and_role_of_a_day(folder: Path, edit: Edit) -> None:
     assert team.member_ids.count("tanaka") == 1
     assert "tanaka" in team.members_in("inside_sales", date(2026, 6, 30), date(2026, 7, 1))
     assert "tanaka" not in team.members_in("inside_sales", date(2026, 7, 1), date(2026, 7, 31))
+
+
+def test_how_field_sales_works(folder: Path, edit: Edit, shipped: Config) -> None:
+    assert shipped.team.sales == Sales()
+    assert shipped.team.sales.opening == OpeningHours(time(9), time(18), frozenset())
+    commented = (SHIPPED / "team.yaml").read_text(encoding="utf-8").splitlines()
+    begin = next(n for n, line in enumerate(commented) if line.startswith("# business_hours"))
+    entries = [line.removeprefix("# ") for line in commented[begin : commented.index("", begin)]]
+    edit("team.yaml", "\nroles:\n", "\n" + "\n".join(entries) + "\nroles:\n")
+    edit("team.yaml", "role: field_sales, team: smb,", "role: field_sales, team: smb, capacity: 5,")
+    team = load_config(folder).team
+    closed = frozenset({date(2026, 12, 29), date(2026, 12, 30), date(2026, 12, 31)})
+    assert team.sales.opening == OpeningHours(time(9), time(18), closed)
+    assert [team.is_away("sato", date(2026, 12, day)) for day in (6, 7, 11, 12)] == [False, True, True, False]
+    assert (team.capacity_of("sato", date(2026, 12, 1)), team.capacity_of("suzuki", date(2026, 12, 1))) == (5, None)
+    assert team.account_of(Company(domain="acme.co.jp")) == ("suzuki", "domain")
 
 
 def test_a_file_that_is_no_utf8(folder: Path) -> None:

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from shared.eventlog.port import Record
-from shared.events import ACTIVITIES, Call, Undecodable, content_digest, data_of, from_record
+from shared.events import (
+    ACTIVITIES,
+    Call,
+    Undecodable,
+    content_digest,
+    data_of,
+    encode_data,
+    from_record,
+    to_structured,
+)
 
 CALL = {"rep": "ito", "direction": "outbound", "outcome": "conversation", "duration_s": 60, "of_theirs": 1}
 ATTRIBUTES = {
@@ -87,3 +96,10 @@ def test_what_is_no_event_of_ours_says_why(broken: Record, reason: str) -> None:
     with pytest.raises(Undecodable) as told:
         from_record(broken)
     assert told.value.reason == reason
+
+
+def test_what_we_write_in_structured_mode_is_the_same_event() -> None:
+    event = from_record(binary(traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
+    written = to_structured(event)
+    assert json.loads(written)["data"] == json.loads(encode_data(event.data))
+    assert from_record(record(written, content_type="application/cloudevents+json")) == event

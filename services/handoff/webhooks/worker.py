@@ -84,8 +84,9 @@ class WebhookWorker:
         while not stop.is_set():
             try:
                 while not stop.is_set() and await self.send_one(endpoint):
-                    backoff.reset()
+                    pass
                 await waker.wait(await self._until_due(endpoint))
+                backoff.reset()
             except DatabaseUnavailable as error:
                 self._log.warning("webhooks_wait", endpoint=endpoint.id, reason=type(error).__name__)
                 await backoff.wait(stop)
