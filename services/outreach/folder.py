@@ -90,7 +90,11 @@ class ContentFolder:
             if before is None or str(before) != str(error):
                 self._log.error("content_refused", file=error.file, line=error.line, reason=error.reason)
         self._problems = problems
-        told = (ContentProblem(self._shown(e.file), e.line, e.reason) for _, e in sorted(problems.items()))
+        here = f"{self._folder.parent}/"  # where the folder is, is the server's own business
+        told = (
+            ContentProblem(e.file.removeprefix(here), e.line, e.reason.replace(here, ""))
+            for _, e in sorted(problems.items())
+        )
         self.library = self._draft.library(tuple(told))
 
     async def collect(self) -> list[Metric]:
@@ -159,11 +163,6 @@ class ContentFolder:
         if path.name == "words.yaml":
             return read_vocabulary(raw, file)
         return read_piece(_KINDS[path.parent.name], path.stem, raw, file, self._registry)
-
-    def _shown(self, file: str) -> str:
-        """A file as clients are told of it: from the folder on, since the rest is the server's own business."""
-        path = Path(file)
-        return str(path.relative_to(self._folder.parent)) if path.is_relative_to(self._folder.parent) else path.name
 
 
 def _missing(file: str) -> ConfigError:

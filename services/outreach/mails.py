@@ -99,7 +99,7 @@ def figures(engine: AsyncEngine, clock: Clock) -> Collector:
                 "select count(*) from outreach.mails where state = 'handing_over' and begun_at < $1",
                 clock.now() - _HANDED_OVER_WITHIN,
             )
-        said = "Mails of which nobody knows whether they were sent: the process ended, or the connection was lost."
+        said = "Mails that were or were not sent: the process ended, or the connection was lost, meanwhile."
         return [GaugeMetricFamily("tasuki_mails_uncertain", said, value=waiting)]
 
     return collect

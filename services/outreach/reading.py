@@ -72,6 +72,9 @@ def read_sender(raw: bytes, file: str) -> Sender:
             normalise.email(address)
         except ValueError as error:
             raise document.error(path, f"{address!r} {error}") from error
+    for name, words in (("organisation", sender.organisation), ("department", sender.department)):
+        if words is not None and ("\n" in words.ja or "\n" in words.en):
+            raise document.error((name,), "a name stands on one line; remove the line break")
     url = sender.opt_out.url
     if url is not None and not _is_plain_https(url):
         reason = f"{url!r} is not an https address; `{{lead_id}}` in it stands for the lead's id"

@@ -57,7 +57,7 @@ class Routes:
             post(f"{snippet}/render", write.render_snippet, "A snippet for a lead", forms.SnippetForm, rendered),
             get("/v1/talks", self.talks, "Chalk talks", answers.Talks, forms.TalksQuery),
             get("/v1/talks/{id}", self.talk, "A chalk talk", answers.Talk, one),
-            get("/v1/case-studies", self.case_studies, fit, answers.CaseStudies, forms.CaseStudiesQuery, 410),
+            get("/v1/case-studies", self.case_studies, fit, answers.CaseStudies, forms.CaseStudiesQuery, 404, 410),
             get("/v1/case-studies/{id}", self.case_study, "A case study", answers.CaseStudy, one),
             post("/v1/uses", write.use, "Tell that content was used for a lead", forms.UseForm, used),
         ]

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from uuid_utils.compat import uuid7
 
@@ -66,6 +67,7 @@ class Desk:
     under_way: set["asyncio.Task[Any]"] = field(default_factory=set)
 
     def piece(self, kind: ContentKind, piece_id: str) -> Piece:
+        """Raises Problem 404."""
         piece = self.folder.library.get(kind, piece_id)
         if piece is None:
             raise unknown_content(kind, piece_id)
@@ -83,6 +85,8 @@ class Desk:
         return task
 
     async def do(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do all of it in one transaction."""
+
         async def whole() -> T:
             async with transaction(self.engine) as conn:
                 return await work(conn)
@@ -119,7 +123,7 @@ class Writing:
         wish = _Wish(form.lead_id, form.rep, form.values, language_of(call, form.language), head.channel, record=True)
         if head.channel not in MAILS or piece.texts[wish.language].subject is None:
             raise no_mail(piece.id)
-        use_id = _use_id(call)
+        use_id = _use_id(call, piece, wish)
 
         async def begin(conn: AsyncConnection) -> tuple[str, EmailMessage | None]:
             lead = await known_lead(conn, desk.registry, form.lead_id)
@@ -205,7 +209,7 @@ class Writing:
             raise too_long() from error
 
     async def _record(self, conn: AsyncConnection, call: Call, piece: Piece, wish: _Wish, lead: Lead) -> Use:
-        return await record(conn, self._use(_use_id(call), piece, wish, lead.lead_id))
+        return await record(conn, self._use(_use_id(call, piece, wish), piece, wish, lead.lead_id))
 
     def _use(self, use_id: str, piece: Piece, wish: _Wish, lead_id: str) -> Use:
         return Use(
@@ -222,10 +226,17 @@ class Writing:
 
 
 def language_of(call: Call, asked: Language | None) -> Language:
+    """The language of the answer to a call that asks for one, or for none."""
     return wanted(asked, call.request.headers.get("accept-language"))
 
 
-def _use_id(call: Call) -> str:
-    """The identity of a request with an Idempotency-Key, so that its repetition tells no second use."""
+def _use_id(call: Call, piece: Piece, wish: _Wish) -> str:
+    """The identity of a request with an Idempotency-Key, so that its repetition tells no second use.
+
+    It holds whom and what it is about: a key is free again long before the use is forgotten.
+    """
     key = call.idempotency_key
-    return str(uuid7()) if key is None else str(uuid5(_NAMES, f"{call.operation}:{call.caller.name}:{key}"))
+    if key is None:
+        return str(uuid7())
+    about = (call.operation, call.caller.name, key, piece.kind, piece.id, wish.lead_id)
+    return str(uuid5(_NAMES, msgspec.json.encode(about).decode()))

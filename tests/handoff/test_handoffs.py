@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from shared.db import transaction
-from shared.events import HandoffAccepted, HandoffCreated, HandoffReturned, PolicyVersion
+from shared.events import ContentUsed, HandoffAccepted, HandoffCreated, HandoffReturned, PolicyVersion
 from shared.money import Money
 from tests.handoff.desk import NOW, Desk, at, call, created, fields, hearing, opportunity, running
+from tests.handoff.desk import made as event_of
 from tests.handoff.shipped import config_with
 
 APPOINTMENT = {
@@ -38,6 +39,15 @@ def wish(lead_id: str = "L1", **more: object) -> dict[str, object]:
 
 async def told(desk: Desk, name: str) -> list[Any]:
     return [event for event in await desk.told() if event.name == name]
+
+
+async def test_what_content_was_used_stands_in_the_package(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    use = ContentUsed(rep="tanaka", content="first-mail", kind="template", language="ja", channel="email")
+    await desk.deliver(call("L1", "c1"), event_of("content-used", "L1", use, NOW, "u1"))
+    made = await desk.hand_over("L1")
+    assert [(a["id"], a["content"], a["kind"]) for a in made["content_sent"]] == [("u1", "first-mail", "template")]
+    assert {a["id"] for a in made["history"]} == {"u1", "c1"}
 
 
 async def test_the_package_is_all_that_sales_needs(desk: Desk) -> None:

@@ -21,11 +21,6 @@ CASE = (CONTENT / "case-studies" / "parts.md").read_text()
 SENDER = (CONTENT / "sender.yaml").read_text()
 
 
-def test_what_ships_loads() -> None:
-    library = ContentFolder(ROOT / "config", REGISTRY, LOG).library
-    assert all(shelf.pieces for shelf in library.shelves.values())
-
-
 @pytest.mark.parametrize(
     ("kind", "text", "old", "new", "line", "reason"),
     [
@@ -87,6 +82,7 @@ def test_other_wrong_files() -> None:
         ("https://tasuki.example.co.jp/opt-out", "'https://a.example.jp/{name}'"),
         ("https://tasuki.example.co.jp/opt-out", '"https://a.example.jp/\\nX: y"'),
         ("sales@tasuki.example.co.jp", "sales"),
+        ("en: Tasuki Inc.", 'en: "Tasuki\\nBcc: x@example.jp"'),
         ("email: opt-out@tasuki.example.co.jp", "email: nobody"),
         ("organisation: {ja: 株式会社たすき, en: Tasuki Inc.}", ""),
     ],
@@ -153,7 +149,9 @@ async def test_files_that_make_room_for_one_another(desk: Desk) -> None:
     first.write_text(a.replace(";price", ";thanks"))
     desk.folder.look()
     (problem,) = (await desk.get("/v1/snippets"))["problems"]
-    assert problem["file"] == "outreach/snippets/price.md" or "thanks" in problem["reason"]
+    assert problem["file"] == "outreach/snippets/price.md"
+    assert "with it outreach/snippets/thanks.md:3 is wrong: the key `;thanks`" in problem["reason"]
+    assert str(desk.content) not in str(problem)
     second.write_text(b.replace(";thanks", ";price"))
     (desk.content / "talks" / "bad.md").write_text("bad")
     desk.folder.look()

@@ -69,6 +69,15 @@ async def test_a_repeated_request_tells_once_also_after_a_crash(desk: Desk) -> N
     assert len(await desk.told()) == 3
 
 
+async def test_one_key_at_two_addresses_are_two_requests(desk: Desk) -> None:
+    await desk.lead()
+    body = {"lead_id": "L1", "rep": "tanaka", "record": True}
+    for template in ("first-mail", "cxo-letter"):
+        await post(desk, f"/v1/templates/{template}/render", body, 200, "k")
+    told = [event.data for event in await desk.told()]
+    assert [data.content for data in told if isinstance(data, ContentUsed)] == ["first-mail", "cxo-letter"]
+
+
 async def test_of_a_merged_lead_the_survivor_has_it(desk: Desk) -> None:
     await desk.lead("L1")
     await desk.lead("L2")
