@@ -91,7 +91,8 @@ class LeadObservations:
         rows = await (await driver(conn)).fetch(
             f"""
             select lead_id, observation_id, field, method, source, observed_at, value::text, status, by, quote
-            from {self._schema}.observations where lead_id = any($1::text[]) and ($2::text[] is null or field = any($2::text[]))
+            from {self._schema}.observations
+            where lead_id = any($1::text[]) and ($2::text[] is null or field = any($2::text[]))
             order by observed_at, observation_id
             """,  # noqa: S608 - the schema is ours
             list(of),
