@@ -4,11 +4,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.handoff.rules import Rules
-from services.handoff.stages import Entry, Facts, Ladder, Moment, Place, advance
+from services.handoff.stages import Entry, Facts, Ladder, Moment, Place, advance, described
 from shared.conditions import Condition
 from shared.config import load_config
 from shared.events import Event, StageChanged
@@ -23,6 +25,35 @@ START = Place(LADDER.first, 1, None, NOW)
 CONVERSATION = Condition(event="call", outcome="conversation")
 ACCEPTED = Condition(event="handoff", status="accepted")
 WON = Condition(event="opportunity", status="won")
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ({"field": "needs", "is": "confirmed"}, "needs is confirmed"),
+        ({"field": "needs", "in": ["confirmed", "denied"]}, "needs in confirmed, denied"),
+        ({"field": "employees", "at_least": 5}, "employees at least 5"),
+        ({"field": "employees", "known": True}, "employees known"),
+        ({"field": "employees", "known": False}, "employees not known"),
+        ({"event": "call"}, "call"),
+        ({"event": "call", "direction": "outbound", "outcome": "conversation", "count": 2},
+         "2 times call outbound conversation"),
+        ({"event": "handoff", "status": "accepted", "count": 1}, "handoff accepted"),
+        ({"not": {"event": "touch", "channel": "seminar"}}, "not (touch seminar)"),
+        ({"all": [{"event": "call"}, {"any": [{"field": "usage", "known": True}, {"event": "touch"}]}]},
+         "call and (usage known or touch)"),
+        ({"any": [{"event": "call"}, {"all": [{"event": "touch"}, {"event": "contract"}]}]},
+         "call or touch and contract"),
+    ],
+)  # fmt: skip
+def test_a_rule_in_words(condition: dict[str, Any], words: str) -> None:
+    assert described(msgspec.convert(condition, Condition)) == words
+
+
+def test_a_rule_in_words_is_bounded() -> None:
+    many = [{"event": "call", "outcome": "conversation"}] * 100
+    assert len(described(msgspec.convert({"any": many}, Condition))) == 500
+
 
 hours = st.integers(-50, 50).map(lambda n: NOW + timedelta(hours=n))
 facts = st.one_of(

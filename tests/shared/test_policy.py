@@ -158,6 +158,8 @@ def test_what_contradicts_is_judged_field_by_field() -> None:
     same = observe("needs", status="confirmed", id_="c")
     (result,) = decide(policy, lead(500, needs="confirmed"), {"employees": [small], "needs": [same, denied]}).criteria
     assert (result.result, result.contradicting) == ("met", [denied, small])
+    (result,) = decide(policy, lead(500, needs="denied"), {"needs": [same, denied]}).criteria
+    assert (result.result, result.contradicting) == ("unmet", [same])
     (result,) = decide(policy, lead(5, needs="denied"), {"employees": [observe("employees", 500)]}).criteria
     assert (result.result, result.contradicting) == ("unmet", []), "alone it would change nothing"
 
@@ -166,21 +168,27 @@ def test_mistakes_say_where_they_are() -> None:
     raw = msgspec.to_builtins(POLICY)
     first = raw["segments"][0]
     policy = changed(
-        criteria=raw["criteria"] | {"late": criterion(field="needs", **{"is": "confirmed"}, within_days=5)},
+        criteria=raw["criteria"]
+        | {"late": criterion(field="needs", **{"is": "confirmed"}, within_days=5), "called": criterion(event="call")},
         segments=[
             first | {"require": ["late", "nothing"]},
             first | {"when": {"field": "employees", "at_least": 1, "within_days": 5}},
+            first | {"id": "met", "when": {"event": "appointment"}},
             first | {"id": "unknown", "when": {"field": "industry", "at_least": 5}},
         ],
         unknown_segment={"require": ["late", "nobody"], "ask": ["industry", "moon"]},
         routing={"smb": raw["routing"]["smb"], "unknown": raw["routing"]["smb"], "mars": raw["routing"]["smb"]},
     )
-    assert {mistake.path for mistake in check_policy(policy, CONFIG.fields)} == {
+    mistakes = list(check_policy(policy, CONFIG.fields))
+    assert all(mistake.reason for mistake in mistakes)
+    assert {mistake.path for mistake in mistakes} == {
         ("segments", 0, "require", 1),
         ("segments", 1, "id"),
         ("segments", 1, "when", "within_days"),
-        ("segments", 2, "id"),
-        ("segments", 2, "when", "at_least"),
+        ("segments", 2, "when", "event"),
+        ("segments", 3, "id"),
+        ("segments", 3, "when", "at_least"),
+        ("criteria", "called", "event"),
         ("unknown_segment", "require", 1),
         ("unknown_segment", "ask", 1),
         ("routing", "mars"),
