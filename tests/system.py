@@ -37,8 +37,8 @@ class System:
     """`with System(folder, free_port) as system:` starts it and waits until all services are ready.
 
     `system.url["ingest"]` and `system.key` reach it; what it has printed is in `system.output()`. Another `command`
-    than `tasuki run` may start it, such as `make run`, with the `patience` in seconds that it needs to be ready; it
-    then runs all services.
+    than `tasuki run` may start it, such as `make run`, with the `patience` in seconds that it needs to be ready, and
+    the `services` that it starts.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class System:
         services: Sequence[ServiceName] = SERVICES,
     ) -> None:
         self.data_dir = data_dir
-        self.services = tuple(services) if command is None else ALL
+        self.services = tuple(services)
         self.command = command or (sys.executable, "-m", "shared.cli", "run", *services)
         self.patience = patience
         self.key = secrets.token_hex(16)

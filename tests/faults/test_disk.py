@@ -20,7 +20,7 @@ from tests.faults.watch import Watch
 from tests.system import SERVICES, System, until
 
 DISK_MIB = 384
-TASUKI_RUN = (sys.executable, "-m", "shared.cli", "run")
+TASUKI_RUN = (sys.executable, "-m", "shared.cli", "run", *SERVICES)
 BEHIND = 200  # records that metrics has to take when the disk is full: more than the room in pages that are there
 _METRICS = """
 select (select sum(next_offset) from log.partitions where topic <> 'tasuki.dead-letters.v1')::int

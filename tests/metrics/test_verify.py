@@ -117,6 +117,7 @@ def history() -> list[Event]:
     unfit = {"corrects": {"source": "test", "id": "c1"}, "action": "replace", "data": raw({"outcome": "sung"})}
     spend = {"amount": jpy(90_000), "category": "marketing", "spent_on": "2026-11-05"}
     at = {"appointment_id": "A", "status": "set", "rep": "tanaka", "how_set": "call"}
+    used = {"rep": "tanaka", "content": "first-mail", "kind": "template", "language": "ja"}
     stage = {"from": "MQL", "to": "SQL", "cycle": 1, "rule": "r"}
     policy = {"id": "default", "version": 1}
     handoff = {"handoff_id": "H", "rep": "tanaka", "owner": "suzuki", "segment": "smb", "policy": policy}
@@ -133,6 +134,8 @@ def history() -> list[Event]:
         make("correction", "x2", "lead-a", utc(2026, 11, 10), instead),
         make("correction", "x3", "lead-a", utc(2026, 11, 11), unfit),
         make("touch", "t1", "lead-b", utc(2026, 11, 3), {"channel": "email", "direction": "outbound", "rep": "tanaka"}),
+        make("content-used", "u1", "lead-a", utc(2026, 11, 4), used | {"channel": "email"}),
+        make("content-used", "u2", "lead-b", utc(2026, 11, 4, 16), used | {"kind": "talk"}),
         make("appointment", "a1", "lead-a", utc(2026, 11, 5), at),
         make("stage-changed", "s1", "lead-a", utc(2026, 11, 6), stage),
         make(
