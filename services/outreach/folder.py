@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from structlog.typing import FilteringBoundLogger
 
 from services.outreach.content import FOLDERS, Piece, Sender, Vocabulary
-from services.outreach.library import ContentProblem, Draft, Library
+from services.outreach.library import EMPTY, ContentProblem, Draft, Library
 from services.outreach.reading import read_piece, read_sender, read_vocabulary
 from shared.config import ConfigError
 from shared.events import ContentKind
@@ -36,24 +36,39 @@ _Read = Piece | Sender | Vocabulary
 
 
 class ContentFolder:
-    """The content below `<config dir>/outreach/`. `ContentFolder(...)` raises ConfigError when a file is wrong."""
+    """The content below `<config dir>/outreach/`. `ContentFolder(...)` raises ConfigError when a file is wrong.
+
+    A configuration without that folder has no content; it is taken, all of it or nothing, once the folder is there.
+    """
 
     def __init__(self, config_dir: Path, registry: FieldRegistry, log: FilteringBoundLogger) -> None:
         self._folder = config_dir / "outreach"
         self._needed = tuple(str(self._folder / name) for name in ("sender.yaml", "words.yaml"))
         self._registry = registry
         self._log = log
+        self._problems: dict[str, ConfigError] = {}
+        self._draft = EMPTY
+        self.library: Library = self._draft.library()
+        self._is_absent = not self._folder.exists()
+        if self._is_absent:
+            self._seen: dict[str, _Seen] = {}
+            self._log.warning("no_content", reason=f"there is no folder {self._folder.name} in the configuration")
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Take everything for the first time. Raises ConfigError, and then nothing is taken."""
         self._seen = self._look()
         read = {path: self._read(path) for path in (*self._needed, *self._seen)}
         pieces = {path: what for path, what in read.items() if isinstance(what, Piece)}
         sender, vocabulary = (read[path] for path in self._needed)
         if not isinstance(sender, Sender) or not isinstance(vocabulary, Vocabulary):
             raise TypeError("a file is not read by its name")
-        self._draft = Draft(sender, vocabulary, pieces)
-        for mistake in self._draft.mistakes():
+        draft = Draft(sender, vocabulary, pieces)
+        for mistake in draft.mistakes():
             raise mistake
-        self._problems: dict[str, ConfigError] = {}
-        self.library: Library = self._draft.library()
+        self._draft, self._is_absent = draft, False
+        self._tell({})
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look for changes every second until told to stop."""
@@ -66,6 +81,9 @@ class ContentFolder:
 
     def look(self) -> None:
         """Take what has changed since the last look."""
+        if self._is_absent:
+            self._look_whether_it_is_there()
+            return
         try:
             found = self._look()
         except ConfigError as error:
@@ -82,6 +100,16 @@ class ContentFolder:
         self._draft = self._with(self._without(gone), sorted(changed | retried), problems)
         self._tell(problems)
         self._log.info("content_reloaded", changed=len(changed), gone=len(gone), problems=len(problems))
+
+    def _look_whether_it_is_there(self) -> None:
+        if not self._folder.exists():
+            return
+        try:
+            self._begin()
+        except ConfigError as error:
+            self._tell({error.file: error})
+        else:
+            self._log.info("content_found", files=len(self._seen))
 
     def _tell(self, problems: dict[str, ConfigError]) -> None:
         """Show the draft with its problems; those that are new are logged."""

@@ -7,6 +7,7 @@ import msgspec
 
 from services.outreach.content import (
     CaseStudyHead,
+    OptOut,
     Piece,
     Sender,
     SnippetHead,
@@ -120,6 +121,11 @@ class Draft:
         for text in piece.texts.values():
             yield Searched(4, text.subject.text if text.subject else "")
             yield Searched(1, text.body.text)
+
+
+_NOBODY = Words("（未設定）", "(not set)")
+EMPTY = Draft(Sender(organisation=_NOBODY, address=_NOBODY, email="-", opt_out=OptOut(email="-")), Vocabulary({}, {}))
+"""Where there is no content. Nothing is there to be sent, so its sender is never shown."""
 
 
 def _both(weight: float, words: Words) -> Iterator[Searched]:

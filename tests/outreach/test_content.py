@@ -1,6 +1,7 @@
 """Files of content: what is refused and how it is said; changes that show without a restart."""
 
 import asyncio
+import shutil
 import time
 from pathlib import Path
 
@@ -106,13 +107,29 @@ def test_pieces_are_checked_against_one_another(tmp_path: Path) -> None:
             ContentFolder(folder, REGISTRY, LOG)
 
 
-@pytest.mark.parametrize("missing", ["sender.yaml", "words.yaml", ""])
+@pytest.mark.parametrize("missing", ["sender.yaml", "words.yaml"])
 def test_a_missing_file_stops_the_start(tmp_path: Path, missing: str) -> None:
-    if missing:
-        _copy(tmp_path)
-        (tmp_path / "outreach" / missing).unlink()
+    shutil.copytree(CONTENT, tmp_path / "outreach")
+    (tmp_path / "outreach" / missing).unlink()
     with pytest.raises(ConfigError, match="is missing"):
         ContentFolder(tmp_path, REGISTRY, LOG)
+
+
+def test_a_configuration_without_content_has_none_until_all_of_it_is_there(tmp_path: Path) -> None:
+    folder = ContentFolder(tmp_path, REGISTRY, LOG)
+    folder.look()
+    assert not any(shelf.pieces for shelf in folder.library.shelves.values())
+    assert folder.library.problems == ()
+    (tmp_path / "outreach").mkdir()
+    folder.look()
+    assert [problem.file for problem in folder.library.problems] == ["outreach/sender.yaml"]
+    shutil.copytree(CONTENT, tmp_path / "outreach", dirs_exist_ok=True)
+    folder.look()
+    assert folder.library.problems == ()
+    assert len(folder.library.shelves["snippet"].pieces) == 3
+    (tmp_path / "outreach" / "snippets" / "schedule.md").unlink()
+    folder.look()
+    assert len(folder.library.shelves["snippet"].pieces) == 2
 
 
 def _copy(folder: Path) -> None:
