@@ -11,8 +11,9 @@ from services.handoff.corrections import Fact
 from services.handoff.decide import Readiness
 from services.handoff.forms import AppointmentForm
 from services.handoff.outcomes import Status
+from services.handoff.owners import Reassigned
 from services.handoff.routing import Routed
-from services.handoff.store import Handoff, Overridden, Reassigned
+from services.handoff.store import Handoff, Overridden
 from shared.events import Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
 
 BANT = ("needs", "budget", "authority", "timeframe")
