@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from services.handoff import gate, policies, store
+from services.handoff import gate, owners, policies, store
 from services.handoff.decide import Considered, Lead, Readiness, consider, known_lead
 from services.handoff.due import due_at
 from services.handoff.emit import emit, happened, identity_of
@@ -16,11 +16,12 @@ from services.handoff.facts import external_ids_of
 from services.handoff.forms import HandoffForm, ReassignForm
 from services.handoff.merges import MEMBERS, members
 from services.handoff.overdue import tell_if_late
+from services.handoff.owners import Reassigned
 from services.handoff.problems import handoff_open, no_owner, not_pending, not_ready, unknown_handoff
 from services.handoff.questions import Questions, questions
 from services.handoff.routing import Way, choose, company_of, members_of, ways_of, with_limits
 from services.handoff.rules import Rules
-from services.handoff.store import Decided, Handoff, Overridden, Reassigned
+from services.handoff.store import Decided, Handoff, Overridden
 from shared.config.sales import FIELD_SALES
 from shared.db import driver
 from shared.events import Data, HandoffAccepted, HandoffCreated, HandoffReturned, ReturnReason
@@ -127,7 +128,7 @@ async def reassign(
     does not know its type would take it for a mistake (docs/policies.md).
     """
     _, survivor = await _lock_lead_of(conn, handoff_id)
-    if by.request is not None and any(r.request == by.request for r in await store.reassignments_of(conn, handoff_id)):
+    if by.request is not None and any(r.request == by.request for r in await owners.reassignments_of(conn, handoff_id)):
         return
     await tell_if_late(conn, handoff_id, now)
     handoff = await _get(conn, handoff_id)
@@ -146,7 +147,7 @@ async def reassign(
         reason=form.reason,
         request=by.request,
     )
-    await store.reassign(conn, handoff_id, due, said)
+    await owners.reassign(conn, handoff_id, due, said)
     await gate.through_gate(conn, rules.ladder, rules.registry, [survivor], now)
 
 

@@ -11,8 +11,9 @@ from services.handoff.appointment import AppointmentForm, DefinedAnswer, answers
 from services.handoff.corrections import Fact
 from services.handoff.decide import Readiness
 from services.handoff.outcomes import Status
+from services.handoff.owners import Reassigned
 from services.handoff.routing import Routed
-from services.handoff.store import Handoff, Overridden, Reassigned
+from services.handoff.store import Handoff, Overridden
 from services.handoff.words import Definitions
 from shared.events import ContentUsed, Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
 from shared.words import Words

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.handoff import forms, gate, handover, policies, store
+from services.handoff import forms, gate, handover, owners, policies, store
 from services.handoff.bounds import begin_of, end_of
 from services.handoff.decide import Readiness, known_lead
 from services.handoff.drafts import bound, read_policy
@@ -363,7 +363,7 @@ class Routes:
         around = Around(
             await history_of(conn, found.lead_id, HISTORY_MAX),
             await store.before(conn, found),
-            await store.reassignments_of(conn, handoff_id),
+            await owners.reassignments_of(conn, handoff_id),
         )
         return package(found, around, self._definitions, now)
 

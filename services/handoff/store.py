@@ -307,52 +307,6 @@ async def count_open(conn: AsyncConnection, now: datetime) -> Open:
     return Open(*row)
 
 
-class Reassigned(msgspec.Struct, frozen=True, kw_only=True):
-    """That a handoff was given to somebody else. `request`: the identity of the keyed request that said so."""
-
-    owner: str
-    new_owner: str
-    at: datetime
-    by: str
-    reason: str
-    request: str | None = None
-
-
-async def reassign(conn: AsyncConnection, handoff_id: str, due: datetime, said: Reassigned) -> None:
-    """Give a pending handoff of which the caller holds the lead to somebody else, with its due time from now on."""
-    await (await driver(conn)).execute(
-        """
-        with given as (
-            update handoff.handoffs set owner = $3, due_at = $8 where handoff_id = $1
-            returning handoff_id, segment, number
-        )
-        insert into handoff.reassignments
-            (handoff_id, owner, new_owner, at, by, reason, request, segment, handoff_number)
-        select handoff_id, $2, $3, $4, $5, $6, $7, segment, number from given
-        """,
-        handoff_id,
-        said.owner,
-        said.new_owner,
-        said.at,
-        said.by,
-        said.reason,
-        said.request,
-        due,
-    )
-
-
-async def reassignments_of(conn: AsyncConnection, handoff_id: str) -> list[Reassigned]:
-    """Each time that a handoff was given to somebody else, in order."""
-    rows = await (await driver(conn)).fetch(
-        """
-        select owner, new_owner, at, by, reason, request from handoff.reassignments
-        where handoff_id = $1 order by number
-        """,
-        handoff_id,
-    )
-    return [Reassigned(**dict(row)) for row in rows]
-
-
 _COLUMNS = """
     handoff_id, lead_id, cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by, created_at,
     due_at, readiness::text, inputs::text, appointment::text, override::text, automatic, decided_at, sales_rep,
