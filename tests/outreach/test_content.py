@@ -119,13 +119,13 @@ def test_a_configuration_without_content_has_none_until_all_of_it_is_there(tmp_p
     folder = ContentFolder(tmp_path, REGISTRY, LOG)
     folder.look()
     assert not any(shelf.pieces for shelf in folder.library.shelves.values())
-    assert folder.library.problems == ()
+    assert not folder.library.problems
     (tmp_path / "outreach").mkdir()
     folder.look()
     assert [problem.file for problem in folder.library.problems] == ["outreach/sender.yaml"]
     shutil.copytree(CONTENT, tmp_path / "outreach", dirs_exist_ok=True)
     folder.look()
-    assert folder.library.problems == ()
+    assert not folder.library.problems
     assert len(folder.library.shelves["snippet"].pieces) == 3
     (tmp_path / "outreach" / "snippets" / "schedule.md").unlink()
     folder.look()
