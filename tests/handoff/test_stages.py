@@ -275,3 +275,21 @@ async def test_replays_and_orders_bring_no_second_event(
     entered = [event.data.to for event in told if isinstance(event.data, StageChanged)]
     assert sorted(set(entered), key=LADDER.stages.index) == entered
     assert [item["stage"] for item in (await stages(desk))["items"]] == entered
+
+
+def test_a_fact_at_the_moment_of_the_recycle_is_of_the_new_cycle() -> None:
+    place = Place(LADDER.first, 2, NOW, NOW)
+    assert [entry.cycle for entry in advance(LADDER, CONFIG.fields, place, gathered([(CONVERSATION, None, NOW)]))] == [
+        2
+    ]
+    before = gathered([(CONVERSATION, None, NOW - timedelta(seconds=1))])
+    assert advance(LADDER, CONFIG.fields, place, before) == []
+
+
+def test_an_entry_is_through_whom_the_rule_looks_at() -> None:
+    """Two people speak at one moment; the stage is entered because of what one of them said."""
+    aside = observed("industry", "hearing", NOW, value="IT", by="sato")
+    meant = observed("needs", "hearing", NOW, status="confirmed", by="tanaka")
+    for said in ([aside, meant], [meant, aside]):
+        entries = advance(LADDER, CONFIG.fields, START, Facts(said, {}))
+        assert [(entry.stage, entry.by) for entry in entries] == [("MQL", "tanaka")]
