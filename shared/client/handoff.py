@@ -87,3 +87,40 @@ def recycle(lead_id: str, *, reason: str) -> Operation[Stages]:
 def stages(lead_id: str, limit: int | None = None) -> Operation[Stages]:
     """Where the lead stands and how it came there."""
     return Operation("handoff", "GET", f"/v1/leads/{part(lead_id)}/stages", Stages, query=given(limit=limit))
+
+
+def policies(limit: int | None = None) -> Operation[dict[str, Any]]:
+    """The policies, each in its newest version, and which version of each is in force."""
+    return Operation("handoff", "GET", "/v1/policies", dict[str, Any], query=given(limit=limit))
+
+
+def policy(policy_id: str, version: int) -> Operation[dict[str, Any]]:
+    """A version of a policy."""
+    return Operation("handoff", "GET", f"/v1/policies/{part(policy_id)}/versions/{version}", dict[str, Any])
+
+
+def policy_changes(policy_id: str, version: int, *, since: int | None = None) -> Operation[dict[str, Any]]:
+    """What a version of a policy changed, in words; compared to the one before it unless `since` says to which."""
+    path = f"/v1/policies/{part(policy_id)}/versions/{version}/changes"
+    return Operation("handoff", "GET", path, dict[str, Any], query=given(since=since))
+
+
+def backtest(policy: Mapping[str, Any], *, first: str, last: str, known: str = "observed") -> Operation[dict[str, Any]]:
+    """What a policy would have done from a day to a day (`2026-04-01`, both included), beside what was done.
+
+    It may take a minute: give it a client with patience, or a short time.
+    """
+    body = {"policy": dict(policy), "from": first, "to": last, "known": known}
+    return Operation("handoff", "POST", "/v1/policies/backtest", dict[str, Any], body)
+
+
+def results(*, first: str | None = None, last: str | None = None) -> Operation[dict[str, Any]]:
+    """What became of handoffs, by policy version, segment, rep, owner, source and criterion."""
+    return Operation(
+        "handoff", "GET", "/v1/handoffs/results", dict[str, Any], query=given(**{"from": first, "to": last})
+    )
+
+
+def stage_flow(*, first: str | None = None, last: str | None = None) -> Operation[dict[str, Any]]:
+    """How leads flow through the stages: how many go on, after how many days, and where they drop off."""
+    return Operation("handoff", "GET", "/v1/stages", dict[str, Any], query=given(**{"from": first, "to": last}))

@@ -169,6 +169,7 @@ class Criterion(msgspec.Struct, frozen=True, kw_only=True):
     label: Words
     result: str
     evidence: list[dict[str, Any]] = []
+    contradicting: list[dict[str, Any]] = []
 
 
 class Missing(msgspec.Struct, frozen=True):

@@ -124,6 +124,31 @@ async def test_an_upload_is_sent_in_chunks_and_from_its_beginning_when_it_is_rep
     assert len({headers["idempotency-key"] for _, _, headers, _ in double.seen}) == 1
 
 
+DRAFT = {"id": "draft", "criteria": {}}
+BACKTEST = {"policy": DRAFT, "from": "2026-04-01", "to": "2026-09-30", "known": "observed"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "method", "target", "body"),
+    [
+        (handoff.policies(limit=5), "GET", "/v1/policies?limit=5", None),
+        (handoff.policy("a b", 2), "GET", "/v1/policies/a%20b/versions/2", None),
+        (handoff.policy_changes("default", 3), "GET", "/v1/policies/default/versions/3/changes", None),
+        (handoff.policy_changes("default", 3, since=1), "GET", "/v1/policies/default/versions/3/changes?since=1", None),
+        (handoff.backtest(DRAFT, first="2026-04-01", last="2026-09-30"), "POST", "/v1/policies/backtest", BACKTEST),
+        (handoff.results(first="2026-04-01"), "GET", "/v1/handoffs/results?from=2026-04-01", None),
+        (handoff.stage_flow(last="2026-04-30"), "GET", "/v1/stages?to=2026-04-30", None),
+    ],
+)
+async def test_what_is_asked_of_policies(
+    double: Double, send: Sender, operation: Operation[Any], method: str, target: str, body: Any
+) -> None:
+    double.script = [JSONResponse({"x": 1})]
+    assert await send(operation) == {"x": 1}
+    asked, path, _, sent = double.seen[0]
+    assert (asked, path.replace(" ", "%20"), sent) == (method, target, body)
+
+
 async def test_what_is_no_json_comes_as_it_is(double: Double, send: Sender) -> None:
     double.script = [Response(b"row,reason\r\n\xff", media_type="text/csv")]
     assert await send(ingest.rejected_rows("i1")) == b"row,reason\r\n\xff"
