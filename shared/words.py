@@ -1,6 +1,6 @@
 """Texts that people read, in the two languages of Tasuki."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,3 +12,7 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ja: Phrase
     en: Phrase
+
+    def to(self, language: Literal["ja", "en"]) -> str:
+        """The text for a reader of this language."""
+        return self.ja if language == "ja" else self.en

@@ -70,8 +70,8 @@ def page(package: Package, registry: FieldRegistry, zone: tzinfo, language: Lang
     return template.render(
         p=package,
         language=language,
-        w=lambda name: _in(_WORDS[name], language),
-        said=lambda words: _in(words, language),
+        w=lambda name: _WORDS[name].to(language),
+        said=lambda words: words.to(language),
         label=_labels(registry, language),
         time=lambda moment: _time(moment, zone, language),
         value=lambda observation: _value(observation, language),
@@ -87,36 +87,32 @@ def about(activity: dict[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _in(words: Words, language: Language) -> str:
-    return words.ja if language == "ja" else words.en
-
-
 def _labels(registry: FieldRegistry, language: Language) -> Callable[[str], str]:
-    return lambda field: _in(registry.get(field).label, language) if field in registry else field
+    return lambda field: registry.get(field).label.to(language) if field in registry else field
 
 
 def _time(moment: datetime | None, zone: tzinfo, language: Language) -> str:
     if moment is None:
-        return _in(_WORDS["unknown"], language)
+        return _WORDS["unknown"].to(language)
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def _value(observation: Observation | None, language: Language) -> str:
     """What was said: a status by its word, else the value."""
     if observation is None:
-        return _in(_WORDS["unknown"], language)
+        return _WORDS["unknown"].to(language)
     status = observation.status
-    shown = [_in(_WORDS[status], language)] if status in _WORDS else []
+    shown = [_WORDS[status].to(language)] if status in _WORDS else []
     if observation.value is not None:
         shown.append(_plain(observation.value, language))
-    return ": ".join(shown) or _in(_WORDS["unknown"], language)
+    return ": ".join(shown) or _WORDS["unknown"].to(language)
 
 
 def _plain(raw: Any, language: Language) -> str:
     if raw is None:
-        return _in(_WORDS["unknown"], language)
+        return _WORDS["unknown"].to(language)
     if isinstance(raw, bool):
-        return _in(_WORDS["yes" if raw else "no"], language)
+        return _WORDS["yes" if raw else "no"].to(language)
     if isinstance(raw, Money):
         return f"{raw.value} {raw.currency}"
     return ", ".join(map(str, raw)) if isinstance(raw, list) else str(raw)

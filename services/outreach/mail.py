@@ -4,7 +4,6 @@ from urllib.parse import quote, urlsplit
 
 from services.outreach.content import Sender
 from shared.events import Language
-from shared.words import Words
 
 _FOOTER = {
     "ja": {"phone": "電話", "email": "メール", "stop": "配信停止", "or": "または"},
@@ -12,17 +11,12 @@ _FOOTER = {
 }
 
 
-def in_language(words: Words, language: Language) -> str:
-    """The text in a language."""
-    return words.ja if language == "ja" else words.en
-
-
 def sender_values(sender: Sender, language: Language) -> dict[str, str]:
     """What `{{ sender.organisation }}` and the like stand for."""
     found = {
-        "organisation": in_language(sender.organisation, language),
-        "department": sender.department and in_language(sender.department, language),
-        "address": in_language(sender.address, language),
+        "organisation": sender.organisation.to(language),
+        "department": sender.department and sender.department.to(language),
+        "address": sender.address.to(language),
         "phone": sender.phone,
         "email": sender.email,
         "opt_out.url": sender.opt_out.url,
@@ -36,12 +30,12 @@ def footer(sender: Sender, lead_id: str, language: Language) -> str:
     word = _FOOTER[language]
     space = "" if language == "ja" else " "
     colon = "：" if language == "ja" else ": "
-    names = [in_language(w, language) for w in (sender.organisation, sender.department) if w is not None]
+    names = [w.to(language) for w in (sender.organisation, sender.department) if w is not None]
     ways = [way for way in (opt_out_url(sender, lead_id), sender.opt_out.email) if way]
     lines = [
         "-- ",
         (" " if language == "ja" else ", ").join(names),
-        in_language(sender.address, language),
+        sender.address.to(language),
         *([f"{word['phone']}{colon}{sender.phone}"] if sender.phone else []),
         f"{word['email']}{colon}{sender.email}",
         f"{word['stop']}{colon}" + f" {word['or']}{space or ' '}".join(ways),

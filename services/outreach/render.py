@@ -13,7 +13,7 @@ from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 
 from services.outreach.content import MAILS, Piece, Sender, Source, TemplateHead
-from services.outreach.mail import footer, headers, in_language, mailto, one_line, sender_values
+from services.outreach.mail import footer, headers, mailto, one_line, sender_values
 from services.outreach.templating import Filled
 from shared.events import FieldValue, Language, Observation
 from shared.fields import Field, FieldRegistry
@@ -132,7 +132,7 @@ def _text(value: FieldValue | None, language: Language) -> str:
         case None:
             return ""
         case bool():
-            return in_language(_YES[value], language)
+            return _YES[value].to(language)
         case int() | float():
             return format_decimal(value, locale=language)
         case Money():
@@ -157,7 +157,7 @@ def _filled(source: Source, known: Mapping[str, str], marks: Mapping[str, str]) 
 def _marks(piece: Piece, fill: Fill) -> dict[str, str]:
     labels = _labels(piece.head, fill.registry)
     before, behind = ("【", "】") if fill.language == "ja" else ("[", "]")
-    return {name: before + in_language(label, fill.language) + behind for name, label in labels.items()}
+    return {name: before + label.to(fill.language) + behind for name, label in labels.items()}
 
 
 def _labels(head: object, registry: FieldRegistry) -> dict[str, Words]:

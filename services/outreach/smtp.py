@@ -13,7 +13,6 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from services.outreach.content import Sender
-from services.outreach.mail import in_language
 from services.outreach.render import Rendered
 from shared.events import Language
 from shared.settings import Settings
@@ -64,7 +63,7 @@ def message_of(
 ) -> EmailMessage:
     """The mail. Its Message-ID follows from `mail_id`: who gets it twice can tell."""
     message = EmailMessage(policy=SMTP)
-    message["From"] = Address(in_language(sender.organisation, language), addr_spec=sender.email)
+    message["From"] = Address(sender.organisation.to(language), addr_spec=sender.email)
     message["To"] = Address(addr_spec=to)
     message["Subject"] = rendered.subject or ""
     message["Date"] = format_datetime(now)

@@ -91,7 +91,7 @@ class _Text:
         self._language = webhook.language or "ja"
 
     def word(self, words: Words) -> str:
-        return words.ja if self._language == "ja" else words.en
+        return words.to(self._language)
 
     def line(self, label: Words, value: str) -> str:
         return f"{self.word(label)}: {_escaped(value[:VALUE_MAX])}"
