@@ -77,7 +77,8 @@ def told(made: Outside) -> Told:
 
 def test_every_kpi_of_the_catalogue_has_a_figure_here(made: Outside) -> None:
     catalogue = made.ok("metrics", "GET", "/v1/kpis")["items"]
-    assert sorted(kpi["id"] for kpi in catalogue) == sorted(DONE_IN_OCTOBER | DONE_BY_TASUKI)
+    elsewhere = {"content_uses"}  # made by outreach, which tests/outreach/test_journey.py starts, too
+    assert {kpi["id"] for kpi in catalogue} - elsewhere == DONE_IN_OCTOBER.keys() | DONE_BY_TASUKI.keys()
 
 
 @pytest.mark.parametrize("kpi", DONE_IN_OCTOBER)

@@ -69,12 +69,14 @@ def from_source(source: str, event: Event) -> Event:
 def everything(lead: str, at: datetime) -> list[Event]:
     """All that can happen to a lead happens to it in one second, in the order of the ids."""
     opportunity = f"O-{lead}"
+    used = {"rep": "tanaka", "content": "first-mail", "kind": "template", "language": "ja", "channel": "email"}
     moved = {"from": "MQL", "to": "SQL", "cycle": 1, "rule": "r"}
     accepted = {"handoff_id": f"H-{lead}", "sales_rep": "sato"}
     return [
         call(f"{lead}-1", at, lead, outcome="conversation", duration_s=300),
         touch(f"{lead}-2", at, "sent", lead),
         touch(f"{lead}-3", at, "replied", lead, direction="inbound"),
+        make("content-used", f"{lead}-0", lead, at, used),
         appointment(f"{lead}-4", at, lead=lead),
         make("stage-changed", f"{lead}-5", lead, at, moved),
         handoff(f"{lead}-6", at, lead),
@@ -92,6 +94,7 @@ def test_what_is_done_falls_on_either_side_of_midnight(desk: Desk) -> None:
     assert desk.ask("conversation_rate", "day") == ONE_EACH
     assert desk.ask("touches", "day") == {"2026-11-30": 2, "2026-12-01": 2}  # a call and an e-mail each
     assert desk.ask("replies", "day") == ONE_EACH
+    assert desk.ask("content_uses", "day") == ONE_EACH
     # Five minutes of a call that began a second before midnight belong to the day on which it began.
     assert desk.ask("time_spent", "day") == {"2026-11-30": 300, "2026-12-01": 300}
     assert desk.ask("speed_to_lead", "day") == {"2026-11-30": 0, "2026-12-01": 0}
