@@ -100,3 +100,9 @@ class PageQuery(msgspec.Struct, kw_only=True):
     """`GET /v1/handoffs/{id}/page`: in which language; that of `Accept-Language` unless given, else Japanese."""
 
     language: Language | None = None
+
+
+class ContentQuery(PeriodQuery, kw_only=True):
+    """`GET /v1/content/results`: content used in a period, and what followed within so many days."""
+
+    within_days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 14

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.handoff import forms, gate, handover, owners, policies, store
 from services.handoff.bounds import begin_of, end_of
+from services.handoff.content_results import ContentResults, content_results
 from services.handoff.decide import Readiness, known_lead
 from services.handoff.drafts import bound, read_policy
 from services.handoff.emit import identity_of
@@ -131,6 +132,14 @@ class Routes:
                 Results,
                 forms.PeriodQuery,
             ),
+            get(
+                "/v1/content/results",
+                self.content_results,
+                read,
+                "Which content precedes replies and appointments",
+                ContentResults,
+                forms.ContentQuery,
+            ),
             get(handoff, self.handoff, read, "The package of a handoff", Package),
             Endpoint(
                 method="GET",
@@ -235,6 +244,10 @@ class Routes:
         first, last = self._period(call.query)
         found = await self._do(lambda conn: ended(conn, first, last))
         return Answer(results(found, first, last))
+
+    async def content_results(self, call: Call[None, forms.ContentQuery]) -> Answer:
+        first, last = self._period(call.query)
+        return Answer(await self._do(lambda conn: content_results(conn, first, last, call.query.within_days)))
 
     async def flow(self, call: Call[None, forms.PeriodQuery]) -> Answer:
         first, last = self._period(call.query)

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from services.handoff import policies, store
 from shared.db import transaction
 from shared.events import ContentUsed, HandoffAccepted, HandoffCreated, HandoffReturned, PolicyVersion
 from shared.money import Money
+from shared.policy import decide
+from shared.view import LeadView
 from tests.handoff.desk import NOW, Desk, at, call, created, fields, hearing, opportunity, running
 from tests.handoff.desk import made as event_of
 from tests.handoff.shipped import config_with
@@ -255,6 +258,30 @@ async def test_the_decision_in_the_package_stays_as_it_was(desk: Desk) -> None:
     now = await desk.get(f"/v1/handoffs/{made['handoff_id']}")
     assert now["readiness"] == made["readiness"]
     assert now["bant"] == made["bant"]
+
+
+async def test_each_decision_can_be_made_again_from_what_was_stored(desk: Desk) -> None:
+    """From its inputs, its version of the policy and its time alone, after the lead and the policy have changed."""
+    await desk.deliver(created("L2"), fields("L2", "form", employees=10), hearing("L2", needs="denied"))
+    await desk.ready_lead("L1")
+    first = (await desk.get("/v1/policies"))["items"][0]
+    fresh = {"needs_confirmed": first["criteria"]["needs_confirmed"] | {"within_days": 5}}
+    changed = await desk.call("PUT", "/v1/policies/default", first | {"criteria": first["criteria"] | fresh})
+    assert changed.status == 200
+    made = [await desk.hand_over("L1"), await desk.hand_over("L2", override={"reason": "x"})]
+    desk.clock.at = at("2026-12-24 10:00")
+    await desk.deliver(hearing("L1", at("2026-12-23 10:00"), needs="denied"), fields("L2", "tool", employees=9000))
+    await desk.call("PUT", "/v1/policies/default", first)
+    async with transaction(desk.engine) as conn:
+        for package in made:
+            stored = await store.get(conn, package["handoff_id"])
+            assert stored is not None
+            version = await policies.version(conn, stored.policy.id, stored.policy.version, stored.created_at.date())
+            assert version is not None
+            again = decide(version.policy, LeadView(desk.config.fields, stored.inputs, now=stored.created_at))
+            assert (again.segment, again.decision) == (stored.readiness.segment, stored.readiness.decision)
+            assert again.criteria == stored.readiness.criteria
+            assert again.missing == stored.readiness.missing
 
 
 async def test_the_inbox_is_oldest_due_first_in_pages(desk: Desk) -> None:

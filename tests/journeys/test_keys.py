@@ -57,6 +57,7 @@ OPENS = {
         "GET /v1/policies/{id}/versions/{n}",
         "GET /v1/policies/{id}/versions/{n}/changes",
         "GET /v1/stages",
+        "GET /v1/content/results",
         "GET /v1/definitions",
     },
     "activities:write": {"POST /v1/activities", "POST /v1/templates/{id}/send"},
