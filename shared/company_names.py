@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 Placed = Literal["before", "after", ""]
 
-_FORMS = {
+LEGAL_FORMS = {
     "株式会社": ("株",),
     "有限会社": ("有",),
     "合同会社": ("同", "合"),
@@ -49,9 +49,9 @@ _ENGLISH: tuple[str, ...] = (
     "inc",
 )
 _ENGLISH += ("limited", "ltd.", "ltd", "l.l.c.", "llc", "k.k.", "kk", "gmbh", "plc")
-_WRITTEN = {form: form for form in _FORMS} | {
+_WRITTEN = {form: form for form in LEGAL_FORMS} | {
     f"{opening}{short}{closing}": form
-    for form, shorts in _FORMS.items()
+    for form, shorts in LEGAL_FORMS.items()
     for short in shorts
     for opening, closing in ("()", "[]", "〔〕")
 }

@@ -143,7 +143,7 @@ async def checkout(engine: AsyncEngine, *, begin: bool = False) -> AsyncConnecti
         await conn.start()
         if begin:
             try:
-                await (await _raw(conn)).execute("begin")
+                await (await _raw(conn)).execute("BEGIN;")
             except BaseException:
                 await _give_up(conn)
                 raise
@@ -237,7 +237,7 @@ async def _commit(conn: AsyncConnection, *, of_driver: bool) -> None:
     try:
         if not of_driver:
             await conn.commit()
-        elif (done := await (await _raw(conn)).execute("commit")) != "COMMIT":
+        elif (done := await (await _raw(conn)).execute("COMMIT;")) != "COMMIT":
             raise RuntimeError(f"a transaction went on after an error, and PostgreSQL answered its commit with {done}")
     finally:
         await conn.close()
@@ -248,7 +248,7 @@ async def _give_up(conn: AsyncConnection) -> None:
     try:
         await conn.rollback()
         if (raw := await _raw(conn)).is_in_transaction():  # the driver has begun it
-            await raw.execute("rollback")
+            await raw.execute("ROLLBACK;")
     except Exception as error:
         _log.info("rollback failed: %s", error)
         await conn.invalidate()

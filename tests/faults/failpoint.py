@@ -33,8 +33,8 @@ def _around_commit(module: Any, *, after: bool) -> None:
     transaction = module.transaction
 
     @asynccontextmanager
-    async def deadly(engine: Any) -> AsyncIterator[Any]:
-        async with transaction(engine) as conn:
+    async def deadly(engine: Any, **how: Any) -> AsyncIterator[Any]:
+        async with transaction(engine, **how) as conn:
             yield conn
             if not after:
                 die()
@@ -68,8 +68,8 @@ def _around_mark(*, after: bool) -> None:
         published = True
 
     @asynccontextmanager
-    async def deadly(engine: Any) -> AsyncIterator[Any]:
-        async with transaction(engine) as conn:
+    async def deadly(engine: Any, **how: Any) -> AsyncIterator[Any]:
+        async with transaction(engine, **how) as conn:
             yield conn
             if published and not after:
                 die()

@@ -60,14 +60,20 @@ class Cut(NamedTuple):
 
 
 @contextmanager
-def _behind_a_proxy(folder: Path, free_port: Callable[[], int], url: str) -> Iterator[Cut]:
-    with proxied(url) as proxy, running(folder, free_port, url, seen_as=through(proxy, url), **SOON) as services:
+def _behind_a_proxy(folder: Path, free_port: Callable[[], int], url: str, **more: str) -> Iterator[Cut]:
+    with (
+        proxied(url) as proxy,
+        running(folder, free_port, url, seen_as=through(proxy, url), **SOON, **more) as services,
+    ):
         yield Cut(services, proxy)
 
 
 @pytest.fixture(scope="module")
 def cut(module_database_url: str, free_port: Callable[[], int], tmp_path_factory: Any) -> Iterator[Cut]:
-    with _behind_a_proxy(tmp_path_factory.mktemp("cut"), free_port, module_database_url) as running_:
+    """With five partitions the relay gives rows to the log and deletes them afterwards; with twelve, as under load
+    below, the log takes them in one transaction."""
+    folder = tmp_path_factory.mktemp("cut")
+    with _behind_a_proxy(folder, free_port, module_database_url, TASUKI_LOG_PARTITIONS="5") as running_:
         yield running_
 
 

@@ -383,7 +383,7 @@ MISTAKES = {
     "unknown facts": mistake(
         CYCLES,
         CYCLES.replace("sales_cycle", "cycle"),
-        "enterprise_cycle_days: `facts.name` must be one of activity, second_call, ",
+        "enterprise_cycle_days: `facts.name` must be one of activity, content_use, second_call, ",
     ),
     "a share across what is no dimension": mistake(
         "across: product",
