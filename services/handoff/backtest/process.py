@@ -6,6 +6,7 @@ it is, and at last the report.
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -126,6 +127,7 @@ _DECODER = msgspec.json.Decoder(Line)
 
 def main() -> None:
     """Do what standard input orders."""
+    os.nice(10)  # who waits for an answer of the service comes first
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     settings = Settings(database_url=order.database_url, statement_timeout_s=order.statement_timeout_s)
     try:
