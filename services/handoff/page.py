@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.handoff.package import Package
+from services.handoff.words import RETURN_REASONS
 from shared.events import Language, Observation
 from shared.fields import FieldRegistry
 from shared.money import Money
@@ -71,6 +72,7 @@ def page(package: Package, registry: FieldRegistry, zone: tzinfo, language: Lang
         p=package,
         language=language,
         w=lambda name: _WORDS[name].to(language),
+        returned_because=lambda reason: RETURN_REASONS[reason].to(language),
         said=lambda words: words.to(language),
         label=_labels(registry, language),
         time=lambda moment: _time(moment, zone, language),

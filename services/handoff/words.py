@@ -6,6 +6,18 @@ from shared.config import Config
 from shared.config.definitions import AppointmentDefinition, Customer
 from shared.words import Words
 
+RETURN_REASONS = {
+    "unreachable": Words(ja="連絡がつかない", en="unreachable"),
+    "bad_data": Words(ja="データ不備", en="bad data"),
+    "no_need": Words(ja="ニーズなし", en="no need"),
+    "no_budget": Words(ja="予算なし", en="no budget"),
+    "no_authority": Words(ja="決裁権なし", en="no authority"),
+    "bad_timing": Words(ja="時期が合わない", en="bad timing"),
+    "not_a_fit": Words(ja="対象外", en="not a fit"),
+    "duplicate": Words(ja="重複", en="duplicate"),
+}
+"""Why sales gives a lead back, for people."""
+
 
 class StageInWords(msgspec.Struct, frozen=True):
     """A stage and what being in it means."""

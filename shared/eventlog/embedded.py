@@ -44,6 +44,7 @@ select pg_notify($8, topic) from unnest($9::text[]) topic
 """
 
 # A row of an outbox is packed as the log packs it, and its shard tells its partition: this process need not see it.
+# `told` is counted in the answer, because what nobody asks for is not run.
 _TAKE = """
 with oldest as materialized ({oldest}), placed as materialized (
     select o.id as row, o.topic, o.key, o.headers, o.value, p.id,

@@ -87,7 +87,7 @@ async def test_english_by_query_or_by_what_the_reader_accepts(desk: Desk, handof
 async def test_a_return_and_what_changed_since_are_on_it(desk: Desk, handoff_id: str) -> None:
     returned = {"sales_rep": "suzuki", "reason": "bad_timing", "comment": f"来期{HOSTILE}"}
     await desk.post(f"/v1/handoffs/{handoff_id}/return", returned, 200)
-    assert f"差し戻し: bad_timing suzuki, 2026-11-20 10:00 来期{HOSTILE}" in (await page_of(desk, handoff_id)).text
+    assert f"差し戻し: 時期が合わない suzuki, 2026-11-20 10:00 来期{HOSTILE}" in (await page_of(desk, handoff_id)).text
     await desk.deliver(fields("L1", "form", at("2026-11-20 10:01"), employees=6000))
     again = await desk.hand_over("L1")
     found = await page_of(desk, again["handoff_id"])

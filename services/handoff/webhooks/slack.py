@@ -12,6 +12,7 @@ import msgspec
 
 from services.handoff.store import Handoff
 from services.handoff.webhooks.standard import Post
+from services.handoff.words import RETURN_REASONS
 from shared.config.team import Team
 from shared.config.webhooks import Webhook, link_to
 from shared.events import Data, Event, FieldValue, HandoffAccepted, HandoffReturned, StageChanged
@@ -44,16 +45,6 @@ _REASON = Words(ja="理由", en="Reason")
 _COMMENT = Words(ja="コメント", en="Comment")
 _STAGE = Words(ja="ステージ", en="Stage")
 _OPEN = Words(ja="パッケージを開く", en="Open the package")
-_REASONS = {
-    "unreachable": Words(ja="連絡がつかない", en="unreachable"),
-    "bad_data": Words(ja="データ不備", en="bad data"),
-    "no_need": Words(ja="ニーズなし", en="no need"),
-    "no_budget": Words(ja="予算なし", en="no budget"),
-    "no_authority": Words(ja="決裁権なし", en="no authority"),
-    "bad_timing": Words(ja="時期が合わない", en="bad timing"),
-    "not_a_fit": Words(ja="対象外", en="not a fit"),
-    "duplicate": Words(ja="重複", en="duplicate"),
-}
 
 
 class Names(NamedTuple):
@@ -120,7 +111,7 @@ class _Text:
         if isinstance(data, HandoffAccepted | HandoffReturned):
             yield self.line(_SALES_REP, self._names.team.name_of(data.sales_rep))
         if isinstance(data, HandoffReturned):
-            yield self.line(_REASON, self.called(data.reason, _REASONS))
+            yield self.line(_REASON, self.called(data.reason, RETURN_REASONS))
             if self._webhook.comments and data.comment:
                 yield self.line(_COMMENT, data.comment)
 
