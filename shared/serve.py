@@ -40,6 +40,7 @@ from shared.web.auth import Access, access_of
 from shared.web.endpoint import Endpoint
 from shared.web.health import Check
 from shared.web.idempotency import RETENTION as IDEMPOTENT_ANSWERS
+from shared.web.protocol import OneWrite
 
 Task = Callable[[asyncio.Event], Awaitable[None]]
 """Works until the event is set, then comes to an end by itself."""
@@ -206,9 +207,10 @@ class _Process:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # nobody asks for the address of a client
                 lifespan="off",
                 ws="none",
-                http="httptools",
+                http=OneWrite,
                 limit_concurrency=CONNECTIONS_MAX,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=max(1, int(self._grace / 2)),

@@ -49,6 +49,22 @@ async def test_requests_that_wait_share_a_commit() -> None:
     await running
 
 
+async def test_a_group_waits_for_those_who_are_on_their_way() -> None:
+    store, stop = Store(), asyncio.Event()
+    store.open.set()
+    queue: GroupCommit[int, int] = GroupCommit(store.commit, largest=6)
+    running = asyncio.create_task(queue.run(stop))
+    jobs = []
+    for n in range(8):  # each comes some turns of the loop after the one before, as requests from sockets do
+        jobs.append(asyncio.create_task(queue.submit([n])))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*jobs) == [[2 * n] for n in range(8)]
+    assert store.groups == [[0, 1, 2, 3, 4, 5], [6, 7]]
+    stop.set()
+    await running
+
+
 async def test_one_that_cannot_be_stored_fails_alone() -> None:
     store, stop = Store(), asyncio.Event()
     queue: GroupCommit[int, int] = GroupCommit(store.commit)

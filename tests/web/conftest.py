@@ -18,6 +18,7 @@ from shared.db import connect
 from shared.settings import Settings
 from shared.telemetry import Telemetry
 from shared.web import Access, create_app, create_key, ensure_admin_key
+from shared.web.protocol import OneWrite
 from tests.web.sample import Sample
 
 ADMIN_KEY = "an-admin-key-of-the-tests"
@@ -52,9 +53,11 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, protocol: type[OneWrite] = OneWrite) -> AsyncIterator[str]:
     """The base address of a server for the application."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, http=protocol, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+    )
     server = _Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)

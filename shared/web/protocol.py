@@ -1,0 +1,48 @@
+"""The server's HTTP protocol, with one write to the socket for an answer's head and body."""
+
+import asyncio
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_HELD_MAX = 64 * 1024
+
+
+class OneWrite(HttpToolsProtocol):
+    """uvicorn's protocol. It writes the head and the body of an answer by themselves, and each write is a call of the
+    system, which wakes the client: together they were an eighth of a request's time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """As asyncio calls it."""
+        super().connection_made(cast("asyncio.Transport", _Gathering(transport, self.loop)))
+
+
+class _Gathering:
+    """A transport that writes at the next turn of the loop what was written in this one."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > _HELD_MAX:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            data = b"".join(self._held)
+            self._held, self._size = [], 0
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

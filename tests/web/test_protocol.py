@@ -1,0 +1,84 @@
+"""The server's protocol: an answer is written at once, and all of it arrives."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.web.protocol import OneWrite
+from tests.web.conftest import serving
+
+MIB = 1024 * 1024
+
+
+class Counted(OneWrite):
+    """Keeps what was written to the socket, write by write."""
+
+    writes: list[bytes] = []  # noqa: RUF012 - of all connections
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(_Counting(transport))  # type: ignore[arg-type]
+
+
+class _Counting:
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        Counted.writes.append(bytes(data))
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def answering(*parts: bytes) -> ASGIApp:
+    """Answers everything with these parts, without a pause in between."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        length = str(sum(map(len, parts))).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        for part in parts[:-1]:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": parts[-1]})
+
+    return app
+
+
+@pytest.fixture(autouse=True)
+def _none_written() -> None:
+    Counted.writes.clear()
+
+
+async def ask(url: str, *heads: str) -> bytes:
+    """All that one connection answers to these requests, which are sent together, until it is closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    writer.write("".join(f"GET / HTTP/1.1\r\nhost: here\r\n{head}\r\n" for head in heads).encode())
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_head_and_body_are_one_write() -> None:
+    async with serving(answering(b"the body"), Counted) as url:
+        answer = await ask(url, "connection: close\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\nthe body")
+    assert Counted.writes == [answer]
+
+
+async def test_pipelined_requests_are_each_answered() -> None:
+    async with serving(answering(b"the body"), Counted) as url:
+        answer = await ask(url, "", "", "connection: close\r\n")
+    assert answer.count(b"\r\n\r\nthe body") == 3
+
+
+async def test_a_long_answer_arrives_whole_and_is_not_held() -> None:
+    parts = [bytes([n]) * 10_000 for n in range(MIB // 10_000)]
+    async with serving(answering(*parts), Counted) as url:
+        answer = await ask(url, "connection: close\r\n")
+    assert answer.partition(b"\r\n\r\n")[2] == b"".join(parts)
+    assert len(Counted.writes) > 10
+    assert max(map(len, Counted.writes)) < 64 * 1024 + 10_000 + 1_000
