@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shared.condition_check import Mistake, check_condition
 from shared.conditions import Condition, Evaluation, Truth, View, evaluate, fields_in
@@ -75,10 +76,18 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 
 
 class AcceptWithin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long sales may take to decide: hours of business days (`business`) or of any day and hour (`any`)."""
+    """How long sales may take to decide: hours of business days (`business`) or of any day and hour (`any`).
+
+    `remind_hours_before`: that many such hours before the end, webhooks tell that nobody has decided yet.
+    """
 
     hours: Annotated[int, msgspec.Meta(gt=0, le=10_000)] | Annotated[float, msgspec.Meta(gt=0, le=10_000)]
     calendar: Literal["business", "any"] = "business"
+    remind_hours_before: Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.remind_hours_before is not UNSET and self.remind_hours_before >= self.hours:
+            raise ValueError("`remind_hours_before` must be less than `hours`")
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,6 +38,11 @@ def happened(name: str, lead_id: str, what: str, data: Data, at: datetime, now: 
     )
 
 
+async def tell_webhooks(conn: AsyncConnection, events: Sequence[Event]) -> None:
+    """Tell the endpoints alone, if and when the transaction commits. Nothing in it is personal."""
+    await deliveries.add(conn, events)
+
+
 async def emit(conn: AsyncConnection, events: Sequence[Event]) -> None:
     """Tell the log and the endpoints, if and when the transaction commits; what is personal is sealed."""
     sealed = await lead_keys.seal_events(conn, events, ())

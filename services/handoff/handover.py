@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from services.handoff import gate, owners, policies, store
 from services.handoff.decide import Considered, Lead, Readiness, consider, known_lead
 from services.handoff.due import due_at
-from services.handoff.emit import emit, happened, identity_of
+from services.handoff.emit import emit, happened, identity_of, tell_webhooks
 from services.handoff.facts import external_ids_of
 from services.handoff.forms import HandoffForm, ReassignForm
 from services.handoff.merges import MEMBERS, members
@@ -24,7 +25,7 @@ from services.handoff.rules import Rules
 from services.handoff.store import Decided, Handoff, Overridden
 from shared.config.sales import FIELD_SALES
 from shared.db import driver
-from shared.events import Data, HandoffAccepted, HandoffCreated, HandoffReturned, ReturnReason
+from shared.events import Data, HandoffAccepted, HandoffCreated, HandoffReassigned, HandoffReturned, ReturnReason
 from shared.periods import business_date
 from shared.policy import Policy
 from shared.view import LeadView
@@ -124,8 +125,8 @@ async def reassign(
 ) -> None:
     """Give a pending handoff to another member of field sales. Raises Problem 404, 409 when not pending, 422.
 
-    A request that is repeated because its answer was lost finds what it has done. No event tells of it: a release that
-    does not know its type would take it for a mistake (docs/policies.md).
+    A request that is repeated because its answer was lost finds what it has done. Only webhooks tell of it: an older
+    release would take an event in the log for a mistake (docs/policies.md).
     """
     _, survivor = await _lock_lead_of(conn, handoff_id)
     if by.request is not None and any(r.request == by.request for r in await owners.reassignments_of(conn, handoff_id)):
@@ -138,7 +139,9 @@ async def reassign(
         raise invalid([FieldError("/owner", f"{form.owner} is in team.yaml no member of {FIELD_SALES} today.")])
     if form.owner == handoff.owner:
         raise invalid([FieldError("/owner", f"{form.owner} has the handoff already.")])
-    due = max(handoff.due_at, await _due_anew(conn, rules, handoff, now)) if form.extend else handoff.due_at
+    due, remind = handoff.due_at, handoff.remind_at
+    if form.extend and (anew := await _anew(conn, rules, handoff, now))[0] > due:
+        due, remind = anew
     said = Reassigned(
         owner=handoff.owner,
         new_owner=form.owner,
@@ -147,17 +150,22 @@ async def reassign(
         reason=form.reason,
         request=by.request,
     )
-    await owners.reassign(conn, handoff_id, due, said)
+    await owners.reassign(conn, handoff_id, due, remind, said)
+    told = HandoffReassigned(handoff_id=handoff_id, owner=said.new_owner, previous_owner=said.owner, due_at=due)
+    what = f"reassigned:{handoff_id}:{await owners.count_reassignments(conn, handoff_id)}"
+    await tell_webhooks(conn, [happened("handoff-reassigned", handoff.lead_id, what, told, now, now)])
     await gate.through_gate(conn, rules.ladder, rules.registry, [survivor], now)
 
 
-async def _due_anew(conn: AsyncConnection, rules: Rules, handoff: Handoff, now: datetime) -> datetime:
-    """When the handoff would be due if it were made now, by its own version of the policy."""
+async def _anew(
+    conn: AsyncConnection, rules: Rules, handoff: Handoff, now: datetime
+) -> tuple[datetime, datetime | None]:
+    """When the handoff would be due if it were made now, and sales reminded, by its own version of the policy."""
     made_by = handoff.policy
     version = await policies.version(conn, made_by.id, made_by.version, business_date(now, rules.zone))
     if version is None:
         raise RuntimeError(f"version {made_by.version} of policy {made_by.id} is gone")
-    return _due(rules, version.policy, now)
+    return _due(rules, version.policy, now), _remind(rules, version.policy, now)
 
 
 async def recycle(conn: AsyncConnection, rules: Rules, lead_id: str, wish: gate.Recycling, now: datetime) -> None:
@@ -200,6 +208,7 @@ async def _make(
         created_by=wish.created_by,
         created_at=now,
         due_at=_due(rules, policy.policy, now),
+        remind_at=_remind(rules, policy.policy, now),
         readiness=considered.readiness,
         inputs=considered.values,
         appointment=wish.form.appointment,
@@ -231,6 +240,14 @@ async def _ways(conn: AsyncConnection, rules: Rules, lead: Lead, considered: Con
 def _due(rules: Rules, policy: Policy, now: datetime) -> datetime:
     within = policy.accept_within
     return due_at(now, within.hours, within.calendar, rules.zone, rules.team.sales.opening)
+
+
+def _remind(rules: Rules, policy: Policy, now: datetime) -> datetime | None:
+    within = policy.accept_within
+    if within.remind_hours_before is UNSET:
+        return None
+    hours = within.hours - within.remind_hours_before
+    return due_at(now, hours, within.calendar, rules.zone, rules.team.sales.opening)
 
 
 async def _tell(conn: AsyncConnection, what: str, lead_id: str, handoff_id: str, data: Data, now: datetime) -> None:

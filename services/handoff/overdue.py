@@ -1,4 +1,5 @@
 """Tells of handoffs that nobody has answered in time: once each, as something that happened when they were due.
+Where the policy asks for it, sales is reminded before, by webhooks.
 
 Whoever decides about a lead, or looks for what is late, holds the lead's row, so there is one answer to whether a
 handoff was late: who decides after its time was over tells of that first, and who comes after it was told is late.
@@ -11,14 +12,14 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.handoff import gate, store
-from services.handoff.emit import emit, happened
+from services.handoff.emit import emit, happened, tell_webhooks
 from services.handoff.merges import counting
 from services.handoff.rules import Rules
 from services.handoff.store import Late
 from shared.backoff import Backoff, pause
 from shared.clock import Clock
 from shared.db import DatabaseUnavailable, retried, transaction
-from shared.events import HandoffOverdue
+from shared.events import HandoffDueSoon, HandoffOverdue
 
 LOOK_S = 60.0
 AT_ONCE = 100
@@ -39,7 +40,7 @@ class Overdue:
         while not stop.is_set():
             try:
                 while not stop.is_set() and (told := await self.tell_some()):
-                    self._log.info("handoffs_overdue", handoffs=told)
+                    self._log.info("handoffs_due", handoffs=told)
                 await pause(stop, await self._until_due())
                 backoff.reset()
             except DatabaseUnavailable as error:
@@ -47,17 +48,18 @@ class Overdue:
                 await backoff.wait(stop)
 
     async def tell_some(self) -> int:
-        """Tell of some that are due; how many. Raises DatabaseUnavailable."""
+        """Tell of some that are due, or nearly so; how many. Raises DatabaseUnavailable."""
 
         async def whole() -> int:
-            async with transaction(self._engine) as conn:
-                return await tell(conn, self._rules, self._clock.now())
+            now = self._clock.now()
+            async with transaction(self._engine, of_driver=True) as conn:
+                return await tell(conn, self._rules, now) + await remind(conn, now)
 
         return await retried(whole)
 
     async def _until_due(self) -> float:
-        async with transaction(self._engine) as conn:
-            due = await store.next_due(conn)
+        async with transaction(self._engine, of_driver=True) as conn:
+            due = await store.next_due(conn, self._clock.now())
         left = LOOK_S if due is None else (due - self._clock.now()).total_seconds()
         return min(LOOK_S, max(0.1, left))
 
@@ -70,6 +72,24 @@ async def tell(conn: AsyncConnection, rules: Rules, now: datetime) -> int:
         leads = sorted(await counting(conn, {one.lead_id for one in late}))
         await gate.through_gate(conn, rules.ladder, rules.registry, leads, now)
     return len(late)
+
+
+async def remind(conn: AsyncConnection, now: datetime) -> int:
+    """Remind of at most AT_ONCE handoffs whose time is nearly over; their number."""
+    near = await store.take_reminders(conn, now, AT_ONCE)
+    events = [
+        happened(
+            "handoff-due-soon",
+            one.lead_id,
+            f"due-soon:{one.handoff_id}:{one.due_at.isoformat()}",
+            HandoffDueSoon(handoff_id=one.handoff_id, owner=one.owner, due_at=one.due_at),
+            one.at,
+            now,
+        )
+        for one in near
+    ]
+    await tell_webhooks(conn, events)
+    return len(near)
 
 
 async def tell_if_late(conn: AsyncConnection, handoff_id: str, at: datetime) -> None:

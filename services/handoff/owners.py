@@ -19,12 +19,15 @@ class Reassigned(msgspec.Struct, frozen=True, kw_only=True):
     request: str | None = None
 
 
-async def reassign(conn: AsyncConnection, handoff_id: str, due: datetime, said: Reassigned) -> None:
-    """Give a pending handoff of which the caller holds the lead to somebody else, with its due time from now on."""
+async def reassign(
+    conn: AsyncConnection, handoff_id: str, due: datetime, remind: datetime | None, said: Reassigned
+) -> None:
+    """Give a pending handoff of which the caller holds the lead to somebody else, with its due time from now on, and
+    when sales is to be reminded of it."""
     await (await driver(conn)).execute(
         """
         with given as (
-            update handoff.handoffs set owner = $3, due_at = $8 where handoff_id = $1
+            update handoff.handoffs set owner = $3, due_at = $8, remind_at = $9 where handoff_id = $1
             returning handoff_id, segment, number
         )
         insert into handoff.reassignments
@@ -39,7 +42,16 @@ async def reassign(conn: AsyncConnection, handoff_id: str, due: datetime, said: 
         said.reason,
         said.request,
         due,
+        remind,
     )
+
+
+async def count_reassignments(conn: AsyncConnection, handoff_id: str) -> int:
+    """How often a handoff was given to somebody else."""
+    number: int = await (await driver(conn)).fetchval(
+        "select count(*) from handoff.reassignments where handoff_id = $1", handoff_id
+    )
+    return number
 
 
 async def reassignments_of(conn: AsyncConnection, handoff_id: str) -> list[Reassigned]:

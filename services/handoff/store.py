@@ -41,6 +41,7 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str
     created_at: datetime
     due_at: datetime
+    remind_at: datetime | None = None
     readiness: Readiness
     inputs: dict[str, Observation]
     appointment: AppointmentForm | None = None
@@ -72,8 +73,9 @@ async def insert(conn: AsyncConnection, handoff: Handoff) -> None:
         """
         insert into handoff.handoffs (
             handoff_id, lead_id, cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by,
-            created_at, due_at, readiness, inputs, appointment, override, automatic, routed)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+            created_at, due_at, readiness, inputs, appointment, override, automatic, routed,
+            remind_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
         """,
         handoff.handoff_id,
         handoff.lead_id,
@@ -94,6 +96,7 @@ async def insert(conn: AsyncConnection, handoff: Handoff) -> None:
         _json(handoff.override),
         handoff.automatic,
         _json(handoff.routed),
+        handoff.remind_at,
     )
 
 
@@ -230,9 +233,39 @@ async def mark_late(conn: AsyncConnection, handoff_id: str, at: datetime) -> Lat
     return None if row is None else Late(*row)
 
 
-async def next_due(conn: AsyncConnection) -> datetime | None:
-    """When the next handoff will be overdue."""
-    due: datetime | None = await (await driver(conn)).fetchval(f"select min(h.due_at) {_IN_TIME}")
+class ToRemind(NamedTuple):
+    """A handoff of which sales is to be reminded now. `at`: when that was to be."""
+
+    handoff_id: str
+    lead_id: str
+    owner: str
+    at: datetime
+    due_at: datetime
+
+
+async def take_reminders(conn: AsyncConnection, now: datetime, limit: int) -> list[ToRemind]:
+    """Handoffs whose time is nearly over, the first due first; nobody takes them again. Of what is due already there is
+    nothing to remind."""
+    rows = await (await driver(conn)).fetch(
+        f"""
+        with near as (
+            select h.handoff_id, h.remind_at {_IN_TIME} and h.remind_at <= $1 and h.due_at > $1
+            order by h.due_at, h.handoff_id limit $2 for update of h, s skip locked
+        )
+        update handoff.handoffs h set remind_at = null from near where h.handoff_id = near.handoff_id
+        returning h.handoff_id, h.lead_id, h.owner, near.remind_at, h.due_at
+        """,  # noqa: S608 - our own text
+        now,
+        limit,
+    )
+    return sorted((ToRemind(*row) for row in rows), key=lambda one: (one.due_at, one.handoff_id))
+
+
+async def next_due(conn: AsyncConnection, now: datetime) -> datetime | None:
+    """When the next handoff will be overdue, or sales is to be reminded of one."""
+    due: datetime | None = await (await driver(conn)).fetchval(
+        f"select least(min(h.due_at), min(h.remind_at) filter (where h.due_at > $1)) {_IN_TIME}", now
+    )
     return due
 
 
@@ -310,7 +343,7 @@ async def count_open(conn: AsyncConnection, now: datetime) -> Open:
 _COLUMNS = """
     handoff_id, lead_id, cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by, created_at,
     due_at, readiness::text, inputs::text, appointment::text, override::text, automatic, decided_at, sales_rep,
-    return_reason, comment, decided_request, overdue_at, routed::text"""
+    return_reason, comment, decided_request, overdue_at, routed::text, remind_at"""
 
 
 def _json(value: object) -> str | None:
@@ -342,5 +375,6 @@ def _read(row: Any) -> Handoff:
         comment=row["comment"],
         decided_request=row["decided_request"],
         overdue_at=row["overdue_at"],
+        remind_at=row["remind_at"],
         routed=msgspec.json.decode(row["routed"] or "null", type=Routed | None),
     )

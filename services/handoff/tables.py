@@ -151,6 +151,7 @@ handoffs = Table(
     Column("decided_request", Text),  # the keyed request that decided it, so that its repetition is no conflict
     _time("overdue_at", nullable=True),  # the due time at which nobody had decided, once that was told
     Column("routed", JSON),  # why it went to whom it went first
+    _time("remind_at", nullable=True),  # when sales is to be reminded of it, until that was done
     ForeignKeyConstraint(
         ["policy_id", "policy_version"],
         ["handoff.policy_versions.policy_id", "handoff.policy_versions.version"],
@@ -158,6 +159,7 @@ handoffs = Table(
     ),
     Index("handoffs_open", "lead_id", unique=True, postgresql_where=text("status = 'pending'")),
     Index("handoffs_inbox", "status", "due_at", "handoff_id"),
+    Index("handoffs_remind", "remind_at", postgresql_where=text("status = 'pending' and remind_at is not null")),
     Index("handoffs_lead", "lead_id", "number"),
     Index("handoffs_route", "owner", "segment", "number"),
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from shared.conditions import Condition, Scalar
 from shared.fields import FieldRegistry
@@ -213,8 +214,11 @@ def _route_rules(
 def _rest(before: Policy, after: Policy) -> Iterator[Change]:
     if before.accept_within != after.accept_within:
         hours, calendar = after.accept_within.hours, _CALENDARS[after.accept_within.calendar]
-        en = f"Sales decides within {hours:g} {calendar.en}"
-        yield _change("/accept_within", f"受諾の期限: {hours:g}{calendar.ja}以内", en)
+        ja, en = f"受諾の期限: {hours:g}{calendar.ja}以内", f"Sales decides within {hours:g} {calendar.en}"
+        if (early := after.accept_within.remind_hours_before) is not UNSET:
+            ja += f"（{early:g}{calendar.ja}前にリマインド）"
+            en += f", and is reminded {early:g} {calendar.en} before"
+        yield _change("/accept_within", ja, en)
     if before.automatic != after.automatic:
         ja, en = (
             ("条件を満たすと自動で引き渡す", "A lead is handed over by itself as soon as it is ready")

@@ -1,7 +1,7 @@
 """webhooks.yaml: which tools of sales are told what happens with handoffs, in what form, and what of it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -11,11 +11,19 @@ from shared.config.document import Document
 from shared.config.sources import EnvironmentName
 from shared.fields import FieldRegistry
 
-EventName = Literal["handoff-created", "handoff-accepted", "handoff-returned", "handoff-overdue", "stage-changed"]
+EventName = Literal[
+    "handoff-created",
+    "handoff-accepted",
+    "handoff-returned",
+    "handoff-overdue",
+    "handoff-due-soon",
+    "handoff-reassigned",
+    "stage-changed",
+]
 Format = Literal["standard", "slack"]
 Language = Literal["ja", "en"]
 
-OF_HANDOFFS: tuple[EventName, ...] = tuple(name for name in get_args(EventName) if name != "stage-changed")
+OF_HANDOFFS: tuple[EventName, ...] = ("handoff-created", "handoff-accepted", "handoff-returned", "handoff-overdue")
 """What is told where an endpoint does not say what it wants."""
 
 WebhookId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

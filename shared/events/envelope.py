@@ -12,9 +12,10 @@ import msgspec
 
 from shared.eventlog.port import UNREADABLE, Message, Record
 from shared.events.common import Data, Undecodable
-from shared.events.types import TOPIC_OF, TYPES
+from shared.events.types import TOPIC_OF, TYPES, WEBHOOK_TYPES
 
 _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
+_WEBHOOK_DECODERS = _DECODERS | {name: msgspec.json.Decoder(cls) for name, cls in WEBHOOK_TYPES.items()}
 _ENCODER = msgspec.json.Encoder()
 _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time")
@@ -51,10 +52,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         return f"tasuki.{self.name}.v1"
 
 
-def decode_data(name: str, raw: bytes) -> Data:
-    """The typed data of a short type name. Raises Undecodable."""
+def decode_data(name: str, raw: bytes, *, webhook: bool = False) -> Data:
+    """The typed data of a short type name; webhook: also of those that stand in no log. Raises Undecodable."""
     try:
-        return _DECODERS[name].decode(raw)
+        return (_WEBHOOK_DECODERS if webhook else _DECODERS)[name].decode(raw)
     except KeyError:
         raise Undecodable("unknown_type", name) from None
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -106,8 +107,8 @@ def _headers(event: Event) -> tuple[tuple[str, bytes], ...]:
     return headers
 
 
-def from_record(record: Record) -> Event:
-    """The event in a record of the log. Raises Undecodable."""
+def from_record(record: Record, *, webhook: bool = False) -> Event:
+    """The event in a record of the log; webhook: in what was kept for one. Raises Undecodable."""
     if len(record.value or b"") > VALUE_BYTES:
         raise Undecodable("oversized", f"{len(record.value or b'')} bytes, of {VALUE_BYTES} at most")
     attributes, data = _structured(record) if is_structured(record) else _binary(record)
@@ -131,7 +132,7 @@ def from_record(record: Record) -> Event:
         subject=attributes.get("ce_subject", ""),
         key=attributes.get("ce_partitionkey") or record.key or "",
         recorded_at=parse_time(recorded) if recorded else record.appended_at,
-        data=decode_data(prefix.removeprefix("tasuki."), data),
+        data=decode_data(prefix.removeprefix("tasuki."), data, webhook=webhook),
         traceparent=attributes.get("ce_traceparent"),
     )
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from shared.events.common import Data, Name, ReturnReason, SealableText, Text
+from shared.events.common import Data, Name, ReturnReason, SealableText, Text, Timestamp
 
 
 class PolicyVersion(msgspec.Struct, frozen=True):
@@ -46,6 +46,23 @@ class HandoffReturned(Data, frozen=True, kw_only=True):
     sales_rep: Name
     reason: ReturnReason
     comment: SealableText | None = None
+
+
+class HandoffDueSoon(Data, frozen=True, kw_only=True):
+    """Nobody has decided yet, and the time in which to do so is nearly over. Told by webhooks alone."""
+
+    handoff_id: Name
+    owner: Name
+    due_at: Timestamp
+
+
+class HandoffReassigned(Data, frozen=True, kw_only=True):
+    """A handoff that waits was given to another member of sales. Told by webhooks alone."""
+
+    handoff_id: Name
+    owner: Name
+    previous_owner: Name
+    due_at: Timestamp
 
 
 class HandoffOverdue(Data, frozen=True, kw_only=True):

@@ -31,5 +31,5 @@ def understood(record: Record) -> Event:
 if __name__ == "__main__":
     (_service,) = sys.argv[1:]
     assert _service in SERVICES
-    shared.consume_batch.from_record = understood  # type: ignore[attr-defined]
+    shared.consume_batch.from_record = understood  # type: ignore[attr-defined,assignment]
     runpy.run_module(f"services.{_service}", run_name="__main__")

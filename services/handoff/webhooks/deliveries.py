@@ -301,4 +301,4 @@ async def states(conn: AsyncConnection) -> dict[str, State]:
 
 def _event(structured: str, now: datetime) -> Event:
     headers = (("content-type", STRUCTURED),)
-    return from_record(Record(HANDOFFS, 0, 0, None, headers, structured.encode(), now))
+    return from_record(Record(HANDOFFS, 0, 0, None, headers, structured.encode(), now), webhook=True)

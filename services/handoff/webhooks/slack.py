@@ -30,9 +30,13 @@ _TITLES = {
     "handoff-accepted": Words(ja="営業がパスを受諾しました", en="Sales took the lead"),
     "handoff-returned": Words(ja="営業がパスを差し戻しました", en="Sales returned the lead"),
     "handoff-overdue": Words(ja="パスが期限までに受諾されていません", en="Nobody has answered the handoff in time"),
+    "handoff-due-soon": Words(ja="まもなくパスの回答期限です", en="A handoff is due soon"),
+    "handoff-reassigned": Words(ja="パスの担当が変わりました", en="A handoff was given to somebody else"),
     "stage-changed": Words(ja="ステージ変更", en="The lead's stage changed"),
     "webhook-test": Words(ja="Tasukiからの接続テストです。", en="Tasuki tests this connection."),
 }
+_WITH_REASONS = frozenset({"handoff-created", "handoff-due-soon", "handoff-overdue", "handoff-reassigned"})
+"""Events after which sales is to answer: with the time until which, and the criteria that were met."""
 _LEAD = Words(ja="リード", en="Lead")
 _SEGMENT = Words(ja="セグメント", en="Segment")
 _OWNER = Words(ja="担当", en="Owner")
@@ -100,7 +104,7 @@ class _Text:
         yield self.line(_SEGMENT, self.called(handoff.segment, names.segments))
         yield self.line(_OWNER, names.team.name_of(handoff.owner))
         yield self.line(_REP, names.team.name_of(handoff.rep))
-        if event.name in ("handoff-created", "handoff-overdue"):
+        if event.name in _WITH_REASONS:
             yield self.line(_DUE, _moment(handoff.due_at, names.zone))
             met = [self.word(criterion.label) for criterion in handoff.readiness.criteria if criterion.result == "met"]
             yield self.line(_WHY, (", " if self._language == "en" else "、").join(met) or "-")
