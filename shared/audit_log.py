@@ -13,13 +13,13 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.audit import AuditEntry, AuditEvent
-from shared.db import driver, transaction
+from shared.db import autocommit, driver
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 async def note(db: Connection, events: Sequence[AuditEvent]) -> None:
-    """Write events in the transaction of the connection."""
+    """Write events, all or none, in the transaction of the connection if it has one."""
     if not events:
         return
     await db.executemany(
@@ -84,7 +84,7 @@ class Audit:
 
     async def _write_group(self, group: Sequence[tuple[AuditEvent, asyncio.Future[None]]]) -> None:
         try:
-            async with transaction(self._engine, of_driver=True) as conn:
+            async with autocommit(self._engine) as conn:
                 await note(await driver(conn), [event for event, _ in group])
         except BaseException as error:  # handed to those who wait
             for _, done in group:

@@ -7,8 +7,9 @@ and answers its commit with a silent rollback. Use a savepoint (`conn.begin_nest
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import asyncpg
 from sqlalchemy import event
@@ -23,6 +24,7 @@ T = TypeVar("T")
 POOL_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 10
+_NO_TRANSACTION = "AUTOCOMMIT"
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +118,7 @@ async def transaction(engine: AsyncEngine, *, of_driver: bool = False) -> AsyncI
     Raises DatabaseUnavailable for an outage, whatever in the block ran into it. A cancelled caller leaves no
     connection behind: taking and giving back run in tasks that its cancellation does not reach.
     """
-    try:
+    with _telling_outages():
         conn = await checkout(engine, begin=of_driver)
         try:
             yield conn
@@ -124,6 +126,37 @@ async def transaction(engine: AsyncEngine, *, of_driver: bool = False) -> AsyncI
             await _undisturbed(_give_up(conn))
             raise
         await _undisturbed(_commit(conn, of_driver=of_driver))
+
+
+@asynccontextmanager
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection on which each statement of the driver is a transaction of its own: for reading, where each sees what
+    is committed when it begins as in a `transaction`, and for one change. It saves the round trips of begin and end.
+
+    Raises DatabaseUnavailable, as `transaction` does.
+    """
+    with _telling_outages():
+        conn = await checkout(_without_transactions(engine))
+        try:
+            yield conn
+        finally:
+            await _undisturbed(_give_up(conn))
+
+
+def _without_transactions(engine: AsyncEngine) -> AsyncEngine:
+    found = _option_engines.get(engine)
+    if found is None:  # to make one takes a twentieth of a request
+        found = _option_engines[engine] = engine.execution_options(isolation_level=_NO_TRANSACTION)
+    return found
+
+
+_option_engines: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary()
+
+
+@contextmanager
+def _telling_outages() -> Iterator[None]:
+    try:
+        yield
     except DatabaseUnavailable:
         raise
     except Exception as error:
@@ -170,14 +203,32 @@ def snapshot(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection
 async def driver(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
     """The asyncpg connection under `conn`, for copy, unnest and pipelined statements, inside its begun transaction."""
     raw = await _raw(conn)
-    if not raw.is_in_transaction():
+    if not raw.is_in_transaction() and _has_transactions(conn):
         # SQLAlchemy sends BEGIN with its first statement; without one, each of the driver's would commit by itself.
         await conn.exec_driver_sql("select 1")
     return raw
 
 
+def _has_transactions(conn: AsyncConnection) -> bool:
+    options = conn.sync_connection.get_execution_options() if conn.sync_connection is not None else {}
+    return options.get("isolation_level") != _NO_TRANSACTION
+
+
 async def _raw(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
     return cast("asyncpg.Connection[asyncpg.Record]", (await conn.get_raw_connection()).driver_connection)
+
+
+async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """What `work` returns, in a transaction of the driver that is committed; again when it met a deadlock or the like.
+
+    Raises DatabaseUnavailable.
+    """
+
+    async def whole() -> T:
+        async with transaction(engine, of_driver=True) as conn:
+            return await work(conn)
+
+    return await retried(whole)
 
 
 async def retried(work: Callable[[], Awaitable[T]], *, attempts: int = 5) -> T:

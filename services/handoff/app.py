@@ -10,6 +10,7 @@ from services.handoff import policies, store
 from services.handoff.backtest.routes import Backtests
 from services.handoff.consume import TOPICS, Takes
 from services.handoff.overdue import Overdue
+from services.handoff.policy_routes import PolicyRoutes
 from services.handoff.routes import Routes
 from services.handoff.rules import Rules
 from services.handoff.tables import SCHEMA
@@ -64,6 +65,7 @@ async def build(runtime: Runtime) -> Service:
     return Service(
         endpoints=[
             *Routes(engine, rules, definitions_of(config), runtime.clock).table(),
+            *PolicyRoutes(engine, rules, runtime.clock).table(),
             *Backtests(engine, rules, settings, runtime.clock).table(),
             *WebhookHandlers(engine, endpoints, content, sender, runtime.clock).table(),
         ],

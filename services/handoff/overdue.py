@@ -18,7 +18,7 @@ from services.handoff.rules import Rules
 from services.handoff.store import Late
 from shared.backoff import Backoff, pause
 from shared.clock import Clock
-from shared.db import DatabaseUnavailable, retried, transaction
+from shared.db import DatabaseUnavailable, autocommit, in_transaction
 from shared.events import HandoffDueSoon, HandoffOverdue
 
 LOOK_S = 60.0
@@ -50,15 +50,14 @@ class Overdue:
     async def tell_some(self) -> int:
         """Tell of some that are due, or nearly so; how many. Raises DatabaseUnavailable."""
 
-        async def whole() -> int:
+        async def work(conn: AsyncConnection) -> int:
             now = self._clock.now()
-            async with transaction(self._engine, of_driver=True) as conn:
-                return await tell(conn, self._rules, now) + await remind(conn, now)
+            return await tell(conn, self._rules, now) + await remind(conn, now)
 
-        return await retried(whole)
+        return await in_transaction(self._engine, work)
 
     async def _until_due(self) -> float:
-        async with transaction(self._engine, of_driver=True) as conn:
+        async with autocommit(self._engine) as conn:
             due = await store.next_due(conn, self._clock.now())
         left = LOOK_S if due is None else (due - self._clock.now()).total_seconds()
         return min(LOOK_S, max(0.1, left))

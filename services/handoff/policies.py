@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -146,8 +147,14 @@ _VALID = """
 """
 
 
+@lru_cache(maxsize=32)
+def _decoded(document: str) -> Policy:
+    """Each decision needs the policy, and its text hardly ever changes."""
+    return msgspec.json.decode(document, type=Policy)
+
+
 def _read(row: Any) -> Version:
-    policy = msgspec.json.decode(row["document"], type=Policy)
+    policy = _decoded(row["document"])
     return Version(policy, row["version"], row["origin"], row["created_by"], row["created_at"])
 
 

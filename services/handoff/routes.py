@@ -1,17 +1,17 @@
-"""The endpoints of handoff."""
+"""The endpoints of leads and their handoffs."""
 
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.handoff import forms, gate, handover, owners, policies, store
+from services.handoff import forms, gate, handover, owners, store
 from services.handoff.bounds import begin_of, end_of
 from services.handoff.content_results import ContentResults, content_results
 from services.handoff.decide import Readiness, known_lead
-from services.handoff.drafts import bound, read_policy
+from services.handoff.drafts import bound
 from services.handoff.emit import identity_of
 from services.handoff.facts import history_of
 from services.handoff.flow import Flow, flow
@@ -20,21 +20,17 @@ from services.handoff.package import HISTORY_MAX, Around, Package, Summary, pack
 from services.handoff.page import HEADERS as PAGE_HEADERS
 from services.handoff.page import MEDIA_TYPE as PAGE_MEDIA_TYPE
 from services.handoff.page import page as page_of
-from services.handoff.policies import Version
 from services.handoff.problems import unknown_handoff
 from services.handoff.questions import Questions
 from services.handoff.results import Results, results
 from services.handoff.results_reading import ended
 from services.handoff.rules import Rules
 from services.handoff.store import Decided
-from services.handoff.wording import Change, changes
 from services.handoff.words import Definitions
 from shared.clock import Clock
-from shared.db import retried, transaction
-from shared.events import PolicyVersion
+from shared.db import autocommit, in_transaction
 from shared.languages import wanted
-from shared.periods import business_date
-from shared.web import Answer, Call, Endpoint, FieldError, Paging, invalid, not_found, page, read_cursor
+from shared.web import Answer, Call, Endpoint, Paging, page, read_cursor
 from shared.web.problems import missing_scope
 
 T = TypeVar("T")
@@ -57,24 +53,8 @@ class Stages(msgspec.Struct):
     next_cursor: str | None
 
 
-class Policies(msgspec.Struct):
-    """A page of policies or of the versions of one. `in_force`: the version of each policy that is valid today."""
-
-    in_force: dict[str, int]
-    items: list[dict[str, Any]]
-    next_cursor: str | None
-
-
-class Changes(msgspec.Struct):
-    """What is different in a version of a policy, compared to another one (`since`)."""
-
-    policy: PolicyVersion
-    since: int
-    changes: list[Change]
-
-
 class Routes:
-    """The handlers, each in one transaction that is committed before the answer."""
+    """The handlers. What changes something is committed, in one transaction, before the answer."""
 
     def __init__(self, engine: AsyncEngine, rules: Rules, definitions: Definitions, clock: Clock) -> None:
         self._engine = engine
@@ -85,17 +65,12 @@ class Routes:
     def table(self) -> list[Endpoint]:
         decided = {200: Package, 409: Any, 410: None}
         read, write, decide = "leads:read", "handoffs:write", "handoffs:decide"
-        lead, handoff, policy = "/v1/leads/{id}", "/v1/handoffs/{id}", "/v1/policies/{id}"
+        lead, handoff = "/v1/leads/{id}", "/v1/handoffs/{id}"
 
         def get(path: str, handler: Any, scope: str, summary: str, answer: Any, query: Any = None) -> Endpoint:
+            answers = {200: answer} | ({410: None} if path.startswith(lead) else {})
             return Endpoint(
-                method="GET",
-                path=path,
-                handler=handler,
-                scope=scope,
-                summary=summary,
-                query=query,
-                answers={200: answer, **({410: None} if path.startswith(lead) else {})},
+                method="GET", path=path, handler=handler, scope=scope, summary=summary, query=query, answers=answers
             )
 
         def post(path: str, handler: Any, scope: str, summary: str, body: Any, answers: dict[int, Any]) -> Endpoint:
@@ -175,26 +150,6 @@ class Routes:
                 forms.ReassignForm,
                 decided,
             ),
-            get("/v1/policies", self.policies, read, "The policies, each in its newest version", Policies, Paging),
-            get(f"{policy}/versions", self.policy_versions, read, "All versions of a policy", Policies, Paging),
-            get(f"{policy}/versions/{{n}}", self.policy_version, read, "A version of a policy", dict[str, Any]),
-            get(
-                f"{policy}/versions/{{n}}/changes",
-                self.policy_changes,
-                read,
-                "What a version changed, in words",
-                Changes,
-                forms.ChangesQuery,
-            ),
-            Endpoint(
-                method="PUT",
-                path=policy,
-                handler=self.put_policy,
-                scope="admin",
-                summary="Make a new version of a policy; older ones never change",
-                body=dict[str, Any],
-                answers={200: dict[str, Any]},
-            ),
             get(
                 "/v1/stages",
                 self.flow,
@@ -208,11 +163,11 @@ class Routes:
 
     async def readiness(self, call: Call) -> Answer:
         now = self._clock.now()
-        return Answer(await self._do(lambda conn: handover.readiness(conn, self._rules, call.path["id"], now)))
+        return Answer(await self._read(lambda conn: handover.readiness(conn, self._rules, call.path["id"], now)))
 
     async def questions(self, call: Call) -> Answer:
         now = self._clock.now()
-        return Answer(await self._do(lambda conn: handover.to_ask(conn, self._rules, call.path["id"], now)))
+        return Answer(await self._read(lambda conn: handover.to_ask(conn, self._rules, call.path["id"], now)))
 
     async def hand_over(self, call: Call[forms.HandoffForm]) -> Answer:
         form = call.body
@@ -231,7 +186,7 @@ class Routes:
     async def inbox(self, call: Call[None, forms.InboxQuery]) -> Answer:
         query = call.query
         after, now = read_cursor(query.cursor, forms.InboxPosition), self._clock.now()
-        found = await self._do(lambda conn: store.inbox(conn, query, after, now))
+        found = await self._read(lambda conn: store.inbox(conn, query, after, now))
         return Answer(
             page(
                 [summary(h, now) for h in found],
@@ -242,16 +197,16 @@ class Routes:
 
     async def results(self, call: Call[None, forms.PeriodQuery]) -> Answer:
         first, last = self._period(call.query)
-        found = await self._do(lambda conn: ended(conn, first, last))
+        found = await self._read(lambda conn: ended(conn, first, last))
         return Answer(results(found, first, last))
 
     async def content_results(self, call: Call[None, forms.ContentQuery]) -> Answer:
         first, last = self._period(call.query)
-        return Answer(await self._do(lambda conn: content_results(conn, first, last, call.query.within_days)))
+        return Answer(await self._read(lambda conn: content_results(conn, first, last, call.query.within_days)))
 
     async def flow(self, call: Call[None, forms.PeriodQuery]) -> Answer:
         first, last = self._period(call.query)
-        return Answer(await self._do(lambda conn: flow(conn, self._definitions.stages, first, last)))
+        return Answer(await self._read(lambda conn: flow(conn, self._definitions.stages, first, last)))
 
     def _period(self, query: forms.PeriodQuery) -> tuple[datetime | None, datetime | None]:
         zone = self._rules.zone
@@ -260,11 +215,11 @@ class Routes:
 
     async def handoff(self, call: Call) -> Answer:
         now = self._clock.now()
-        return Answer(await self._do(lambda conn: self._package(conn, call.path["id"], now)))
+        return Answer(await self._read(lambda conn: self._package(conn, call.path["id"], now)))
 
     async def page(self, call: Call[None, forms.PageQuery]) -> Answer:
         now, language = self._clock.now(), wanted(call.query.language, call.request.headers.get("accept-language"))
-        found = await self._do(lambda conn: self._package(conn, call.path["id"], now))
+        found = await self._read(lambda conn: self._package(conn, call.path["id"], now))
         shown = page_of(found, self._rules.registry, self._rules.zone, language)
         return Answer(shown, headers=PAGE_HEADERS, media_type=PAGE_MEDIA_TYPE)
 
@@ -315,56 +270,7 @@ class Routes:
         return Answer(await self._do(work))
 
     async def stages(self, call: Call[None, Paging]) -> Answer:
-        return Answer(await self._do(lambda conn: _stages(conn, call.path["id"], call.query)))
-
-    async def policies(self, call: Call[None, Paging]) -> Answer:
-        after, limit = read_cursor(call.query.cursor, str) or "", call.query.limit
-        found = await self._do(lambda conn: policies.page_of(conn, self._today(), after, limit + 1))
-        return await self._listed(page([version.document() for version in found], limit, lambda item: item["id"]))
-
-    async def policy_versions(self, call: Call[None, Paging]) -> Answer:
-        policy_id, limit = call.path["id"], call.query.limit
-        after = read_cursor(call.query.cursor, forms.Number) or 0
-        found = await self._do(lambda conn: policies.versions(conn, policy_id, self._today(), after, limit + 1))
-        if not found and not after:
-            raise not_found(f"There is no policy {policy_id}.")
-        return await self._listed(page([version.document() for version in found], limit, lambda item: item["version"]))
-
-    async def _listed(self, listed: dict[str, Any]) -> Answer:
-        in_force = await self._do(lambda conn: policies.in_force(conn, self._today()))
-        names = {item["id"] for item in listed["items"]}
-        return Answer({"in_force": {name: n for name, n in in_force.items() if name in names}} | listed)
-
-    async def policy_version(self, call: Call) -> Answer:
-        return Answer((await self._version(call.path["id"], call.path["n"])).document())
-
-    async def policy_changes(self, call: Call[None, forms.ChangesQuery]) -> Answer:
-        after = await self._version(call.path["id"], call.path["n"])
-        since = after.version - 1 if call.query.since is None else call.query.since
-        if since == 0:
-            raise not_found(
-                f"Version {after.version} of policy {after.policy.id} is the first; nothing came before it."
-            )
-        before = await self._version(call.path["id"], str(since))
-        return Answer(Changes(after.ref, since, changes(before.policy, after.policy, self._rules.registry)))
-
-    async def _version(self, policy_id: str, number: str) -> Version:
-        wanted = int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0
-        found = await self._do(lambda conn: policies.version(conn, policy_id, wanted, self._today()))
-        if found is None:
-            raise not_found(f"Policy {policy_id} has no version {number}.")
-        return found
-
-    async def put_policy(self, call: Call[dict[str, Any]]) -> Answer:
-        policy_id = call.path["id"]
-        policy = read_policy({"id": policy_id} | call.body, self._rules.registry)
-        if policy.id != policy_id:
-            raise invalid(
-                [FieldError("/id", f"The address names {policy_id}; leave the id out or make the two equal.")]
-            )
-        now = self._clock.now()
-        made = await self._do(lambda conn: policies.put(conn, policy, call.caller.name, now, self._today()))
-        return Answer(made.document())
+        return Answer(await self._read(lambda conn: _stages(conn, call.path["id"], call.query)))
 
     async def definitions(self, _call: Call) -> Answer:
         return Answer(self._definitions)
@@ -380,15 +286,12 @@ class Routes:
         )
         return package(found, around, self._definitions, now)
 
-    def _today(self) -> date:
-        return business_date(self._clock.now(), self._rules.zone)
-
     async def _do(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async def whole() -> T:
-            async with transaction(self._engine, of_driver=True) as conn:
-                return await work(conn)
+        return await in_transaction(self._engine, work)
 
-        return await retried(whole)
+    async def _read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with autocommit(self._engine) as conn:
+            return await work(conn)
 
 
 async def _stages(conn: AsyncConnection, lead_id: str, paging: Paging) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Consent and erasure."""
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from services.ingest import privacy, store
 from services.ingest.activities import check_time
 from services.ingest.answers import Erased, PersonExport, observation_answers, unmapped_answers
 from services.ingest.context import Context, unknown_lead
 from services.ingest.forms import ConsentForm, EraseForm
-from shared.db import retried, transaction
+from shared.db import in_transaction, retried, transaction
 from shared.web import Answer, Call, invalid
 
 
@@ -54,12 +56,11 @@ class PrivacyHandlers:
         """Destroy all personal data of a lead; what was counted stays. Erasing again changes nothing."""
         lead_id, wish = call.path["id"], self._context.wish(call)
 
-        async def once() -> Erased:
-            async with transaction(self._context.engine) as conn:
-                return Erased(lead_id, await privacy.erase(conn, lead_id, call.body.reason, wish))
+        async def work(conn: AsyncConnection) -> Erased:
+            return Erased(lead_id, await privacy.erase(conn, lead_id, call.body.reason, wish))
 
         try:
-            return Answer(await retried(once))
+            return Answer(await in_transaction(self._context.engine, work))
         except LookupError as error:
             raise unknown_lead(lead_id) from error
 

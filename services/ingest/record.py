@@ -12,7 +12,7 @@ from services.ingest.items import Activity, Outcome, Submission
 from services.ingest.record_activities import record_activities
 from services.ingest.record_submissions import record_submissions
 from shared.clock import Clock
-from shared.db import retried, transaction
+from shared.db import in_transaction
 
 Item = TypeVar("Item")
 Record = Callable[[AsyncConnection, Sequence[Item], datetime, frozenset[str]], Awaitable[list[Outcome]]]
@@ -39,10 +39,8 @@ class Recorder:
 
     def _in_transaction(self, record: Record[Item]) -> Callable[[Sequence[Item]], Awaitable[list[Outcome]]]:
         async def commit(items: Sequence[Item]) -> list[Outcome]:
-            async def once() -> list[Outcome]:
-                async with transaction(self._engine, of_driver=True) as conn:
-                    return await record(conn, items, self._clock.now(), self._personal)
-
-            return await retried(once)
+            return await in_transaction(
+                self._engine, lambda conn: record(conn, items, self._clock.now(), self._personal)
+            )
 
         return commit

@@ -17,7 +17,7 @@ from services.outreach.problems import mail_refused, mail_uncertain
 from services.outreach.smtp import MailRefused, MailUncertain, Post
 from services.outreach.uses import Use, record, tell
 from shared.clock import Clock
-from shared.db import driver, retried, transaction
+from shared.db import driver, in_transaction, transaction
 from shared.events import Touch
 from shared.telemetry import Collector
 
@@ -67,27 +67,25 @@ async def hand_over(engine: AsyncEngine, post: Post, message: EmailMessage, use:
 
 
 async def _refused(engine: AsyncEngine, mail_id: str) -> None:
-    async def work() -> None:
-        async with transaction(engine) as conn:
-            await (await driver(conn)).execute(
-                "update outreach.mails set state = 'refused' where mail_id = $1 and state = 'handing_over'", mail_id
-            )
+    async def work(conn: AsyncConnection) -> None:
+        await (await driver(conn)).execute(
+            "update outreach.mails set state = 'refused' where mail_id = $1 and state = 'handing_over'", mail_id
+        )
 
-    await retried(work)
+    await in_transaction(engine, work)
 
 
 async def _sent(engine: AsyncEngine, use: Use) -> Use:
-    async def work() -> Use:
-        async with transaction(engine) as conn:
-            await (await driver(conn)).execute(
-                "update outreach.mails set state = 'sent', sent_at = $2 where mail_id = $1", use.use_id, use.used_at
-            )
-            if use.channel is not None:
-                touch = Touch(channel=use.channel, direction="outbound", rep=use.rep, outcome="sent")
-                await tell(conn, "touch", str(uuid5(_NAMES, use.use_id)), use.lead_id, touch, use.used_at)
-            return await record(conn, use)
+    async def work(conn: AsyncConnection) -> Use:
+        await (await driver(conn)).execute(
+            "update outreach.mails set state = 'sent', sent_at = $2 where mail_id = $1", use.use_id, use.used_at
+        )
+        if use.channel is not None:
+            touch = Touch(channel=use.channel, direction="outbound", rep=use.rep, outcome="sent")
+            await tell(conn, "touch", str(uuid5(_NAMES, use.use_id)), use.lead_id, touch, use.used_at)
+        return await record(conn, use)
 
-    return await retried(work)
+    return await in_transaction(engine, work)
 
 
 def figures(engine: AsyncEngine, clock: Clock) -> Collector:

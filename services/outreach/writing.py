@@ -32,7 +32,7 @@ from services.outreach.templating import TextTooLong
 from services.outreach.uses import Use, record, told
 from shared.clock import Clock
 from shared.config.team import Team
-from shared.db import retried, transaction
+from shared.db import in_transaction
 from shared.events import Channel, ContentKind, Language
 from shared.fields import FieldRegistry
 from shared.languages import wanted
@@ -86,12 +86,7 @@ class Desk:
 
     async def do(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do all of it in one transaction."""
-
-        async def whole() -> T:
-            async with transaction(self.engine) as conn:
-                return await work(conn)
-
-        return await retried(whole)
+        return await in_transaction(self.engine, work)
 
 
 class Writing:

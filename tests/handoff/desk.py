@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.handoff import policies
 from services.handoff.backtest.routes import Backtests
 from services.handoff.consume import Takes
+from services.handoff.policy_routes import PolicyRoutes
 from services.handoff.routes import Routes
 from services.handoff.rules import Rules
 from services.handoff.words import definitions_of
@@ -73,6 +74,7 @@ class Desk:
             title="Tasuki handoff",
             endpoints=[
                 *Routes(engine, self.rules, definitions_of(config), self.clock).table(),
+                *PolicyRoutes(engine, self.rules, self.clock).table(),
                 *Backtests(engine, self.rules, settings, self.clock).table(),
             ],
             access=Access(engine),

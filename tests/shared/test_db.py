@@ -9,9 +9,20 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, InterfaceError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.db import DatabaseUnavailable, connect, driver, dsn, is_outage, is_retryable, retried, transaction
+from shared.db import (
+    DatabaseUnavailable,
+    autocommit,
+    connect,
+    driver,
+    dsn,
+    in_transaction,
+    is_outage,
+    is_retryable,
+    retried,
+    transaction,
+)
 from shared.notify import Notices
 from shared.settings import Settings
 
@@ -85,6 +96,30 @@ async def test_a_transaction_of_the_driver_refuses_statements_of_sqlalchemy(engi
     assert await numbers(engine) == []
 
 
+async def test_without_a_transaction_each_statement_is_one(engine: AsyncEngine) -> None:
+    async def insert(*values: int) -> None:
+        async with autocommit(engine) as conn:
+            db = await driver(conn)
+            for n in values:
+                await db.execute("insert into t values ($1)", n)
+                assert n in await numbers(engine), "what has been done is committed"
+                assert not db.is_in_transaction()
+
+    await insert(1)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await insert(2, 1, 3)
+    async with autocommit(engine) as conn:
+        await (await driver(conn)).executemany("insert into t values ($1)", [(4,), (5,)])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        async with autocommit(engine) as conn:
+            await (await driver(conn)).executemany("insert into t values ($1)", [(6,), (5,)])
+    assert await numbers(engine) == [1, 2, 4, 5], "many at once are one, too"
+    async with transaction(engine) as conn:  # the pool has no connection left that commits by itself
+        await conn.execute(text("insert into t values (7)"))
+        await conn.rollback()
+    assert await numbers(engine) == [1, 2, 4, 5]
+
+
 async def test_our_own_mistakes_are_no_outage(engine: AsyncEngine) -> None:
     with pytest.raises(IntegrityError) as wrapped:
         async with transaction(engine) as conn:
@@ -118,7 +153,12 @@ async def test_a_connection_that_is_cut_in_a_transaction_is_an_outage(engine: As
             if last is not None:
                 await (await driver(conn)).execute(last)
 
-    for cut in (cut_before, cut_drivers_before):
+    async def cut_without_transaction(last: str | None) -> None:
+        async with autocommit(engine) as conn:
+            await end_other_connections(engine)
+            await (await driver(conn)).execute(last or "select 1")
+
+    for cut in (cut_before, cut_drivers_before, cut_without_transaction):
         for statement in ("insert into t values (2)", None):
             with pytest.raises(DatabaseUnavailable):
                 await cut(statement)
@@ -172,6 +212,10 @@ async def test_cancelled_callers_leave_no_connection_behind(engine: AsyncEngine)
     chance = random.Random(15)  # noqa: S311 - no secret
 
     async def work(n: int) -> None:
+        if n % 3 == 0:
+            async with autocommit(engine) as conn:
+                await (await driver(conn)).execute("insert into t select $1 from pg_sleep(0.002)", n)
+            return
         async with transaction(engine, of_driver=n % 2 == 0) as conn:
             await (await driver(conn)).execute("select pg_sleep(0.002)")
             if n % 2 == 0:
@@ -213,6 +257,21 @@ async def test_a_deadlock_is_repeated_until_it_passes(engine: AsyncEngine) -> No
             await conn.execute(text("select from t where n = :n for update"), {"n": second})
 
     await asyncio.gather(retried(lambda: lock(1, 2)), retried(lambda: lock(2, 1)))
+
+
+async def test_work_that_met_a_conflict_is_done_again_as_a_whole(engine: AsyncEngine) -> None:
+    tries = 0
+
+    async def work(conn: AsyncConnection) -> int:
+        nonlocal tries
+        tries += 1
+        await (await driver(conn)).execute("insert into t values ($1)", tries)
+        if tries < 3:
+            raise asyncpg.SerializationError
+        return tries
+
+    assert await in_transaction(engine, work) == 3
+    assert await numbers(engine) == [3]
     assert tries == 3
 
 
