@@ -21,17 +21,17 @@ app = typer.Typer(
 @app.command()
 def run(
     services: Annotated[
-        list[str] | None, typer.Argument(help="Which: ingest, handoff, metrics, outreach; all unless named.")
+        list[str] | None, typer.Argument(help="Which: ingest, handoff, metrics, outreach, console; all unless named.")
     ] = None,
 ) -> None:
     """Run everything: the private PostgreSQL (unless TASUKI_DATABASE_URL is set) and the services."""
-    from shared.settings import SERVICES
+    from shared.settings import PROCESSES
     from shared.supervisor import StartError, Supervisor
 
-    if unknown := [name for name in services or () if name not in SERVICES]:
-        fail(f"there is no service {unknown[0]}: it is one of {', '.join(SERVICES)}")
+    if unknown := [name for name in services or () if name not in PROCESSES]:
+        fail(f"there is no service {unknown[0]}: it is one of {', '.join(PROCESSES)}")
     try:
-        Supervisor(read_settings(), [s for s in SERVICES if not services or s in services]).run()
+        Supervisor(read_settings(), [s for s in PROCESSES if not services or s in services]).run()
     except StartError as error:
         fail(str(error))
 

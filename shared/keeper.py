@@ -12,7 +12,7 @@ from typing import Protocol
 from shared.kafka import BrokerError
 from shared.postgres import Interrupted, PostgresError
 from shared.process import die_with_parent, how_it_ended
-from shared.settings import ServiceName
+from shared.settings import ProcessName
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # seconds before a restart: doubled each time
 _STEADY_AFTER = 30.0  # seconds of life after which an end counts as the first again
@@ -86,7 +86,7 @@ class PythonProcess:
 class ServiceProcess(PythonProcess):
     """One service's process."""
 
-    def __init__(self, service: ServiceName, environment: Mapping[str, str]) -> None:
+    def __init__(self, service: ProcessName, environment: Mapping[str, str]) -> None:
         self.service = service
         super().__init__(f"services.{service}", environment)
 

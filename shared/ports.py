@@ -4,14 +4,14 @@ import errno
 import socket
 from collections.abc import Sequence
 
-from shared.settings import SERVICES, ServiceName, Settings
+from shared.settings import PROCESSES, ProcessName, Settings
 
 
 class PortError(Exception):
     """Something cannot listen where it should; the message names the setting to change."""
 
 
-def require_free_ports(settings: Settings, services: Sequence[ServiceName] = SERVICES) -> None:
+def require_free_ports(settings: Settings, services: Sequence[ProcessName] = PROCESSES) -> None:
     """Raises PortError for the first service whose address cannot be used."""
     owner: dict[int, str] = {}
     for service in services:

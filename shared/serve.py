@@ -8,48 +8,37 @@ then log and database.
 """
 
 import asyncio
-import gc
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NoReturn
 
-import uvicorn
 import uvloop
 from pydantic import ValidationError
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
 from shared.clock import Clock, SystemClock
 from shared.config import Config, ConfigError, load_config
-from shared.db import DatabaseUnavailable, connect, is_outage, transaction
+from shared.db import DatabaseUnavailable, autocommit, connect, driver, is_outage
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import EventLog, LogError, LogUnavailable
 from shared.process import REFUSED
 from shared.prune import Pruning, Retention
 from shared.schemas import SHARED, SchemaError, require_schemas
-from shared.settings import ServiceName, Settings
+from shared.settings import ProcessName, ServiceName, Settings
 from shared.telemetry import Collector, Telemetry
 from shared.web.app import create_app
 from shared.web.auth import Access, access_of
 from shared.web.endpoint import Endpoint
 from shared.web.health import Check
 from shared.web.idempotency import RETENTION as IDEMPOTENT_ANSWERS
-from shared.web.protocol import OneWrite
-
-Task = Callable[[asyncio.Event], Awaitable[None]]
-"""Works until the event is set, then comes to an end by itself."""
-
-CONNECTIONS_MAX = 4096
-KEEP_ALIVE_S = 30
-GC_THRESHOLDS = (50_000, 20, 20)
-"""A batch makes many objects that soon go by themselves: looking for rings at every 700 takes a third of the time."""
-_OWN_SHARE = 0.5  # seconds of the grace that closing the log and the pool may take
+from shared.web.server import Process, Task
 
 
 @dataclass(frozen=True)
@@ -85,14 +74,64 @@ class Service:
 Build = Callable[[Runtime], Awaitable[Service]]
 
 
+@dataclass(frozen=True)
+class Client:
+    """What a process is built with that has neither database nor log: it is a client of the services."""
+
+    settings: Settings
+    clock: Clock
+    telemetry: Telemetry
+    config: Config
+
+
+BuildClient = Callable[[Client], AbstractAsyncContextManager[tuple[ASGIApp, dict[str, Task]]]]
+"""Gives an application and the tasks beside it, for as long as it is open."""
+
+
 def main(service: ServiceName, build: Build) -> None:
     """Run the service until it is told to stop; does not return."""
     settings, config = _load(service)
-    telemetry = Telemetry(service, level=settings.log_level)
+    telemetry = _telemetry(service, settings)
+    _run_until_stopped(lambda stop: _serve(service, build, settings, config, telemetry, stop), telemetry)
+
+
+def main_of_client(name: ProcessName, build: BuildClient) -> None:
+    """The same for a process without database and log."""
+    settings, config = _load(name)
+    telemetry = _telemetry(name, settings)
+
+    async def serve(stop: asyncio.Event) -> int:
+        async with AsyncExitStack() as stack:
+            listening = stack.enter_context(_listen(settings.host, settings.port(name)))
+            client = Client(settings, SystemClock(), telemetry, config)
+            app, tasks = await stack.enter_async_context(build(client))
+            process = Process(app, tasks, stop, grace_s=settings.shutdown_grace_s, log=telemetry.log)
+            return await process.run(listening)
+
+    _run_until_stopped(serve, telemetry)
+
+
+def _telemetry(name: ProcessName, settings: Settings) -> Telemetry:
+    telemetry = Telemetry(name, level=settings.log_level)
     telemetry.watch_process()
     telemetry.take_over_logging()
+    return telemetry
+
+
+def _run_until_stopped(work: Callable[[asyncio.Event], Awaitable[int]], telemetry: Telemetry) -> NoReturn:
+    async def run() -> int:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.set_exception_handler(telling_unhandled(telemetry.log))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            return await work(stop)
+        except Exception:
+            telemetry.log.exception("start_failed")
+            return 1
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(_run(service, build, settings, config, telemetry)))
+        sys.exit(runner.run(run()))
 
 
 def _load(service: str) -> tuple[Settings, Config]:
@@ -133,11 +172,9 @@ def telling_unhandled(log: FilteringBoundLogger) -> Callable[[asyncio.AbstractEv
     return tell
 
 
-async def _run(service: ServiceName, build: Build, settings: Settings, config: Config, telemetry: Telemetry) -> int:
-    stop = asyncio.Event()
-    asyncio.get_running_loop().set_exception_handler(telling_unhandled(telemetry.log))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _serve(
+    service: ServiceName, build: Build, settings: Settings, config: Config, telemetry: Telemetry, stop: asyncio.Event
+) -> int:
     try:
         async with AsyncExitStack() as stack:
             listening = stack.enter_context(_listen(settings.host, settings.port(service)))
@@ -149,7 +186,7 @@ async def _run(service: ServiceName, build: Build, settings: Settings, config: C
             access = access_of(settings, engine, telemetry.log)
             runtime = Runtime(settings, SystemClock(), engine, log, telemetry, config, access)
             built = await build(runtime)
-            return await _Process(service, runtime, built, stop).run(listening)
+            return await _process(service, runtime, built, stop).run(listening)
     except SchemaError as error:
         return _explain(service, [str(error)])
     except ConfigError as error:  # of a file that only this service understands, such as kpis.yaml
@@ -159,9 +196,6 @@ async def _run(service: ServiceName, build: Build, settings: Settings, config: C
         return 1
     except LogError as error:  # topics that are missing, credentials that are refused
         return _explain(service, [str(error)])
-    except Exception:
-        telemetry.log.exception("start_failed")
-        return 1
 
 
 async def _require_schemas(engine: AsyncEngine, service: str, telemetry: Telemetry) -> None:
@@ -180,106 +214,30 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
         yield listening
 
 
-class _Process:
-    """A built service while it runs."""
+def _process(service: ServiceName, runtime: Runtime, built: Service, stop: asyncio.Event) -> Process:
+    """A built service, to be run."""
+    runtime.telemetry.collectors |= built.collectors
+    audit = Retention("access.audit", "at", timedelta(days=runtime.settings.retention_audit_days))
+    pruning = Pruning(runtime.engine, [IDEMPOTENT_ANSWERS, audit, *built.retentions], runtime.telemetry.log)
 
-    def __init__(self, service: ServiceName, runtime: Runtime, built: Service, stop: asyncio.Event) -> None:
-        self._runtime = runtime
-        self._built = built
-        self._log = runtime.telemetry.log
-        self._stop = stop
-        self._finish_tasks = asyncio.Event()
-        self._told: set[asyncio.Task[None]] = set()
-        self._grace = max(1.0, runtime.settings.shutdown_grace_s - _OWN_SHARE)
-        runtime.telemetry.collectors |= built.collectors
-        self._tasks = built.tasks | {"pruning": self._pruning().run, "key_uses": self._write_key_uses}
-        app = create_app(
-            title=f"Tasuki {service}",
-            endpoints=built.endpoints,
-            access=runtime.access,
-            telemetry=runtime.telemetry,
-            checks={"database": self._database} | built.checks,
-            alive=built.alive,
-        )
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,  # nobody asks for the address of a client
-                lifespan="off",
-                ws="none",
-                http=OneWrite,
-                limit_concurrency=CONNECTIONS_MAX,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=max(1, int(self._grace / 2)),
-            )
-        )
+    async def write_key_uses(stopping: asyncio.Event) -> None:
+        await runtime.access.uses.run(stopping, runtime.telemetry.log)
 
-    async def run(self, listening: socket.socket) -> int:
-        """Serve until `stop` or until something ends unexpectedly; returns the exit status."""
-        server = asyncio.create_task(self._server.serve([listening]), name="http")
-        tasks = {asyncio.create_task(_start(work, self._finish_tasks), name=n) for n, work in self._tasks.items()}
-        stopping = asyncio.create_task(self._stop.wait(), name="stop")
-        gc.collect()
-        gc.freeze()  # what is there now stays: the collector need not look at it again and again
-        gc.set_threshold(*GC_THRESHOLDS)
-        self._log.info("started", port=listening.getsockname()[1], tasks=sorted(self._tasks))
-        await asyncio.wait({server, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        failed = self._tell_ended({server, *tasks})
-        stopping.cancel()
-        deadline = asyncio.get_running_loop().time() + self._grace
-        self._server.should_exit = True
-        await asyncio.wait({server})
-        self._finish_tasks.set()
-        await self._drain(tasks, deadline)
-        self._log.info("stopped", failed=failed)
-        return 1 if failed else 0
-
-    def _tell_ended(self, tasks: set[asyncio.Task[None]]) -> bool:
-        """Log what has ended although nobody asked it to."""
-        ended = [] if self._stop.is_set() else [task for task in tasks if task.done()]
-        for task in ended:
-            error = None if task.cancelled() else task.exception()
-            self._told.add(task)
-            self._log.error("task_ended", task=task.get_name(), exc_info=error)
-        return bool(ended)
-
-    async def _drain(self, tasks: set[asyncio.Task[None]], deadline: float) -> None:
-        _, late = await asyncio.wait(tasks, timeout=max(0.1, deadline - asyncio.get_running_loop().time()))
-        for task in late:
-            self._log.warning("task_cancelled_at_end_of_grace", task=task.get_name())
-            task.cancel()
-        for task in late:
-            await asyncio.wait({task})
-        for task in tasks - self._told:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                self._log.error("task_failed", task=task.get_name(), exc_info=error)
-
-    def _pruning(self) -> Pruning:
-        audit = Retention("access.audit", "at", timedelta(days=self._runtime.settings.retention_audit_days))
-        return Pruning(self._runtime.engine, [IDEMPOTENT_ANSWERS, audit, *self._built.retentions], self._log)
-
-    async def _write_key_uses(self, stop: asyncio.Event) -> None:
-        await self._runtime.access.uses.run(stop, self._log)
-
-    async def _database(self) -> str | None:
+    async def database() -> str | None:
         try:
-            async with transaction(self._runtime.engine) as conn:
-                await conn.execute(text("select 1"))
+            async with autocommit(runtime.engine) as conn:
+                await (await driver(conn)).execute("select 1")
         except DatabaseUnavailable:
             return "PostgreSQL cannot be reached"
         return None
 
-
-async def _start(work: Task, stop: asyncio.Event) -> None:
-    await work(stop)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: when to stop is decided here."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    app = create_app(
+        title=f"Tasuki {service}",
+        endpoints=built.endpoints,
+        access=runtime.access,
+        telemetry=runtime.telemetry,
+        checks={"database": database} | built.checks,
+        alive=built.alive,
+    )
+    tasks = built.tasks | {"pruning": pruning.run, "key_uses": write_key_uses}
+    return Process(app, tasks, stop, grace_s=runtime.settings.shutdown_grace_s, log=runtime.telemetry.log)

@@ -14,6 +14,9 @@ from shared.rates import parse_rate
 
 ServiceName = Literal["ingest", "handoff", "metrics", "outreach"]
 SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics", "outreach")
+ProcessName = Literal["ingest", "handoff", "metrics", "outreach", "console"]
+PROCESSES: tuple[ProcessName, ...] = (*SERVICES, "console")
+"""What `tasuki run` runs: the services, and the pages that are their client."""
 
 SIGNATURE_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures that need a private key: what verifies them may be public."""
@@ -55,6 +58,17 @@ class Settings(BaseSettings):
     handoff_port: int = Field(8002, description="Port of handoff.")
     metrics_port: int = Field(8003, description="Port of metrics.")
     outreach_port: int = Field(8004, description="Port of outreach.")
+    console_url: str | None = Field(
+        None,
+        description="Address under which people open the console, where that is another than its own (behind a proxy);"
+        " with https its cookies travel by https alone.",
+    )
+    console_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Seals the cookies of the console, the same for all its replicas; unset: made at first start by"
+        " `tasuki run`, else at each start, which signs everybody out.",
+    )
     database_url: str | None = Field(
         None, description="PostgreSQL to use (postgresql://...); unset: a private one under the data folder."
     )
@@ -164,6 +178,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is no time zone of the IANA database, as Asia/Tokyo is") from error
         return value
 
+    @field_validator("console_url")
+    @classmethod
+    def _address_of_pages(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://here")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+            raise ValueError("the address of the console is https:// and a name, with nothing behind it")
+        return value
+
     @field_validator("fetch_private_networks", "webhook_private_networks")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -223,9 +245,10 @@ class Settings(BaseSettings):
         """The business time zone."""
         return ZoneInfo(self.timezone)
 
-    def port(self, service: ServiceName) -> int:
+    def port(self, service: ProcessName) -> int:
         """The port that a service listens on."""
-        ports: dict[ServiceName, int] = {
+        ports: dict[ProcessName, int] = {
+            "console": self.console_port,
             "ingest": self.ingest_port,
             "handoff": self.handoff_port,
             "metrics": self.metrics_port,
@@ -233,10 +256,10 @@ class Settings(BaseSettings):
         }
         return ports[service]
 
-    def member(self, service: ServiceName) -> str:
+    def member(self, service: ProcessName) -> str:
         """The replica's name in its groups: a process that comes back under it takes its own shards at once."""
         return self.consumer_member or f"{gethostname()}:{self.port(service)}"
 
-    def url(self, service: ServiceName) -> str:
+    def url(self, service: ProcessName) -> str:
         """Base address of a service."""
         return f"http://{self.host}:{self.port(service)}"

@@ -16,7 +16,7 @@ from shared.keeper import Keeper, ServiceProcess, say, start_python
 from shared.ports import PortError, require_free_ports
 from shared.postgres import PostgresError, PrivatePostgres
 from shared.process import REFUSED, how_it_ended, on_stop_signals
-from shared.settings import SERVICES, ServiceName, Settings
+from shared.settings import PROCESSES, ProcessName, Settings
 
 _TICK = 0.1  # seconds between two looks at the children
 _STOP_WITHIN = 8.8  # seconds for everything; what is left then ends at once
@@ -34,7 +34,7 @@ class Supervisor:
     services: those to run; all unless told.
     """
 
-    def __init__(self, settings: Settings, services: Sequence[ServiceName] = SERVICES) -> None:
+    def __init__(self, settings: Settings, services: Sequence[ProcessName] = PROCESSES) -> None:
         self._settings = settings
         self._wanted = services
         self._postgres = None if settings.database_url else PrivatePostgres(settings.data_dir)
@@ -77,6 +77,8 @@ class Supervisor:
             say(f"PostgreSQL is running (private, in {settings.data_dir / 'postgres'})")
         environment = {**os.environ, "TASUKI_DATABASE_URL": str(url)}
         self._prepare({**environment, "TASUKI_ADMIN_KEY": settings.admin_key or self._own_admin_key()})
+        if "console" in self._wanted and settings.console_secret is None:
+            environment["TASUKI_CONSOLE_SECRET"] = self._own("console.secret")[0]
         if self._asked_at is None:
             self._services = [ServiceProcess(service, environment) for service in self._wanted]
 
@@ -91,13 +93,19 @@ class Supervisor:
             raise StartError(f"The start was given up ({how_it_ended(status)}); the reason stands above.")
 
     def _own_admin_key(self) -> str:
-        path = self._settings.data_dir / "admin.key"
-        if not path.exists():
-            key = secrets.token_urlsafe(32)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_private(path, key + "\n")
+        key, is_new = self._own("admin.key")
+        if is_new:
             say(f"the admin key, shown only this once: {key}")
-        return path.read_text().strip()
+        return key
+
+    def _own(self, name: str) -> tuple[str, bool]:
+        """A secret of this installation, from its file in the data folder, and whether it was made just now."""
+        path = self._settings.data_dir / name
+        is_new = not path.exists()
+        if is_new:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_private(path, secrets.token_urlsafe(32) + "\n")
+        return path.read_text().strip(), is_new
 
     def _keep(self, began: float) -> None:
         kept = [Keeper(child.service, child) for child in self._services]
@@ -126,8 +134,9 @@ class Supervisor:
 
     def _announce(self, took: float) -> None:
         say(f"ready after {took:.1f} s; Ctrl-C stops everything")
-        for service in self._wanted:
-            say(f"  {service:<8} {self._settings.url(service)}  (its API: {self._settings.url(service)}/docs)")
+        for name in self._wanted:
+            url = self._settings.url(name)
+            say(f"  {name:<8} {url}  " + ("(for people)" if name == "console" else f"(its API: {url}/docs)"))
         key = "from TASUKI_ADMIN_KEY" if self._settings.admin_key else f"in {self._settings.data_dir / 'admin.key'}"
         say(f"  admin key {key}")
 

@@ -14,8 +14,8 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from shared.settings import PROCESSES, ProcessName, ServiceName, Settings
 from shared.settings import SERVICES as ALL
-from shared.settings import ServiceName, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics")
@@ -36,9 +36,9 @@ def until(
 class System:
     """`with System(folder, free_port) as system:` starts it and waits until all services are ready.
 
-    `system.url["ingest"]` and `system.key` reach it; what it has printed is in `system.output()`. Another `command`
-    than `tasuki run` may start it, such as `make run`, with the `patience` in seconds that it needs to be ready, and
-    the `services` that it starts.
+    `system.url["ingest"]` and `system.key` reach it, `system.console` where that was asked for; what it has printed is
+    in `system.output()`. Another `command` than `tasuki run` may start it, such as `make run`, with the `patience` in
+    seconds that it needs to be ready, and the `services` that it starts.
     """
 
     def __init__(
@@ -49,15 +49,17 @@ class System:
         *,
         command: Sequence[str] | None = None,
         patience: float = 120,
-        services: Sequence[ServiceName] = SERVICES,
+        services: Sequence[ProcessName] = SERVICES,
     ) -> None:
         self.data_dir = data_dir
         self.services = tuple(services)
+        self.apis: tuple[ServiceName, ...] = tuple(service for service in ALL if service in services)
         self.command = command or (sys.executable, "-m", "shared.cli", "run", *services)
         self.patience = patience
         self.key = secrets.token_hex(16)
-        self.port: dict[ServiceName, int] = {service: free_port() for service in ALL}
-        self.url = {service: f"http://127.0.0.1:{port}" for service, port in self.port.items()}
+        self.port: dict[ProcessName, int] = {service: free_port() for service in PROCESSES}
+        self.url: dict[ServiceName, str] = {name: f"http://127.0.0.1:{self.port[name]}" for name in ALL}
+        self.console = f"http://127.0.0.1:{self.port['console']}"
         self._output = data_dir.with_name(data_dir.name + ".out")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASUKI_")}
         ports = {f"TASUKI_{service.upper()}_PORT": str(port) for service, port in self.port.items()}
@@ -114,7 +116,7 @@ class System:
 
         until(holds, within, self.output)
 
-    def is_ready(self, service: ServiceName, port: int | None = None) -> bool:
+    def is_ready(self, service: ProcessName, port: int | None = None) -> bool:
         """Whether the /readyz of a service (or of its replica on another port) says 200 now."""
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port[service], timeout=5)
         try:

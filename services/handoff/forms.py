@@ -96,6 +96,12 @@ class PeriodQuery(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
     to: str | None = None
 
 
+class HistoryQuery(msgspec.Struct):
+    """How many of the newest."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
+
+
 class PageQuery(msgspec.Struct, kw_only=True):
     """`GET /v1/handoffs/{id}/page`: in which language; that of `Accept-Language` unless given, else Japanese."""
 

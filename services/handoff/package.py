@@ -155,8 +155,8 @@ def package(handoff: Handoff, around: Around, definitions: Definitions, now: dat
         routed=handoff.routed,
         owners=_owners(handoff, reassigned),
         resubmits=_resubmission(handoff, before) if before and before.status == "returned" else None,
-        history=[_activity(fact) for fact in history],
-        content_sent=[_activity(fact) for fact in history if _is_content(fact.data)],
+        history=[activity_of(fact) for fact in history],
+        content_sent=[activity_of(fact) for fact in history if _is_content(fact.data)],
         outcome=Outcome(
             status=handoff.status,
             decided_at=handoff.decided_at,
@@ -203,7 +203,8 @@ def _heard(said: Observation | None) -> Heard:
     return Heard(said.status or "unknown", said.value, said.quote, said.by, said.observed_at) if said else Heard()
 
 
-def _activity(fact: Fact) -> Activity:
+def activity_of(fact: Fact) -> Activity:
+    """An activity as it is answered."""
     data: dict[str, Any] = msgspec.to_builtins(fact.data, builtin_types=(datetime,))
     return {"type": fact.name, "occurred_at": fact.time, "source": fact.source, "id": fact.id} | data
 

@@ -16,7 +16,7 @@ from services.handoff.emit import identity_of
 from services.handoff.facts import history_of
 from services.handoff.flow import Flow, flow
 from services.handoff.handover import By
-from services.handoff.package import HISTORY_MAX, Around, Package, Summary, package, summary
+from services.handoff.package import HISTORY_MAX, Activity, Around, Package, Summary, activity_of, package, summary
 from services.handoff.page import HEADERS as PAGE_HEADERS
 from services.handoff.page import MEDIA_TYPE as PAGE_MEDIA_TYPE
 from services.handoff.page import page as page_of
@@ -53,6 +53,13 @@ class Stages(msgspec.Struct):
     next_cursor: str | None
 
 
+class History(msgspec.Struct):
+    """The activities of a lead and of those merged into it, as they count now, the newest first."""
+
+    lead_id: str
+    items: list[Activity]
+
+
 class Routes:
     """The handlers. What changes something is committed, in one transaction, before the answer."""
 
@@ -82,6 +89,14 @@ class Routes:
             get(f"{lead}/readiness", self.readiness, read, "Whether a lead is ready for sales, and why", Readiness),
             get(f"{lead}/questions", self.questions, read, "What to ask a lead next, and why", Questions),
             get(f"{lead}/stages", self.stages, read, "The stages that a lead went through", Stages, Paging),
+            get(
+                f"{lead}/history",
+                self.history,
+                read,
+                "The contacts and deals of a lead, the newest first",
+                History,
+                forms.HistoryQuery,
+            ),
             post(
                 f"{lead}/recycle",
                 self.recycle,
@@ -271,6 +286,14 @@ class Routes:
 
     async def stages(self, call: Call[None, Paging]) -> Answer:
         return Answer(await self._read(lambda conn: _stages(conn, call.path["id"], call.query)))
+
+    async def history(self, call: Call[None, forms.HistoryQuery]) -> Answer:
+        async def work(conn: AsyncConnection) -> History:
+            lead = await known_lead(conn, call.path["id"])
+            facts = await history_of(conn, lead.lead_id, call.query.limit)
+            return History(lead.lead_id, [activity_of(fact) for fact in facts])
+
+        return Answer(await self._read(work))
 
     async def definitions(self, _call: Call) -> Answer:
         return Answer(self._definitions)

@@ -26,7 +26,8 @@ from shared import safe_http
 from shared.consume import Consumer
 from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.relay import Relay
-from shared.serve import Runtime, Service, Task
+from shared.serve import Runtime, Service
+from shared.web.server import Task
 
 
 async def build(runtime: Runtime) -> Service:

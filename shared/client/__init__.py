@@ -28,7 +28,7 @@ from shared.client.errors import (
     UnsupportedMedia,
 )
 from shared.client.exchange import Retry
-from shared.client.operation import Operation
+from shared.client.operation import Operation, own_key
 
 __all__ = [
     "AsyncClient",
@@ -56,4 +56,5 @@ __all__ = [
     "ingest",
     "metrics",
     "outreach",
+    "own_key",
 ]

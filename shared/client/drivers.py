@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -10,8 +11,9 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from shared.client.errors import TasukiError
-from shared.client.exchange import Lost, Reply, Retry, Send, Wait, exchange
+from shared.client.exchange import Lost, Reply, Retry, Send, Wait, error_of, exchange, first_send
 from shared.client.operation import Operation, Upload
+from shared.client.server_events import ServerEvent, read_events
 from shared.client.types import Page
 from shared.settings import SERVICES, ServiceName, Settings
 
@@ -113,6 +115,10 @@ class Client:
         self.close()
 
 
+EVENT_TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=40.0)
+"""Of a stream: the services send something at least every 15 seconds."""
+
+
 class AsyncClient:
     """Client for event loops. `async with AsyncClient(urls, key) as tasuki: await tasuki.send(...)`."""
 
@@ -146,6 +152,25 @@ class AsyncClient:
                 outcome = _reply(await self._http.request(**request))
             except httpx.TransportError as error:
                 outcome = _lost(error)
+
+    def with_key(self, key: str) -> "AsyncClient":
+        """A client with another key on the same connections, which this one closes."""
+        other = copy(self)
+        other._key = key
+        return other
+
+    async def events(self, operation: Operation[bytes]) -> AsyncIterator[ServerEvent]:
+        """What a stream tells, until the service ends it; nothing is repeated. Raises TasukiError."""
+        send = first_send(operation, self._key)
+        try:
+            async with self._http.stream(**_request(send, self._urls), timeout=EVENT_TIMEOUT) as response:
+                if response.status_code >= 400:
+                    await response.aread()
+                    raise error_of(_reply(response), operation)
+                async for event in read_events(response.aiter_lines()):
+                    yield event
+        except httpx.TransportError as error:
+            raise error_of(_lost(error), operation) from error
 
     async def items(self, operation: Operation[Page[T]]) -> AsyncIterator[T]:
         """All items of a list, page by page."""

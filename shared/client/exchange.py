@@ -75,7 +75,7 @@ class Lost:
 
 def exchange(operation: Operation[T], key: str, retry: Retry) -> Generator[Send | Wait, Reply | Lost | None, T]:
     """Returns the typed answer. Raises a TasukiError."""
-    send = Send(operation, _headers(operation, key), _content(operation.body))
+    send = first_send(operation, key)
     tried, waited = 0, 0.0
     while True:
         outcome = yield send
@@ -84,13 +84,18 @@ def exchange(operation: Operation[T], key: str, retry: Retry) -> Generator[Send 
         tried += 1
         if isinstance(outcome, Reply) and outcome.status < 400:
             return _answer(outcome, operation.answer)
-        error = _error(outcome, operation)
+        error = error_of(outcome, operation)
         retry_after = _retry_after(outcome)
         pause = retry.pause(tried, retry_after, waited) if _is_passing(outcome, error) else None
         if pause is None:
             raise error
         waited += pause
         yield Wait(pause)
+
+
+def first_send(operation: Operation[Any], key: str) -> Send:
+    """The operation as a request."""
+    return Send(operation, _headers(operation, key), _content(operation.body))
 
 
 def _content(body: Any) -> bytes | Upload | None:
@@ -119,7 +124,8 @@ def _answer(reply: Reply, type_: type[T]) -> T:
         raise UnexpectedAnswer(f"status {reply.status}: {error}") from error
 
 
-def _error(outcome: Reply | Lost, operation: Operation[Any]) -> TasukiError:
+def error_of(outcome: Reply | Lost, operation: Operation[Any]) -> TasukiError:
+    """What is raised when this came of the operation."""
     where = f"{operation.method} {operation.service}:{operation.path}"
     if isinstance(outcome, Lost):
         return Unreachable(f"{where}: {outcome.reason}")

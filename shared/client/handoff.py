@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.client.operation import Operation, given, part
-from shared.client.types import Handoff, Package, Page, Questions, Readiness, Stages
+from shared.client.types import Handoff, LeadHistory, Package, Page, Questions, Readiness, Stages
 
 
 def readiness(lead_id: str) -> Operation[Readiness]:
@@ -15,6 +15,12 @@ def readiness(lead_id: str) -> Operation[Readiness]:
 def questions(lead_id: str) -> Operation[Questions]:
     """What to ask the lead next, and why, the most urgent first."""
     return Operation("handoff", "GET", f"/v1/leads/{part(lead_id)}/questions", Questions)
+
+
+def history(lead_id: str, limit: int | None = None) -> Operation[LeadHistory]:
+    """The contacts and deals of a lead, the newest first."""
+    path = f"/v1/leads/{part(lead_id)}/history"
+    return Operation("handoff", "GET", path, LeadHistory, query=given(limit=limit))
 
 
 def hand_over(
@@ -87,6 +93,12 @@ def recycle(lead_id: str, *, reason: str) -> Operation[Stages]:
 def stages(lead_id: str, limit: int | None = None) -> Operation[Stages]:
     """Where the lead stands and how it came there."""
     return Operation("handoff", "GET", f"/v1/leads/{part(lead_id)}/stages", Stages, query=given(limit=limit))
+
+
+def policy_versions(policy_id: str, limit: int | None = None) -> Operation[dict[str, Any]]:
+    """All versions of a policy."""
+    path = f"/v1/policies/{part(policy_id)}/versions"
+    return Operation("handoff", "GET", path, dict[str, Any], query=given(limit=limit))
 
 
 def policies(limit: int | None = None) -> Operation[dict[str, Any]]:

@@ -7,7 +7,17 @@ from typing import Any
 import msgspec
 
 from shared.client.operation import Operation, Upload, given, part
-from shared.client.types import ActivityReceipt, FieldInfo, Import, ImportReport, Lead, Observed, Page, TagScan
+from shared.client.types import (
+    ActivityReceipt,
+    FieldInfo,
+    Import,
+    ImportReport,
+    Lead,
+    Observed,
+    Page,
+    Quarantined,
+    TagScan,
+)
 
 ACTIVITIES_MAX = 1_000
 _BYTES_MAX = 1_000_000  # the service takes 1 MiB
@@ -105,6 +115,16 @@ def activity_chunks(items: Iterable[Mapping[str, Any]]) -> Iterator[Operation[Ac
 def fields() -> Operation[Page[FieldInfo]]:
     """The field registry."""
     return Operation("ingest", "GET", "/v1/fields", Page[FieldInfo])
+
+
+def quarantine(limit: int | None = None) -> Operation[Page[Quarantined]]:
+    """Bodies of webhooks that could not be used, and why."""
+    return Operation("ingest", "GET", "/v1/quarantine", Page[Quarantined], query=given(limit=limit))
+
+
+def retry_quarantined(id_: str | int) -> Operation[dict[str, Any]]:
+    """Read a body once more, after what hindered it was mended."""
+    return Operation("ingest", "POST", f"/v1/quarantine/{part(str(id_))}/retry", dict[str, Any])
 
 
 def import_leads(

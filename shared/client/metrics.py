@@ -33,10 +33,34 @@ def values(
     return Operation("metrics", "GET", f"/v1/kpis/{part(kpi)}/values", KpiValues, query=query)
 
 
+def contributors(
+    kpi: str, *, grain: str = "month", from_: date | None = None, to: date | None = None, limit: int | None = None
+) -> Operation[Page[dict[str, Any]]]:
+    """The leads and events behind a KPI's values. `to` is inclusive."""
+    query = given(
+        grain=grain,
+        from_=from_.isoformat() if from_ else None,
+        to=to.isoformat() if to else None,
+        limit=limit,
+    )
+    return Operation("metrics", "GET", f"/v1/kpis/{part(kpi)}/contributors", Page[dict[str, Any]], query=query)
+
+
+def restatements(kpi: str, *, period: str) -> Operation[dict[str, Any]]:
+    """How much the values of a closed period moved since it was closed, and by which events."""
+    path = f"/v1/kpis/{part(kpi)}/restatements"
+    return Operation("metrics", "GET", path, dict[str, Any], query=given(period=period))
+
+
 def scorecard(role: str, *, grain: str | None = None, period: str | None = None) -> Operation[Scorecard]:
     """What the members of a role reached of their targets; of this month when neither grain nor period is given."""
     query = given(grain=grain, period=period)
     return Operation("metrics", "GET", f"/v1/scorecards/{part(role)}", Scorecard, query=query)
+
+
+def stream() -> Operation[bytes]:
+    """Changed values as they happen: for `AsyncClient.events`."""
+    return Operation("metrics", "GET", "/v1/stream", bytes)
 
 
 def status() -> Operation[Status]:

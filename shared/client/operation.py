@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
+from shared.client.types import OwnKey
 from shared.settings import ServiceName
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation(Generic[T]):
+class Operation(Generic[T_co]):
     """One request: to which service, what, and the type of its answer (bytes: as it is). `body` is encoded as JSON,
     unless it is an Upload.
 
@@ -29,18 +30,23 @@ class Operation(Generic[T]):
     service: ServiceName
     method: str
     path: str
-    answer: type[T]
+    answer: type[T_co]
     body: Any = None
     query: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
 
-    def keyed(self, key: str) -> "Operation[T]":
+    def keyed(self, key: str) -> "Operation[T_co]":
         """The same with an Idempotency-Key of the caller's: repeated later, it gives the stored answer."""
         return replace(self, key=key)
 
-    def at(self, cursor: str) -> "Operation[T]":
+    def at(self, cursor: str) -> "Operation[T_co]":
         """The same list from the cursor on."""
         return replace(self, query={**self.query, "cursor": cursor})
+
+
+def own_key(service: ServiceName) -> Operation[OwnKey]:
+    """What the client's own key may do."""
+    return Operation(service, "GET", "/v1/key", OwnKey)
 
 
 def part(value: str) -> str:

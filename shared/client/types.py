@@ -141,6 +141,18 @@ class ActivityReceipt(msgspec.Struct, frozen=True):
     results: list[ActivityResult]
 
 
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """A body that could not be used, and why."""
+
+    id: int
+    source: str
+    received_at: datetime
+    body: str
+    errors: list[FieldError]
+    attempts: int
+    resolved_at: datetime | None = None
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A record of the log that a service could not understand: where it stands, and why."""
 
@@ -212,6 +224,16 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
     items: list[Question]
 
 
+class OwnKey(msgspec.Struct, frozen=True):
+    """The name and the scopes of the client's own key; `admin` holds all others."""
+
+    name: str
+    scopes: list[str]
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+
 class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     """A handoff as the inbox lists it: `pending`, `accepted` or `returned`. `due_in_s`: seconds that sales has left,
     negative when the time is over, None when it is decided."""
@@ -225,8 +247,16 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     segment: str
     policy: Policy
+    company_name: str | None = None
     overdue: bool = False
     due_in_s: int | None = None
+
+
+class LeadHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened with a lead: each item has `type`, `occurred_at`, and the data of its type; the newest first."""
+
+    lead_id: str
+    items: list[dict[str, Any]]
 
 
 class Routed(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,6 +283,7 @@ class Package(Handoff, frozen=True, kw_only=True):
     routed: Routed | None = None
     owners: list[Owner] = []
     appointment: dict[str, Any] | None = None
+    defined: list[dict[str, Any]] = []
     history: list[dict[str, Any]] = []
     outcome: dict[str, Any] | None = None
 

@@ -18,6 +18,7 @@ from shared.web.endpoint import Endpoint, problem_answer
 from shared.web.health import Check, health_endpoints
 from shared.web.idempotency import Idempotency
 from shared.web.observe import Observe
+from shared.web.own_key import own_key_endpoint
 from shared.web.problems import not_found
 
 
@@ -34,7 +35,7 @@ def create_app(
 
     checks: what `/readyz` asks. alive: what `/livez` asks: only what a restart of the process would mend.
     """
-    table = [*endpoints, *health_endpoints(checks or {}, alive or {}, telemetry)]
+    table = [*endpoints, own_key_endpoint(), *health_endpoints(checks or {}, alive or {}, telemetry)]
     kit = Kit(access, Audit(access.engine), Idempotency(access.engine), telemetry)
     paths = {path: Dispatch(methods, kit) for path, methods in _by_path(table).items()}
     return Observe(_Paths(paths, otherwise=_Otherwise(title, table)), telemetry)

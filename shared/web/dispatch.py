@@ -16,7 +16,7 @@ from shared.telemetry import Telemetry
 from shared.web.audited import audit_event
 from shared.web.auth import Access
 from shared.web.bodies import convert, parse_json
-from shared.web.endpoint import ANONYMOUS, JSON, Answer, Call, Caller, Endpoint, encode, problem_answer
+from shared.web.endpoint import ANONYMOUS, ANY_KEY, JSON, Answer, Call, Caller, Endpoint, encode, problem_answer
 from shared.web.idempotency import REPLAYED, Claim, Idempotency, claim_of, other_body
 from shared.web.problems import Problem, internal, method_not_allowed, missing_scope, not_found, unavailable
 from shared.web.query import parse_query
@@ -91,7 +91,7 @@ class Dispatch:
         if endpoint.scope is None:
             return ANONYMOUS
         caller = await self._kit.access.caller(head.authorization)
-        if not caller.may(endpoint.scope):
+        if endpoint.scope != ANY_KEY and not caller.may(endpoint.scope):
             raise missing_scope(endpoint.scope)
         return caller
 

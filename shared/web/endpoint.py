@@ -33,6 +33,8 @@ class Caller:
 
 
 ANONYMOUS = Caller("", frozenset())
+ANY_KEY = ""
+"""As an endpoint's scope: whoever has a key that is good, whatever it may do."""
 
 
 @dataclass(slots=True)
@@ -73,9 +75,9 @@ Handler = Callable[[Call[Any, Any]], Awaitable[Answer]]
 class Endpoint:
     """One row of a service's table of endpoints.
 
-    `path` as in `/v1/leads/{id}`. `scope` None: open to all. `body`: type of the JSON body, None when there is none.
-    `query`: a msgspec struct, one field a parameter. `answers`: type of the body of each success (and of problems of
-    the endpoint's own); the common problems are added to the documentation by themselves.
+    `path` as in `/v1/leads/{id}`. `scope` None: open to all; ANY_KEY: to all that have a key. `body`: type of the JSON
+    body, None when there is none. `query`: a msgspec struct, one field a parameter. `answers`: type of the body of each
+    success (and of problems of the endpoint's own); the common problems are added to the documentation by themselves.
     `raw_body`: the handler gets the bytes, whatever their media type; `stream`: it gets them while they arrive, without
     a limit of size. `media_types`: what `Content-Type` may be. `idempotent`: `Idempotency-Key` is honoured (POST).
     `other_answer_media_types`: as what text a success may be answered instead, where the query asks for it.
@@ -107,7 +109,7 @@ class Endpoint:
     def audited(self) -> bool:
         """Whether the audit log holds who was answered here: all but the figures, which name nobody, and what is open
         to all."""
-        return self.scope not in (None, "kpis:read")
+        return self.scope not in (None, ANY_KEY, "kpis:read")
 
     @property
     def keyed(self) -> bool:

@@ -61,7 +61,7 @@ def _operation(endpoint: Endpoint, known: Known, components: dict[str, Any]) -> 
         "summary": endpoint.summary,
         "parameters": _parameters(endpoint, known, components),
         "responses": _responses(endpoint, known),
-        "security": [{"bearer": []}] if endpoint.scope else [],
+        "security": [] if endpoint.scope is None else [{"bearer": []}],
     }
     if endpoint.scope:
         operation["description"] = f"Needs the scope `{endpoint.scope}`."
@@ -117,8 +117,8 @@ def _responses(endpoint: Endpoint, known: Known) -> dict[str, Any]:
 
 def _problem_statuses(endpoint: Endpoint) -> list[int]:
     statuses = [503] if endpoint.path != "/livez" else []
-    if endpoint.scope:
-        statuses += [401, 403]
+    if endpoint.scope is not None:
+        statuses += [401, 403] if endpoint.scope else [401]
     if endpoint.path.startswith("/v1/"):
         statuses.append(429)
     if "{" in endpoint.path:

@@ -42,7 +42,8 @@ class _Gathering:
         if self._held:
             data = b"".join(self._held)
             self._held, self._size = [], 0
-            self._transport.write(data)
+            if not self._transport.is_closing():  # the client may have gone since
+                self._transport.write(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

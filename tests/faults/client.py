@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from shared.settings import ServiceName
+from shared.settings import SERVICES, ServiceName
 from tests.system import System
 
 PATIENCE_S = 180.0
@@ -32,7 +32,9 @@ class Client:
 
     def __init__(self, system: System, instead: Mapping[ServiceName, int | Sequence[int]] | None = None) -> None:
         self._key = system.key
-        ports = {**system.port, **(instead or {})}
+        ports: dict[ServiceName, int | Sequence[int]] = {
+            name: (instead or {}).get(name, system.port[name]) for name in SERVICES
+        }
         self._ports = {name: deque([port] if isinstance(port, int) else port) for name, port in ports.items()}
         self._connections: dict[tuple[ServiceName, int], http.client.HTTPConnection] = {}
         self.repeated: Counter[str] = Counter()

@@ -23,7 +23,7 @@ class Operation(NamedTuple):
 def operations_of(outside: Outside) -> list[Operation]:
     """Every endpoint of the running services."""
     found = []
-    for service in outside.system.services:
+    for service in outside.system.apis:
         document = outside.call(service, "GET", "/openapi.json", key=None).json()
         for template, methods in document["paths"].items():
             path = template.replace("{source}", "web-json").replace("{endpoint}", "nobody")

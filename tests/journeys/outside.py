@@ -95,7 +95,7 @@ class Outside:
 
     def _movement(self) -> dict[str, float]:
         found: dict[str, float] = {}
-        for service in self.system.services:
+        for service in self.system.apis:
             samples = self.samples(service)
             for name in ("tasuki_outbox_pending", "tasuki_consumer_lag_events", "tasuki_events_processed_total"):
                 found[f"{service} {name}"] = sum(value for (n, _), value in samples.items() if n == name)

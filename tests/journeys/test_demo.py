@@ -105,7 +105,7 @@ def test_the_board_shows_the_numbers_and_where_to_look(outside: Outside, week: W
         assert [line[2] for line in lines if len(line) == 3 and line[1] == kpi and line[0] != "hour"] == [
             f"{numbers[kpi]:,}"
         ]
-    for service in outside.system.services:
+    for service in outside.system.apis:
         assert f"{outside.system.url[service]}/docs" in said
     assert outside.system.key not in said
 

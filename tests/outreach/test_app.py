@@ -21,10 +21,11 @@ from shared.eventlog.embedded import EmbeddedLog
 from shared.eventlog.port import TopicPartition
 from shared.events import ACTIVITIES, ContentUsed, Event, from_record, to_message
 from shared.outbox import pending
-from shared.serve import Runtime, Service, Task
+from shared.serve import Runtime, Service
 from shared.settings import Settings
 from shared.telemetry import Telemetry
 from shared.web import Access
+from shared.web.server import Task
 from tests.outreach.desk import NOW, ROOT, consent, created, fields, merged, unmerged
 
 

@@ -1,12 +1,14 @@
 """The server's protocol: an answer is written at once, and all of it arrives."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
+import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.web.protocol import OneWrite
+from shared.web.protocol import OneWrite, _Gathering
 from tests.web.conftest import serving
 
 MIB = 1024 * 1024
@@ -82,3 +84,27 @@ async def test_a_long_answer_arrives_whole_and_is_not_held() -> None:
     assert answer.partition(b"\r\n\r\n")[2] == b"".join(parts)
     assert len(Counted.writes) > 10
     assert max(map(len, Counted.writes)) < 64 * 1024 + 10_000 + 1_000
+
+
+def test_what_is_written_when_the_client_has_just_gone_is_dropped() -> None:
+    failures: list[dict[str, Any]] = []
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: failures.append(context))
+        ours, theirs = socket.socketpair()
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+        gathering = _Gathering(transport, loop)
+        transport.abort()  # as a reset connection does
+        gathering.write(b"answered a moment before the server hears of it")
+        for _ in range(3):
+            await asyncio.sleep(0)
+            gathering.write(b"more")
+        await asyncio.sleep(0)
+        gathering.close()
+        assert theirs.recv(100) == b""
+        theirs.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the loop of the services
+        runner.run(scenario())
+    assert failures == []

@@ -1,0 +1,152 @@
+"""What pages are made with: who asks, in which language, by which key, and how an answer looks."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from structlog.typing import FilteringBoundLogger
+
+from services.console.guard import own_path
+from services.console.session import Seal, Session
+from services.console.shown import Shown
+from shared.client import AsyncClient, Operation
+from shared.client.errors import Forbidden, NotFound, Unavailable, Unreachable
+from shared.clock import Clock
+from shared.config import Config
+from shared.events import Language
+from shared.languages import wanted
+from shared.periods import business_date
+
+T = TypeVar("T")
+
+LANGUAGE_COOKIE = "tasuki-language"
+FORM_MAX = 64 * 1024
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all pages share. tasuki: has no key; `Visit.send` asks with the key of whoever is signed in."""
+
+    tasuki: AsyncClient
+    config: Config
+    seal: Seal
+    zone: ZoneInfo
+    fiscal_start: int
+    clock: Clock
+    environment: Environment
+    log: FilteringBoundLogger
+
+    def today(self) -> date:
+        """The business day."""
+        return business_date(self.clock.now(), self.zone)
+
+    def render(self, template: str, language: Language, **values: Any) -> str:
+        """A template in a language, without anything of a person."""
+        shown = Shown(self.config, self.zone, self.clock.now(), language)
+        return self.environment.get_template(template).render(shown=shown, t=shown.text, **values)
+
+
+def environment() -> Environment:
+    """Where templates come from."""
+    loader = FileSystemLoader(_HERE / "templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+class FormRefused(Exception):
+    """A form that was not sent by one of our pages, or is none; the person is asked to send it again."""
+
+
+class Visit:
+    """One request of somebody who is signed in."""
+
+    def __init__(self, site: Site, request: Request, session: Session, sealed: str) -> None:
+        self.site = site
+        self.request = request
+        self.session = session
+        self.language = language_of(request)
+        self._sealed = sealed
+        self._tasuki = site.tasuki.with_key(session.key)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether htmx asks for a part of a page."""
+        return self.request.headers.get("hx-request") == "true"
+
+    async def send(self, operation: Operation[T]) -> T:
+        """Ask a service with the person's key. Raises TasukiError."""
+        return await self._tasuki.send(operation)
+
+    async def ask(self, operation: Operation[T]) -> T | None:
+        """The same for a part that a page can do without: None when it cannot be had now, or by this key."""
+        try:
+            return await self._tasuki.send(operation)
+        except (NotFound, Forbidden, Unavailable, Unreachable):
+            return None
+
+    async def form(self) -> dict[str, str]:
+        """What was filled in. Raises FormRefused when it does not come from a page of this session."""
+        if not self.request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            raise FormRefused
+        body = b""
+        async for chunk in self.request.stream():
+            body += chunk
+            if len(body) > FORM_MAX:
+                raise FormRefused
+        said = {name: value.strip() for name, value in parse_qsl(body.decode("utf-8", "replace"))}
+        if not self.site.seal.is_form_of(self._sealed, said.pop("form", "")):
+            raise FormRefused
+        return said
+
+    def show(self, template: str, status: int = 200, **values: Any) -> Response:
+        """A page."""
+        text = self.site.render(
+            template,
+            self.language,
+            session=self.session,
+            form_token=self.site.seal.form_token(self._sealed),
+            path=self.request.url.path,
+            **values,
+        )
+        return HTMLResponse(text, status)
+
+    def go(self, path: str) -> Response:
+        """After a form: to the page that shows what came of it."""
+        return RedirectResponse(path, 303)
+
+
+def language_of(request: Request) -> Language:
+    """The one chosen by the switch, else the browser's."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    asked: Language | None = "ja" if chosen == "ja" else "en" if chosen == "en" else None
+    return wanted(asked, request.headers.get("accept-language"))
+
+
+def session_of(site: Site, request: Request) -> tuple[Session, str] | None:
+    """Who is signed in, and the cookie that says so."""
+    sealed = request.cookies.get(site.seal.cookie)
+    session = site.seal.open(sealed, site.clock.now())
+    return None if session is None or sealed is None else (session, sealed)
+
+
+def choose_language(request: Request) -> Response:
+    """`/language/en?to=/leads`: the switch."""
+    language = request.path_params["language"]
+    response = RedirectResponse(own_path(request.query_params.get("to")), 303)
+    if language in ("ja", "en"):
+        response.set_cookie(LANGUAGE_COOKIE, language, max_age=365 * 86400, samesite="lax")
+    return response
+
+
+def moment_of(text: str, zone: ZoneInfo) -> datetime | None:
+    """The value of an `<input type="datetime-local">`, in the business time zone."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=zone) if text else None
+    except ValueError:
+        return None

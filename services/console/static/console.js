@@ -1,0 +1,52 @@
+"use strict";
+// The board follows the numbers, charts are drawn, and a person's own row is marked. All else is plain HTML and htmx.
+
+function draw(root) {
+  for (const place of root.querySelectorAll("[data-chart]")) {
+    if (place.firstChild) continue;
+    const { periods, lines } = JSON.parse(place.dataset.chart);
+    const text = getComputedStyle(document.body).color;
+    const axis = { stroke: text, grid: { stroke: "#d5dae3", width: 1 } };
+    const colours = ["#1c5fa8", "#8a94a6", "#a3511f"];
+    new uPlot(
+      {
+        width: Math.max(240, place.clientWidth), height: Number(place.dataset.height || 180), legend: { show: false },
+        cursor: { show: false }, scales: { x: { time: false } },
+        axes: [
+          { ...axis, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? periods[n] || "" : "")).map((p) => p.replace(/^\d{4}-/, "")) },
+          { ...axis, size: 60 },
+        ],
+        series: [{}, ...lines.map((line, n) => ({ label: line.label, stroke: colours[n % 3], width: n ? 1.5 : 2.5, dash: n ? [5, 4] : undefined }))],
+      },
+      [periods.map((_, n) => n), ...lines.map((line) => line.values)],
+      place,
+    );
+  }
+}
+
+function markOwn(root) {
+  const own = document.body.dataset.rep;
+  if (own) for (const row of root.querySelectorAll(`[data-member="${CSS.escape(own)}"]`)) row.classList.add("own");
+}
+
+function show(root) {
+  draw(root);
+  markOwn(root);
+}
+
+function follow(board) {
+  const state = document.getElementById("live-state");
+  const events = new EventSource("/live");
+  const say = (name) => { state.textContent = state.dataset[name]; state.className = `state ${name}`; };
+  events.addEventListener("open", () => say("live"));
+  events.addEventListener("error", () => say("away"));
+  events.addEventListener("signed-out", () => { events.close(); location.assign("/sign-in"); });
+  events.addEventListener("board", (event) => { board.innerHTML = event.data; show(board); say("live"); });
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  show(document.body);
+  const board = document.getElementById("board");
+  if (board) follow(board);
+  document.body.addEventListener("htmx:afterSwap", (event) => show(event.target));
+});

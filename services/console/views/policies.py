@@ -1,0 +1,83 @@
+"""`/policies`: by which rules leads are handed over, what changed, and what a draft would have done."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import yaml
+from starlette.responses import Response
+
+from services.console.charts import FULL, ROW, bars
+from services.console.site import Visit
+from shared.client import handoff
+from shared.client.errors import BadRequest, Invalid
+from shared.config.errors import ConfigError
+from shared.config.yaml import parse
+
+DAYS = 90
+_BESIDE = ("version", "origin", "created_by", "created_at")
+
+
+async def index(visit: Visit) -> Response:
+    """All policies, and the versions of the one that decides."""
+    return await _show(visit)
+
+
+async def back_test(visit: Visit) -> Response:
+    """A draft on the past."""
+    form = await visit.form()
+    draft, first, last = form.get("draft", ""), form.get("from", ""), form.get("to", "")
+    try:
+        policy, _ = parse(draft, "draft.yaml")
+        result = await visit.send(handoff.backtest(policy, first=first, last=last))
+    except (Invalid, BadRequest, ConfigError) as error:
+        return await _show(visit, 422, draft=draft, period=(first, last), error=error)
+    return await _show(visit, draft=draft, period=(first, last), result=result)
+
+
+async def _show(
+    visit: Visit,
+    status: int = 200,
+    *,
+    draft: str | None = None,
+    period: tuple[str, str] | None = None,
+    result: dict[str, Any] | None = None,
+    error: Exception | None = None,
+) -> Response:
+    found = await visit.send(handoff.policies())
+    chosen = visit.request.query_params.get("id") or (found["items"][0]["id"] if found["items"] else "")
+    versions = (await visit.send(handoff.policy_versions(chosen, 50)))["items"] if chosen else []
+    newest_first = versions[::-1]
+    changes = await asyncio.gather(
+        *(visit.send(handoff.policy_changes(chosen, v["version"])) for v in newest_first if v["version"] > 1)
+    )
+    today = visit.site.today()
+    return visit.show(
+        "policies.html",
+        status,
+        found=found,
+        chosen=chosen,
+        versions=newest_first,
+        changes={said["policy"]["version"]: said["changes"] for said in changes},
+        draft=draft if draft is not None else _as_yaml(newest_first[0]) if newest_first else "",
+        period=period or ((today - timedelta(days=DAYS)).isoformat(), today.isoformat()),
+        result=result,
+        load=bars(_load_of(result)) if result else [],
+        full=FULL,
+        row=ROW,
+        error=error,
+    )
+
+
+def _as_yaml(version: dict[str, Any]) -> str:
+    policy = {name: said for name, said in version.items() if name not in _BESIDE and said is not None}
+    return yaml.safe_dump(policy, allow_unicode=True, sort_keys=False, width=100)
+
+
+def _load_of(result: dict[str, Any]) -> list[tuple[str, float]]:
+    """How many leads each member of sales would get."""
+    leads: Counter[str] = Counter()
+    for one in result.get("load", ()):
+        leads[one["member"]] += one["would_get"]
+    return [(member, float(n)) for member, n in leads.most_common()]

@@ -1,0 +1,75 @@
+"""`/sign-in`: with an API key; `/sign-out`."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from services.console.guard import is_from_us, own_path
+from services.console.session import LASTS, Session
+from services.console.site import Site, language_of, session_of
+from shared.client import TasukiError, Unauthorized, own_key
+
+_KEY_MAX = 4_000
+
+
+async def show(site: Site, request: Request) -> Response:
+    """The form, and what comes of it."""
+    to = own_path(request.query_params.get("to"))
+    if request.method == "GET":
+        return _form(site, request, to)
+    if not is_from_us(request.headers):
+        return _form(site, request, to, "form_refused", 403)
+    form = await request.form(max_files=0, max_fields=10)
+    key, rep = str(form.get("key", "")).strip(), str(form.get("rep", "")).strip()
+    if not key or len(key) > _KEY_MAX or not key.isascii() or not key.isprintable():
+        return _form(site, request, to, "key_unknown", 422)
+    try:
+        own = await site.tasuki.with_key(key).send(own_key("metrics"))
+    except Unauthorized:
+        return _form(site, request, to, "key_unknown", 422)
+    except TasukiError:
+        return _form(site, request, to, "service_away", 503)
+    session = Session(key=key, name=own.name, scopes=own.scopes, rep=rep if rep in site.config.team else "")
+    response = RedirectResponse(to, 303)
+    response.set_cookie(
+        site.seal.cookie,
+        site.seal.close(session, site.clock.now()),
+        max_age=int(LASTS.total_seconds()),
+        secure=site.seal.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+def _form(site: Site, request: Request, to: str, wrong: str | None = None, status: int = 200) -> Response:
+    today = site.today()
+    members = sorted(
+        {member: site.config.team.name_of(member) for member in site.config.team.member_ids}.items(),
+        key=lambda member: (site.config.team.role_of(member[0], today), member[0]),
+    )
+    text = site.render(
+        "sign_in.html", language_of(request), session=None, path=request.url.path, to=to, wrong=wrong, members=members
+    )
+    return HTMLResponse(text, status)
+
+
+async def sign_out(site: Site, request: Request) -> Response:
+    """Only by a form of ours, so that no other site signs people out."""
+    signed_in = session_of(site, request)
+    form = await request.form(max_files=0, max_fields=5)
+    if signed_in is not None and site.seal.is_form_of(signed_in[1], str(form.get("form", ""))):
+        response = RedirectResponse("/sign-in", 303)
+        response.delete_cookie(site.seal.cookie, secure=site.seal.secure, httponly=True, samesite="lax")
+        return response
+    return RedirectResponse("/", 303)
+
+
+def to_sign_in(request: Request) -> Response:
+    """To the form, and back here after it."""
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    address = f"/sign-in?to={quote(here if request.method == 'GET' else '/', safe='')}"
+    if request.headers.get("hx-request") == "true":
+        return Response(status_code=401, headers={"HX-Redirect": address})
+    return RedirectResponse(address, 303)

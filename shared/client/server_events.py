@@ -1,0 +1,31 @@
+"""Server-sent events, as the HTML standard has them: fields line by line, an empty line ends an event."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import NamedTuple
+
+
+class ServerEvent(NamedTuple):
+    """One event. `id` is what to come back with as `Last-Event-ID`."""
+
+    name: str
+    data: str
+    id: str
+
+
+async def read_events(lines: AsyncIterable[str]) -> AsyncIterator[ServerEvent]:
+    """The events in lines without their ends; one that is cut off is no event."""
+    name, data, last_id = "message", list[str](), ""
+    async for line in lines:
+        if not line:
+            if data:
+                yield ServerEvent(name, "\n".join(data), last_id)
+            name, data = "message", []
+            continue
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            name = value
+        elif field == "id":
+            last_id = value

@@ -1,0 +1,168 @@
+"""The pages in a real Chromium, as people use them."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from shared.client import handoff, ingest
+from tests.console.conftest import RUNS, Team, until_ready
+
+__all__ = ["RUNS"]
+
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+PATHS = ["/", "/leads", "/handoffs", "/policies", "/kpis", "/kpis/calls?by=rep", "/review", "/operation"]
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+KEEP_IMAGES = "TASUKI_KEEP_IMAGES"
+"""Set, the screenshots go to docs/images."""
+
+
+def chromium() -> str:
+    """Where Chromium is: of the machine, never one that is downloaded."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.fail("there is no Chromium: `make test` installs it where it may (Debian's package chromium)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def person(browser: Browser, team: Team) -> Iterator[Callable[..., Page]]:
+    """Opens a page as somebody who is signed in; fails when a page says anything on the console."""
+    said: list[str] = []
+    contexts = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            said.append(f"{message.location.get('url')}: {message.text}")
+
+    def open_page(*, language: str = "en", viewport: dict[str, int] = WIDE, rep: str = "tanaka") -> Page:
+        context = browser.new_context(
+            locale=language,
+            viewport={"width": viewport["width"], "height": viewport["height"]},
+            base_url=team.system.console,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto("/sign-in")
+        page.locator("#key").fill(team.system.key)
+        page.locator("#rep").select_option(rep)
+        page.locator("main button").click()
+        page.wait_for_url("**/")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def all_paths(team: Team) -> list[str]:
+    return [*PATHS, f"/leads/{team.handed_over}", f"/handoffs/{team.handoff_id}"]
+
+
+def test_a_rep_records_a_hearing_and_sees_the_lead_become_ready(team: Team, person: Callable[..., Page]) -> None:
+    page = person()
+    page.goto(f"/leads/{team.open_lead}")
+    expect(page.locator("[data-decision]")).to_have_attribute("data-decision", "needs_information")
+    page.locator("#status-needs").select_option("confirmed")
+    page.locator('[name="quote.needs"]').fill("来期までに必要です")
+    page.locator("#status-authority").select_option("confirmed")
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("[data-decision]")).to_have_attribute("data-decision", "ready", timeout=15_000)
+    expect(page.locator("#decision")).to_contain_text("来期までに必要です")
+    page.locator("#why").fill("決裁者が困っている")
+    page.get_by_role("button", name="Hand over to sales").click()
+    page.wait_for_url("**/handoffs/*")
+    expect(page.locator("article")).to_contain_text("決裁者が困っている")
+
+
+def test_sales_accepts_in_two_clicks(team: Team, person: Callable[..., Page]) -> None:
+    lead = team.client.send(
+        ingest.submit_lead({"email": "two@example.co.jp", "company_name": "二押し", "employees": 30})
+    )
+    answers = {name: {"status": "confirmed"} for name in ("needs", "authority")}
+    now = datetime.now(UTC)
+    team.client.send(ingest.hearing(lead.lead_id, rep="ito", heard_at=now, channel="call", answers=answers))
+    until_ready(team.client, lead.lead_id)
+    made = team.client.send(handoff.hand_over(lead.lead_id, rep="ito", reason="二回押すだけ"))
+    page = person(language="ja", rep="sato")
+    page.get_by_role("link", name="パス", exact=True).click()
+    row = page.locator(f"#handoff-{made.handoff_id}")
+    row.get_by_role("button", name="受諾する").click()
+    expect(row).to_have_attribute("data-status", "accepted")
+    accepted = team.client.send(handoff.handoff(made.handoff_id))
+    assert (accepted.status, accepted.owner) == ("accepted", made.owner)
+
+
+def test_a_call_moves_the_board_without_a_reload(team: Team, person: Callable[..., Page]) -> None:
+    page = person()
+    expect(page.locator("#live-state")).to_have_class("state live")
+    tile = page.locator('[data-kpi="calls"] b')
+    before = int(tile.inner_text().replace(",", ""))
+    page.evaluate("window.sameDocument = true")
+    call = {"id": f"live-{before}", "source": "dialer", "type": "call", "occurred_at": datetime.now(UTC).isoformat()}
+    call |= {"lead_id": team.handed_over, "rep": "tanaka", "direction": "outbound", "outcome": "no_answer"}
+    team.client.send(ingest.activities([call | {"duration_s": 0}]))
+    expect(tile).to_have_text(f"{before + 1:,}", timeout=15_000)
+    assert page.evaluate("window.sameDocument") is True
+    expect(page.locator('tr[data-member="tanaka"]')).to_have_class("own")
+    expect(page.locator("[data-chart] canvas")).to_have_count(3)
+
+
+def test_the_search_shows_what_is_typed(team: Team, person: Callable[..., Page]) -> None:
+    page = person()
+    page.goto("/leads")
+    page.locator("#q").fill("しらなみ")
+    expect(page.locator("#found tbody tr")).to_have_count(1)
+    expect(page.locator("#found")).to_contain_text("株式会社しらなみ")
+
+
+def test_the_keyboard_reaches_everything(team: Team, person: Callable[..., Page]) -> None:
+    page = person()
+    page.goto("/handoffs")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.locator("#status").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "owner"
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize(("name", "viewport"), [("1440", WIDE), ("390", NARROW)])
+def test_every_page_can_be_read_by_everybody(
+    team: Team, person: Callable[..., Page], language: str, name: str, viewport: dict[str, int]
+) -> None:
+    """No finding of axe-core that is serious, and nothing that runs out of the screen."""
+    page = person(language=language, viewport=viewport)
+    for path in all_paths(team):
+        page.goto(path)
+        page.wait_for_load_state("load")
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+        serious = [v for v in found.response["violations"] if v["impact"] in ("serious", "critical")]
+        told = [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in serious]
+        assert serious == [], f"{path}: {json.dumps(told, ensure_ascii=False)}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], f"{path} is too wide"
+        if os.environ.get(KEEP_IMAGES) and language == "ja":
+            IMAGES.mkdir(exist_ok=True)
+            kind = path.strip("/").partition("?")[0].partition("/")
+            page.screenshot(
+                path=IMAGES / f"{(kind[0] or 'board') + ('-one' if kind[1] else '')}-{name}.png", full_page=True
+            )

@@ -1,0 +1,225 @@
+"""The pages over HTTP, as they are without JavaScript: what they show, to whom, and which forms they take."""
+
+import html
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from shared.client import handoff, ingest, outreach
+from tests.console.conftest import RUNS, Team, Visitor, until_ready
+from tests.system import ROOT, until
+
+__all__ = ["RUNS"]
+
+Visitors = Callable[..., Visitor]
+
+
+class Runs(HTMLParser):
+    """Finds what a browser might run that is no file of ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag in ("script", "img", "iframe", "object", "embed") and not str(given.get("src")).startswith("/static/"):
+            self.found.append(f"<{tag} {given}>")
+        for name, value in attrs:
+            if name.startswith("on") or name == "style" or str(value).strip().lower().startswith("javascript:"):
+                self.found.append(f"{name}={value}")
+
+
+PAGES = ["/", "/leads", "/leads?q=にじのわ&stage=MQL&rep=tanaka", "/handoffs", "/handoffs?mine=1", "/policies", "/kpis"]
+PAGES += ["/kpis/calls", "/kpis/booked_amount?grain=week&by=rep", "/kpis/days_to_second_action?grain=day", "/review"]
+PAGES += ["/review?week=2026-W47", "/operation"]
+
+
+def pages(team: Team) -> list[str]:
+    return [*PAGES, f"/leads/{team.handed_over}", f"/leads/{team.open_lead}", f"/handoffs/{team.handoff_id}"]
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_every_page_is_there_in_both_languages_and_nothing_may_run_on_it(
+    team: Team, visitors: Visitors, language: str
+) -> None:
+    visitor = visitors(language)
+    visitor.sign_in(team.system.key)
+    for path in pages(team):
+        answer = visitor.http.get(path)
+        assert answer.status_code == 200, path
+        assert f'<html lang="{language}">' in answer.text
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+        runs = Runs()
+        runs.feed(answer.text)
+        assert runs.found == [], path
+
+
+def test_who_is_not_signed_in_is_asked_to_and_comes_back(team: Team, visitors: Visitors) -> None:
+    visitor = visitors()
+    for path in pages(team):
+        answer = visitor.http.get(path)
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/sign-in?to=%2F")
+    answer = visitor.http.post("/sign-in?to=/leads?q=a", data={"key": team.system.key, "rep": "tanaka"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/leads?q=a")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert team.system.key not in cookie
+    elsewhere = visitor.http.post("/sign-in?to=//evil.example", data={"key": team.system.key})
+    assert elsewhere.headers["location"] == "/"
+
+
+def test_a_wrong_key_is_told_so_and_signs_nobody_in(team: Team, visitors: Visitors) -> None:
+    visitor = visitors()
+    for key in ("", "wrong", "é", "x" * 5000):
+        answer = visitor.sign_in(key)
+        assert answer.status_code == 422
+        assert "This key is not good." in answer.text
+        assert "set-cookie" not in answer.headers
+
+
+def test_a_key_shows_what_it_may_show(team: Team, visitors: Visitors) -> None:
+    command = [sys.executable, "-m", "shared.cli", "keys", "create", "board", "--scope", "kpis:read"]
+    done = subprocess.run(command, cwd=ROOT, env=team.system.environment, capture_output=True, text=True, check=True)
+    visitor = visitors()
+    visitor.sign_in(done.stdout.strip())
+    assert 'href="/leads"' not in visitor.get("/")
+    assert "leads:read" in visitor.get("/leads", 403)
+    assert "leads:read" in visitor.get(f"/handoffs/{team.handoff_id}", 403)
+    subprocess.run(
+        [*command[:4], "revoke", "board"], cwd=ROOT, env=team.system.environment, capture_output=True, check=True
+    )
+    until(lambda: visitor.http.get("/kpis").status_code == 303, within=30, every=0.5)
+
+
+def test_a_lead_is_shown_with_who_said_what(team: Team, visitor: Visitor) -> None:
+    page = visitor.get(f"/leads/{team.handed_over}")
+    for said in ("株式会社にじのわ建設", "needs の話", "hearing", "田中", 'data-decision="ready"', "conversation"):
+        assert said in page
+    assert "To the content" in page
+    visitor.get("/leads/nobody", 404)
+    visitor.get("/kpis/nothing", 404)
+    visitor.get("/nowhere", 404)
+
+
+def test_what_strangers_write_is_text(team: Team, visitor: Visitor) -> None:
+    for path in (f"/leads/{team.hostile}", "/leads"):
+        page = visitor.get(path)
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+        assert "<script>alert" not in page
+        assert "<img" not in page
+
+
+def test_forms_of_other_sites_and_of_other_sessions_do_nothing(
+    team: Team, visitor: Visitor, visitors: Visitors
+) -> None:
+    accept = f"/handoffs/{team.handoff_id}/accept"
+    assert visitor.http.post(accept, data={"sales_rep": "suzuki"}).status_code == 403
+    other = visitors()
+    other.sign_in(team.system.key)
+    token = re.search(r'name="form" value="(\w+)"', other.get("/handoffs"))
+    assert token is not None
+    assert visitor.http.post(accept, data={"form": token[1], "sales_rep": "suzuki"}).status_code == 403
+    own = re.search(r'name="form" value="(\w+)"', visitor.get("/handoffs"))
+    assert own is not None
+    from_elsewhere = {"sec-fetch-site": "cross-site"}
+    answer = visitor.http.post(accept, data={"form": own[1], "sales_rep": "suzuki"}, headers=from_elsewhere)
+    assert answer.status_code == 403
+    answer = visitor.http.post("/sign-in", data={"key": team.system.key}, headers={"origin": "https://evil.example"})
+    assert answer.status_code == 403
+    too_long = visitor.http.post(accept, data={"form": own[1], "comment": "x" * 70_000})
+    assert too_long.status_code == 403
+    assert team.client.send(handoff.handoff(team.handoff_id)).status == "pending"
+
+
+def test_sales_gives_a_lead_back_and_a_second_answer_is_told_why_not(team: Team, visitor: Visitor) -> None:
+    lead = team.client.send(
+        ingest.submit_lead({"email": "back@example.co.jp", "company_name": "もどり", "employees": 9000})
+    )
+    answers = {"needs": {"status": "confirmed", "quote": "急ぎ"}}
+    heard_at = lead.created_at
+    team.client.send(ingest.hearing(lead.lead_id, rep="ito", heard_at=heard_at, channel="call", answers=answers))
+    until_ready(team.client, lead.lead_id)
+    page = f"/leads/{lead.lead_id}"
+    made = visitor.send(page, f"{page}/handoff", reason="急いでいる")
+    assert made.status_code == 303
+    where = made.headers["location"]
+    assert "急いでいる" in visitor.get(where)
+    token = re.search(r'name="form" value="(\w+)"', visitor.get(where))
+    assert token is not None
+    form = {"form": token[1], "sales_rep": "sato", "reason": "bad_timing", "comment": "来期に"}
+    assert visitor.http.post(f"{where}/return", data=form).status_code == 303
+    assert "bad timing" in visitor.get("/handoffs?status=returned") or "Returned" in visitor.get(where)
+    again = visitor.http.post(f"{where}/accept", data=form)
+    assert again.status_code == 409
+    assert 'role="alert"' in again.text
+    not_ready = visitor.send(f"/leads/{team.open_lead}", f"/leads/{team.open_lead}/handoff", reason="まだ")
+    assert not_ready.status_code == 409
+    assert 'role="alert"' in not_ready.text
+
+
+def test_a_draft_is_tried_on_the_past(team: Team, visitor: Visitor) -> None:
+    page = visitor.get("/policies")
+    draft = re.search(r"<textarea[^>]*>(.*?)</textarea>", page, re.DOTALL)
+    assert draft is not None
+    text = html.unescape(draft[1])
+    tried = visitor.send("/policies", "/policies", draft=text, **{"from": "2026-01-01", "to": "2099-12-31"})
+    assert tried.status_code == 200
+    assert 'class="confusion"' in tried.text
+    wrong = visitor.send("/policies", "/policies", draft="id: [", **{"from": "2026-01-01", "to": "2026-11-01"})
+    assert wrong.status_code == 422
+    assert "draft.yaml" in wrong.text
+
+
+def test_a_template_is_made_for_a_lead_that_may_be_written_to(team: Team, visitor: Visitor) -> None:
+    page = f"/leads/{team.handed_over}"
+    template = team.client.send(outreach.templates(limit=100)).items[0]
+    values = {f"value.{name}": "10" for name in template.values}
+    refused = visitor.send(page, f"{page}/render", template=template.id, **values)
+    assert refused.status_code == 409
+    assert 'role="alert"' in refused.text
+    headers = {"authorization": f"Bearer {team.system.key}"}
+    form = {"basis": "consent", "evidence": "card"}
+    consent = httpx.post(f"{team.system.url['ingest']}/v1/leads/{team.handed_over}/consent", json=form, headers=headers)
+    assert consent.status_code == 201, consent.text
+
+    seen = [refused]
+
+    def made() -> bool:
+        seen.append(visitor.send(page, f"{page}/render", template=template.id, **values))
+        return seen[-1].status_code == 200 and "<pre>" in seen[-1].text
+
+    until(made, 20, lambda: seen[-1].text, every=0.3)
+    asked = visitor.send(page, f"{page}/render", template=template.id)
+    for name in template.values:
+        assert f'name="value.{name}"' in asked.text, "what the template needs is asked for"
+
+
+def test_the_language_is_chosen_and_kept(team: Team, visitor: Visitor) -> None:
+    answer = visitor.http.get("/language/ja?to=/kpis")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/kpis")
+    assert '<html lang="ja">' in visitor.get("/kpis")
+    assert visitor.http.get("/language/ja?to=//evil.example").headers["location"] == "/"
+
+
+def test_signing_out_takes_a_form_of_ours(team: Team, visitor: Visitor) -> None:
+    visitor.http.post("/sign-out", data={})
+    visitor.get("/kpis")
+    assert visitor.send("/kpis", "/sign-out").headers["location"] == "/sign-in"
+    assert visitor.http.get("/kpis").status_code == 303
+
+
+def test_operators_see_the_process(team: Team, visitors: Visitors) -> None:
+    visitor = visitors()
+    assert visitor.get("/readyz") == "ok\n"
+    assert 'route="/leads/{id}"' in visitor.get("/metrics")
