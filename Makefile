@@ -13,6 +13,8 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	&& echo $$python && break; done)
 
 # Where Kafka cannot be had its tests are left out, unless TASUKI_REQUIRE_KAFKA=1; pytest's last lines then say so.
+# The same with Chromium and TASUKI_REQUIRE_CHROMIUM=1.
+CHROMIUM = { deploy/chromium.sh || [ "$$TASUKI_REQUIRE_CHROMIUM" != 1 ]; }
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
 .PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate bench bench-handoff bench-ingest bench-metrics lock clean
@@ -20,7 +22,7 @@ KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
-run: $(VENV)/installed ## run everything: PostgreSQL, ingest, handoff, metrics, outreach (Ctrl-C stops it)
+run: $(VENV)/installed ## run everything: PostgreSQL, the services, the console (Ctrl-C stops it)
 	@exec $(BIN)/tasuki run
 
 run-kafka: $(VENV)/installed ## run everything on a real Kafka 4.1 of one broker, without Docker
@@ -36,7 +38,7 @@ demo: $(VENV)/installed ## a week of a team of eight, through the running system
 	@exec $(BIN)/tasuki demo
 
 test: $(VENV)/installed-dev ## run all tests (sets up what they need)
-	@$(KAFKA) && tools=$$(deploy/promtool.sh) && PATH="$$tools:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(KAFKA) && $(CHROMIUM) && tools=$$(deploy/promtool.sh) && PATH="$$tools:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-faults: $(VENV)/installed-dev ## kill everything again and again under load, for minutes
 	@$(KAFKA) && $(BIN)/python -m pytest tests/faults -m 'long or not long' -rP $(ARGS)

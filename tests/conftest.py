@@ -20,7 +20,8 @@ from shared.db import dsn
 from shared.kafka import Cluster
 from shared.migrate import migrate
 from shared.postgres import PrivatePostgres
-from tests.kafka import StartCluster, require_kafka, running_cluster, say_what_did_not_run
+from tests.kafka import StartCluster, require_kafka, running_cluster
+from tests.needs import say_what_did_not_run
 from tests.system import SERVICES, System
 
 

@@ -1,4 +1,4 @@
-"""A real Kafka for tests. Where it cannot be had they are skipped, and the last lines say so, or they fail."""
+"""A real Kafka for tests."""
 
 import asyncio
 import os
@@ -7,19 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.events import TOPICS
 from shared.kafka import DEFAULT_HOME, BrokerError, Cluster
 from shared.kafka.install import find_install
+from tests.needs import require
 from tests.system import ROOT
 
-REQUIRED = "TASUKI_REQUIRE_KAFKA"
-"""Set to 1, a test fails that would be skipped for want of Kafka."""
-
 StartCluster = Callable[..., Cluster]
-_SKIPPED = "Kafka did not run: "
 
 
 def require_kafka() -> Path:
@@ -28,9 +24,7 @@ def require_kafka() -> Path:
     try:
         find_install(home)
     except BrokerError as error:
-        if os.environ.get(REQUIRED) == "1":
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(f"{_SKIPPED}{error}")
+        require("Kafka", str(error))
     return home
 
 
@@ -57,12 +51,3 @@ async def without_topics(bootstrap: str) -> None:
                 await asyncio.sleep(0.02)
     finally:
         await admin.close()
-
-
-def say_what_did_not_run(reporter: pytest.TerminalReporter) -> None:
-    """Says how many tests were skipped for want of Kafka, and what to install."""
-    reasons = [report.longrepr[2] for report in reporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
-    kafkas = [reason for reason in reasons if _SKIPPED in reason]
-    if kafkas:
-        reporter.section("Kafka's part did not run", yellow=True)
-        reporter.line(f"{len(kafkas)} skipped for want of Kafka. {kafkas[0].partition(_SKIPPED)[2]}")

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from shared.client import handoff, ingest
 from tests.console.conftest import RUNS, Team, until_ready
+from tests.needs import require
 
 __all__ = ["RUNS"]
 
@@ -27,8 +28,8 @@ def chromium() -> str:
     """Where Chromium is: of the machine, never one that is downloaded."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
-        pytest.fail("there is no Chromium: `make test` installs it where it may (Debian's package chromium)")
-    return found
+        require("Chromium", "`make test` installs it where it may, else install Debian's package chromium.")
+    return str(found)
 
 
 @pytest.fixture(scope="module")

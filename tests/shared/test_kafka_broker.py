@@ -17,7 +17,7 @@ import pytest
 from shared.kafka import BrokerError, Cluster
 from shared.kafka.ask import ask, exchange
 from shared.process import processes_marked
-from tests.kafka import REQUIRED, StartCluster, require_kafka, running_cluster
+from tests.kafka import StartCluster, require_kafka, running_cluster
 from tests.system import ROOT, until
 
 HOST = "127.0.0.1"
@@ -128,7 +128,7 @@ def test_without_kafka_its_tests_are_skipped_and_the_last_lines_say_so(tmp_path:
     (tmp_path / "missing").write_text("install Maven\n")
     one = f"{Path(__file__).relative_to(ROOT)}::test_a_taken_port_is_said"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}", one]
-    environment = {**os.environ, REQUIRED: "0", "TASUKI_KAFKA_HOME": str(tmp_path)}
+    environment = {**os.environ, "TASUKI_REQUIRE_KAFKA": "0", "TASUKI_KAFKA_HOME": str(tmp_path)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert re.search("1 skipped for want of Kafka.*install Maven", "\n".join(done.stdout.splitlines()[-3:]))
@@ -136,7 +136,7 @@ def test_without_kafka_its_tests_are_skipped_and_the_last_lines_say_so(tmp_path:
 
 def test_where_kafka_is_required_its_tests_fail_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASUKI_KAFKA_HOME", str(tmp_path))
-    monkeypatch.setenv(REQUIRED, "1")
+    monkeypatch.setenv("TASUKI_REQUIRE_KAFKA", "1")
     with pytest.raises(pytest.fail.Exception, match="There is no Kafka"):
         require_kafka()
 
