@@ -23,7 +23,7 @@ async def document(site: Site) -> dict[str, Any]:
 async def test_every_endpoint_is_there_with_all_that_belongs_to_it(site: Site, document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.1.0"
     declared = {(e.path, e.method.lower()) for e in site.sample.table()} | {
-        (path, "get") for path in ("/livez", "/readyz", "/metrics")
+        (path, "get") for path in ("/v1/key", "/livez", "/readyz", "/metrics")
     }
     assert {(path, method) for path, methods in document["paths"].items() for method in methods} == declared
     post = document["paths"]["/v1/things"]["post"]
