@@ -5,6 +5,7 @@ its own, so it cannot show what nobody here may see. A change makes the board an
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -43,24 +44,31 @@ class LiveBoard:
         """Until `stop`; then watchers are let go."""
         following = asyncio.create_task(self._follow(stop))
         making = asyncio.create_task(self._make_boards())
-        await stop.wait()
-        for task in (following, making):
-            task.cancel()
-        await asyncio.gather(following, making, return_exceptions=True)
+        stopping = asyncio.create_task(stop.wait())
+        ended, _ = await asyncio.wait({following, making, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for each in (following, making, stopping):
+            each.cancel()
+        await asyncio.gather(following, making, stopping, return_exceptions=True)
         async with self._changed:
             self._ended = True
             self._changed.notify_all()
+        for task in (following, making):
+            if task in ended:
+                task.result()  # raises what ended it: the process is started anew
 
     async def watch(self, key: str, language: Language) -> AsyncIterator[bytes]:
         """What one watcher is told; who watches for long is asked anew whether the key still may."""
         self._keys[key] += 1
         self._languages[language] += 1
-        seen = self._version
+        seen, asked_at = self._version, time.monotonic()
         try:
             yield b"retry: 2000\n\n"
             while not self._ended:
-                if not await self._wait(seen):
+                changed = await self._wait(seen)
+                if time.monotonic() > asked_at + HEARTBEAT_S:
                     await self._tasuki.with_key(key).send(metrics.status())
+                    asked_at = time.monotonic()
+                if not changed:
                     yield b": still here\n\n"
                     continue
                 seen = self._version
