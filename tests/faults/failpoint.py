@@ -30,17 +30,18 @@ def die(*_: Any, **__: Any) -> None:
 
 def _around_commit(module: Any, *, after: bool) -> None:
     """Die in the first transaction of the module's own, before or after its commit."""
-    transaction = module.transaction
+    in_transaction = module.in_transaction
 
-    @asynccontextmanager
-    async def deadly(engine: Any, **how: Any) -> AsyncIterator[Any]:
-        async with transaction(engine, **how) as conn:
-            yield conn
+    async def deadly(engine: Any, work: Any) -> None:
+        async def last(conn: Any) -> None:
+            await work(conn)
             if not after:
                 die()
+
+        await in_transaction(engine, last)
         die()
 
-    module.transaction = deadly
+    module.in_transaction = deadly
 
 
 def _around(owner: Any, name: str, *, after: bool) -> None:
