@@ -19,6 +19,7 @@ NUMBERS: dict[str, set[str]] = {
     "tasuki_kpi_restated_total": {"kpi"},
     "tasuki_kpi_value": {"kpi", "period", "dimension", "member", "currency"},
     "tasuki_kpi_target": {"kpi", "period", "dimension", "member", "currency"},
+    "tasuki_kpi_expected": {"kpi", "period", "dimension", "member", "currency"},
     "tasuki_kpi_info": {"kpi", "name_ja", "name_en", "unit", "class"},
 }
 CONSUMING: dict[str, set[str]] = {
