@@ -41,9 +41,10 @@ def in_currency(
 
 
 class Aim(NamedTuple):
-    """A target of a period that holds today, and how much of it by now; None where the period has no business days.
+    """A target of a period that holds today, and how much of it by now.
 
-    Both in the KPI's unit, money in major units.
+    None by now where the period has no business days, and of a KPI of which less is better: its target is a limit, not
+    something to be brought. Both in the KPI's unit, money in major units.
     """
 
     sample: Sample
@@ -63,7 +64,8 @@ def current_aims(
             days = calendar.of(team.entries_of(target.member)) if target.member else calendar.whole()
             dimension, member = _whose(target)
             sample = Sample(target.kpi, name, dimension, member, target.currency or "")
-            yield Aim(sample, *goal(kpi, float(target.value), days))
+            value, expected = goal(kpi, float(target.value), days)
+            yield Aim(sample, value, None if kpi.definition.good == "down" else expected)
 
 
 def target_of(kpi: str, targets: Iterable[Target], today: date, fiscal_year_start: int) -> Target | None:
