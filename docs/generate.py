@@ -5,8 +5,10 @@ To add one, add its path and the function that returns its text to GENERATED.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from deploy.grafana.boards import BOARDS, board_as_json
 from docs.asyncapi import asyncapi
 from docs.kpis_page import kpis_page
 from docs.settings_page import settings_page
@@ -17,6 +19,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/asyncapi.yaml": asyncapi,
     "docs/kpis.md": kpis_page,
     "docs/settings.md": settings_page,
+    **{f"deploy/grafana/dashboards/{name}.json": partial(board_as_json, name) for name in BOARDS},
 }
 
 

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.metrics import store
 from services.metrics.catalogue.kpis import Catalogue, Kpi
 from services.metrics.forms import AsOf
+from services.metrics.pace import Calendar
 from services.metrics.query import Asker, Memory
 from services.metrics.question import Question
-from services.metrics.scorecards import Calendar, Cut, MemberScore, Reading, Score, cut_of, scored
+from services.metrics.scorecards import Cut, MemberScore, Reading, Score, cut_of, scored
 from shared.clock import Clock
 from shared.config.targets import Target
 from shared.config.team import Team

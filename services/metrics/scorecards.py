@@ -1,36 +1,24 @@
 """Scorecards: what the members of a role reached of their targets, and one score of it. Pure.
 
 `attainment` = actual / target. `score` = sum(weight * min(attainment, cap)) / sum(weight), over the KPIs that have an
-attainment. `pace` = actual / expected by now, where expected by now = target * business days over / business days.
+attainment. `pace` = actual / expected by now (pace.py).
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from services.metrics.catalogue.kpis import Kpi, Simple, Trailing
+from services.metrics.pace import ADDED_UP, BusinessDays, Calendar, Goal, goal
 from shared.config.targets import Target
-from shared.config.team import Member, Team
-from shared.periods import Period, is_business_day
+from shared.config.team import Team
 
 Cut = Literal["rep", "owner", "all"]
 """Whose a number is: that of a dimension's member, or one that all share as the KPI knows nobody's part in it."""
 Actuals = Mapping[str, float | None]
 """Currency ("" where the KPI is no money) -> what was reached; in major units."""
-
-ADDED_UP = ("count", "sum", "points")
-"""Kinds that grow with the days of a period; a rate, a mean time or a stock should be at its target on each of them."""
-
-
-class BusinessDays(msgspec.Struct, frozen=True):
-    """How many there are, and how many are over; today counts as over."""
-
-    total: int
-    elapsed: int
 
 
 class KpiScore(msgspec.Struct):
@@ -67,13 +55,6 @@ class MemberScore(Score):
     name: str
 
 
-class Goal(NamedTuple):
-    """What is to be reached, and how much of it by now; None where a period has no business days, or no end."""
-
-    target: float
-    expected: float | None
-
-
 class Reading(NamedTuple):
     """What the numbers say of one KPI: of each member, and of all together, which need not be the sum."""
 
@@ -82,34 +63,6 @@ class Reading(NamedTuple):
     cut: Cut
     of: Mapping[str, Actuals]
     together: Actuals
-
-
-class Calendar:
-    """The business days of a period; none are known of `all`, which has no end."""
-
-    def __init__(self, period: Period, today: date) -> None:
-        self._today = today
-        self._bounded = period.last < date.max
-        length = (period.last - period.first).days + 1 if self._bounded else 0
-        days = (period.first + timedelta(days=n) for n in range(length))
-        self._days = [day for day in days if is_business_day(day)]
-
-    def whole(self) -> BusinessDays | None:
-        """Those of the whole period."""
-        return self._within([(date.min, date.max)])
-
-    def of(self, entries: Iterable[Member]) -> BusinessDays | None:
-        """Those on which any of a person's entries holds; a person's entries do not overlap."""
-        return self._within([(entry.from_, entry.to) for entry in entries])
-
-    def _within(self, stretches: Sequence[tuple[date, date]]) -> BusinessDays | None:
-        if not self._bounded:
-            return None
-        total = sum(self._count(first, last) for first, last in stretches)
-        return BusinessDays(total, sum(self._count(first, min(last, self._today)) for first, last in stretches))
-
-    def _count(self, first: date, last: date) -> int:
-        return max(bisect_right(self._days, last) - bisect_left(self._days, first), 0)
 
 
 def cut_of(kpi: Kpi, wanted: Cut) -> Cut:
@@ -152,15 +105,7 @@ def _goals(reading: Reading, targets: Sequence[Target], rep: str | None, days: B
     own = [t for t in targets if t.kpi == reading.kpi.id and rep and t.member == rep]
     if not own and reading.cut == "all":
         own = [t for t in targets if t.kpi == reading.kpi.id and not (t.member or t.team or t.segment)]
-    return {t.currency or "": _goal(reading.kpi, float(t.value), days) for t in own}
-
-
-def _goal(kpi: Kpi, target: float, days: BusinessDays | None) -> Goal:
-    if days is None or not days.total:
-        return Goal(target, None)
-    if isinstance(kpi, Simple) and kpi.definition.kind in ADDED_UP:
-        return Goal(target, target * days.elapsed / days.total)
-    return Goal(target, target if days.elapsed else 0)
+    return {t.currency or "": goal(reading.kpi, float(t.value), days) for t in own}
 
 
 def _added(reading: Reading, members: Iterable[Mapping[str, Goal]]) -> dict[str, Goal]:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from typing import NamedTuple
 
 import msgspec
 
 from services.metrics.catalogue.kpis import Catalogue
 from services.metrics.live.gauges import TOTAL, Sample
+from services.metrics.pace import Calendar, goal
 from shared.config.document import Document
 from shared.config.targets import Target
+from shared.config.team import Team
 from shared.periods import current_periods
 
 DEFAULT_CURRENCY = "JPY"
@@ -37,16 +40,32 @@ def in_currency(
     return tuple(found.values())
 
 
-def target_samples(targets: Iterable[Target], today: date, fiscal_year_start: int) -> Iterator[tuple[Sample, float]]:
-    """Every target of a period that holds today, as labels and value; money in major units."""
-    current = {period.label: name for name, period in current_periods(today, fiscal_year_start).items()}
+class Aim(NamedTuple):
+    """A target of a period that holds today, and how much of it by now.
+
+    None by now where the period has no business days, and of a KPI of which less is better: its target is a limit, not
+    something to be brought. Both in the KPI's unit, money in major units.
+    """
+
+    sample: Sample
+    target: float
+    expected: float | None
+
+
+def current_aims(
+    targets: Iterable[Target], catalogue: Catalogue, team: Team, today: date, fiscal_year_start: int
+) -> Iterator[Aim]:
+    """Every target of a period that holds today. A person's business days are those in which team.yaml has them."""
+    current = {p.label: (name, Calendar(p, today)) for name, p in current_periods(today, fiscal_year_start).items()}
     for target in targets:
-        if target.period in current:
+        kpi = catalogue.get(target.kpi)
+        if kpi is not None and target.period in current:
+            name, calendar = current[target.period]
+            days = calendar.of(team.entries_of(target.member)) if target.member else calendar.whole()
             dimension, member = _whose(target)
-            yield (
-                Sample(target.kpi, current[target.period], dimension, member, target.currency or ""),
-                float(target.value),
-            )
+            sample = Sample(target.kpi, name, dimension, member, target.currency or "")
+            value, expected = goal(kpi, float(target.value), days)
+            yield Aim(sample, value, None if kpi.definition.good == "down" else expected)
 
 
 def target_of(kpi: str, targets: Iterable[Target], today: date, fiscal_year_start: int) -> Target | None:

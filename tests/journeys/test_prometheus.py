@@ -19,6 +19,7 @@ NUMBERS: dict[str, set[str]] = {
     "tasuki_kpi_restated_total": {"kpi"},
     "tasuki_kpi_value": {"kpi", "period", "dimension", "member", "currency"},
     "tasuki_kpi_target": {"kpi", "period", "dimension", "member", "currency"},
+    "tasuki_kpi_expected": {"kpi", "period", "dimension", "member", "currency"},
     "tasuki_kpi_info": {"kpi", "name_ja", "name_en", "unit", "class"},
 }
 CONSUMING: dict[str, set[str]] = {
@@ -96,9 +97,23 @@ def test_alerts_are_raised_when_they_should_be_and_each_is_explained() -> None:
     played = Path(__file__).parent / "alerts.test.yml"
     checked = subprocess.run(["promtool", "test", "rules", str(played)], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    alerts = set(re.findall(r"alert: (\w+)", (ROOT / "deploy/alerts.yml").read_text()))
+    written = (ROOT / "deploy/alerts.yml").read_text()
+    alerts = set(re.findall(r"alert: (\w+)", written))
     assert alerts == set(re.findall(r"alertname: (\w+)", played.read_text()))
     assert alerts == set(re.findall(r"^### (Tasuki\w+)", (ROOT / "docs/operations.md").read_text(), re.MULTILINE))
+    runbooks = re.findall(r"runbook_url: docs/operations\.md#(\w+)", written)
+    assert sorted(runbooks) == sorted(alert.lower() for alert in alerts)
+
+
+def test_every_recording_rule_is_asked_in_the_played_series_and_read_by_somebody() -> None:
+    recorded = set(re.findall(r"record: (\S+)", (ROOT / "deploy/rules.yml").read_text()))
+    played = (Path(__file__).parent / "alerts.test.yml").read_text()
+    readers = "".join(
+        path.read_text() for path in [ROOT / "deploy/alerts.yml", *(ROOT / "deploy/grafana").rglob("*.json")]
+    )
+    assert recorded
+    assert [rule for rule in recorded if f"expr: {rule}" not in played and f"({rule}" not in played] == []
+    assert [rule for rule in recorded if rule not in readers] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

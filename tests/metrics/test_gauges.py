@@ -109,3 +109,6 @@ def test_targets_of_the_current_periods_are_told(families: dict[str, Metric]) ->
         "currency": "",
     }
     assert sample.value == 400
+    (expected,) = families["tasuki_kpi_expected"].samples
+    assert expected.labels == sample.labels
+    assert expected.value == pytest.approx(400 * 14 / 19)  # November has 19 business days: the 3rd and 23rd are none

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.metrics.pace import Calendar
 from services.metrics.query import Memory
 from services.metrics.scorecard_routes import Scorecards
-from services.metrics.scorecards import Calendar, KpiScore, score
+from services.metrics.scorecards import KpiScore, score
 from services.metrics.targets import in_currency
 from shared.client import metrics, types
 from shared.clock import FixedClock

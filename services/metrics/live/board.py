@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.metrics import store
 from services.metrics.catalogue.kpis import Catalogue
 from services.metrics.live.gauges import Gauges, Members, Sample
-from services.metrics.targets import target_samples
+from services.metrics.targets import current_aims
 from shared.clock import Clock
 from shared.config.targets import Target
 from shared.config.team import Team
@@ -39,11 +39,12 @@ class Moment(NamedTuple):
 
 
 class Now(NamedTuple):
-    """The board at a moment."""
+    """The board at a moment. `expected`: how much of each target by now."""
 
     moment: Moment
     values: Mapping[Sample, float]
     targets: Mapping[Sample, float]
+    expected: Mapping[Sample, float]
     counts: Counts
 
 
@@ -62,6 +63,7 @@ class Board:
     ) -> None:
         self._engine = engine
         self.catalogue = catalogue
+        self._team = team
         self._settings = settings
         self._clock = clock
         self._targets = tuple(targets)
@@ -133,11 +135,13 @@ class Board:
 
     async def _made(self, conn: asyncpg.Connection, seen: store.Seen) -> "_Held":
         day, start = self._day(), self._settings.fiscal_year_start
-        targets = dict(target_samples(self._targets, day, start))
+        aims = list(current_aims(self._targets, self.catalogue, self._team, day, start))
+        targets = {aim.sample: aim.target for aim in aims}
+        expected = {aim.sample: aim.expected for aim in aims if aim.expected is not None}
         gauges = Gauges(self.catalogue, current_periods(day, start), self.members, targets, start)
         await gauges.load(conn, await store.shown_cells(conn))
         moment = Moment(day, await store.state_number(conn))
-        return _Held(seen, gauges, Now(moment, _changed({}, gauges), targets, await store.counters(conn)))
+        return _Held(seen, gauges, Now(moment, _changed({}, gauges), targets, expected, await store.counters(conn)))
 
 
 class _Held(NamedTuple):
@@ -153,7 +157,7 @@ def _later(held: _Held, moment: Moment, told: store.Told) -> Now:
     counts = dict(held.now.counts)
     for name, labels, n in told.counts:
         counts[name, labels] = counts.get((name, labels), 0) + n
-    return Now(moment, _changed(held.now.values, held.gauges), held.now.targets, counts)
+    return held.now._replace(moment=moment, values=_changed(held.now.values, held.gauges), counts=counts)
 
 
 def _changed(values: Mapping[Sample, float], gauges: Gauges) -> Mapping[Sample, float]:

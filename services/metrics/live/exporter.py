@@ -34,6 +34,7 @@ class Exporter:
         self._restated = Lines[Labels](restated, RESTATED_LABELS)
         self._values = _gauge("tasuki_kpi_value", "Value of a KPI in a current period.")
         self._targets = _gauge("tasuki_kpi_target", "Target of a KPI in a current period.")
+        self._expected = _gauge("tasuki_kpi_expected", "Part of a target that the business days so far should bring.")
         self._bounded: dict[Labels, Labels] = {}
         self._now: Now | None = None
         self._families: list[Metric] = []
@@ -52,6 +53,7 @@ class Exporter:
                 self._restated.written(restated),
                 self._values.written(now.values),
                 self._targets.written(now.targets),
+                self._expected.written(now.expected),
                 self._info(),
             ]
             self._now = now
