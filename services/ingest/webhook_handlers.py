@@ -37,6 +37,8 @@ class WebhookHandlers:
         verdict = provider.verify(delivery, secrets)
         if verdict is not Verdict.GENUINE:
             self._count(source.id, verdict.value)
+            if verdict is Verdict.STALE:  # somebody knows the secret: a clock is wrong, or a delivery is played back
+                self._context.telemetry.log.warning("webhook_stale", source=source.id)
             raise unauthorized(
                 "The signature is right but too old or from the future: look at the sender's clock and ours."
                 if verdict is Verdict.STALE
