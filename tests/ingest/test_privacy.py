@@ -7,6 +7,7 @@ import pytest
 from services.ingest import privacy, record_activities, record_submissions
 from shared.events import LeadConsent, LeadErased
 from tests.ingest.door import FORM, Door, call
+from tests.ingest.imports.files import brought_in
 
 CANARY = "canary-mei"
 
@@ -111,8 +112,20 @@ async def test_an_export_has_all_that_is_held(door: Door) -> None:
     assert [o["quote"] for o in held["observations"] if o["field"] == "needs"] == [CANARY]
     assert [item["name"] for item in held["unmapped"]] == ["memo"]
     assert [entry["evidence"] for entry in held["consent"]["history"]] == [CANARY]
+    assert [(entry["source"], entry["body"]) for entry in held["unusable"]] == [
+        ("web-json", f'{{"memo": "{CANARY}@acme.co.jp"}}')
+    ]
+    assert held["rejected_rows"] == []
     await erase(door, lead)
     assert (await door.get(f"/v1/leads/{lead}/export")).status_code == 410
+
+
+async def test_an_export_has_the_rows_of_files_that_were_not_taken(door: Door) -> None:
+    lead = (await door.lead({"email": f"{CANARY}@acme.co.jp"}))["lead_id"]
+    await brought_in(door, f"email,title\n{CANARY}@acme.co.jp\nother@acme.co.jp\n".encode())
+    (row,) = (await door.get(f"/v1/leads/{lead}/export")).json()["rejected_rows"]
+    assert (row["row"], row["cells"]) == (2, [f"{CANARY}@acme.co.jp"])
+    assert row["errors"][0]["detail"] == "has 1 cells where the header has 2"
 
 
 async def test_erasing_leaves_nothing_of_the_person_and_tells_the_log(door: Door) -> None:
