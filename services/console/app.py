@@ -1,7 +1,7 @@
 """Puts the console together; the only file that knows all its parts."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from services.console.document import Described, document
 from services.console.guard import Guarded, is_from_us
 from services.console.live import LiveBoard
 from services.console.session import Seal
@@ -63,7 +64,11 @@ async def build(client: Client) -> AsyncIterator[tuple[ASGIApp, dict[str, Task]]
             log=client.telemetry.log,
         )
         live = LiveBoard(tasuki, partial(board.make_board, site), client.telemetry.log)
-        app = Starlette(routes=_routes(site, live, client.telemetry))
+        routes = _routes(site, live, client.telemetry)
+        app = Starlette(
+            routes=routes, exception_handlers={404: partial(_unknown, site), 405: partial(_no_method, routes)}
+        )
+        app.router.redirect_slashes = False
         yield Observe(Guarded(app, secure=site.seal.secure), client.telemetry), {"live": live.run}
 
 
@@ -85,7 +90,7 @@ def _routes(site: Site, live: LiveBoard, telemetry: Telemetry) -> list[BaseRoute
     def plain(path: str, answer: Callable[[Site, Request], Awaitable[Response]], *methods: str) -> Route:
         return Route(path, _observed(path, partial(answer, site)), methods=list(methods))
 
-    return [
+    routes = [
         page("/", board.show, "kpis:read"),
         page("/live", watch, "kpis:read"),
         page("/leads", leads.index, "leads:read"),
@@ -111,9 +116,19 @@ def _routes(site: Site, live: LiveBoard, telemetry: Telemetry) -> list[BaseRoute
         plain("/livez", _live, "GET"),
         plain("/readyz", _live, "GET"),
         plain("/metrics", partial(_metrics, telemetry), "GET"),
-        Mount("/static", StaticFiles(directory=_STATIC)),
-        Route("/{path:path}", _observed("unmatched", partial(_unknown, site))),
     ]
+    told = document((described for route in routes for described in _described(route)), site.seal.cookie)
+    return [
+        *routes,
+        plain("/openapi.json", partial(_document, told), "GET"),
+        plain("/docs", _docs, "GET"),
+        Mount("/static", StaticFiles(directory=_STATIC)),
+    ]
+
+
+def _described(route: Route) -> list[Described]:
+    scope = route.endpoint.scope if isinstance(route.endpoint, _Page) else None
+    return [Described(route.path, method, scope) for method in sorted((route.methods or set()) - {"HEAD"})]
 
 
 class _Page:
@@ -123,7 +138,7 @@ class _Page:
         self._site = site
         self._path = path
         self._view = view
-        self._scope = scope
+        self.scope = scope
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive, send)
@@ -136,8 +151,8 @@ class _Page:
         if signed_in is None:
             return sign_in.to_sign_in(request)
         visit = Visit(self._site, request, *signed_in)
-        if not visit.session.may(self._scope):
-            return _problem(visit, 403, "may_not", detail=self._scope)
+        if not visit.session.may(self.scope):
+            return _problem(visit, 403, "may_not", detail=self.scope)
         if request.method == "POST" and not is_from_us(request.headers):
             return _problem(visit, 403, "form_refused")
         try:
@@ -186,9 +201,25 @@ async def _metrics(telemetry: Telemetry, _site: Site, _request: Request) -> Resp
     return Response(await telemetry.render(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _unknown(site: Site, request: Request) -> Response:
+async def _document(told: dict[str, Any], _site: Site, _request: Request) -> Response:
+    return JSONResponse(told)
+
+
+async def _docs(_site: Site, _request: Request) -> Response:
+    """For people the pages speak for themselves."""
+    return RedirectResponse("/openapi.json", 303)
+
+
+async def _unknown(site: Site, request: Request, _error: Exception) -> Response:
     signed_in = session_of(site, request)
     if signed_in is None:
         text = site.render("sign_in.html", language_of(request), session=None, path="/", to="/", wrong=None, members=[])
         return HTMLResponse(text, 404)
     return _problem(Visit(site, request, *signed_in), 404, "not_found")
+
+
+async def _no_method(routes: Sequence[BaseRoute], request: Request, _error: Exception) -> Response:
+    """An address may have a route for each of its methods: all of them are told."""
+    here = [r for r in routes if isinstance(r, Route) and r.path_regex.match(request.scope["path"])]
+    allowed = sorted(set[str]().union(*(route.methods or () for route in here)))
+    return PlainTextResponse("Method Not Allowed", 405, {"Allow": ", ".join(allowed)})

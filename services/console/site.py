@@ -92,14 +92,7 @@ class Visit:
 
     async def form(self) -> dict[str, str]:
         """What was filled in. Raises FormRefused when it does not come from a page of this session."""
-        if not self.request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            raise FormRefused
-        body = b""
-        async for chunk in self.request.stream():
-            body += chunk
-            if len(body) > FORM_MAX:
-                raise FormRefused
-        said = {name: value.strip() for name, value in parse_qsl(body.decode("utf-8", "replace"))}
+        said = await read_form(self.request)
         if not self.site.seal.is_form_of(self._sealed, said.pop("form", "")):
             raise FormRefused
         return said
@@ -119,6 +112,18 @@ class Visit:
     def go(self, path: str) -> Response:
         """After a form: to the page that shows what came of it."""
         return RedirectResponse(path, 303)
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """What a form holds, whoever sent it: no more of it is read than a page of ours would send. Raises FormRefused."""
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        raise FormRefused
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_MAX:
+            raise FormRefused
+    return {name: value.strip() for name, value in parse_qsl(body.decode("utf-8", "replace"))}
 
 
 def language_of(request: Request) -> Language:

@@ -126,17 +126,6 @@ class ConsentAnswer(msgspec.Struct, frozen=True, kw_only=True):
     history: list[ConsentEntry]
 
 
-class PersonExport(msgspec.Struct, frozen=True, kw_only=True):
-    """All that ingest holds on a person. handoff and metrics have it from there; their packages and contributors tell
-    what they made of it."""
-
-    lead: LeadAnswer
-    merged_ids: list[str]
-    observations: list[ObservationAnswer]
-    unmapped: list[UnmappedAnswer]
-    consent: ConsentAnswer
-
-
 class Erased(msgspec.Struct, frozen=True):
     """A lead whose personal data is gone."""
 
@@ -222,6 +211,28 @@ class QuarantineEntry(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     resolved_at: datetime | None
     results: Any
+
+
+class RejectedOfImport(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of an imported file that was not taken, and why."""
+
+    import_id: str
+    row: int
+    errors: list[FieldError]
+    cells: list[str]
+
+
+class PersonExport(msgspec.Struct, frozen=True, kw_only=True):
+    """All that ingest holds on a person, also what could not be used (`unusable` bodies, `rejected_rows`). Contacts and
+    handoffs are handoff's to tell: docs/security.md."""
+
+    lead: LeadAnswer
+    merged_ids: list[str]
+    observations: list[ObservationAnswer]
+    unmapped: list[UnmappedAnswer]
+    consent: ConsentAnswer
+    unusable: list[QuarantineEntry]
+    rejected_rows: list[RejectedOfImport]
 
 
 class QuarantinePage(msgspec.Struct, frozen=True):

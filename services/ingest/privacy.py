@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import merging
-from services.ingest.answers import ConsentAnswer, ConsentEntry, OptOut
+from services.ingest import merging, quarantine
+from services.ingest.answers import ConsentAnswer, ConsentEntry, OptOut, RejectedOfImport
 from services.ingest.forms import ConsentForm
 from services.ingest.items import made_id
 from services.ingest.leads import refuse_erased
+from services.ingest.quarantine import Kept
 from services.ingest.tables import Connection
 from services.ingest.tell import Wish, tell
 from shared import lead_keys
 from shared.db import driver
 from shared.events import LeadConsent, LeadErased
+from shared.mistakes import FieldError
 from shared.web.idempotency import forget_leads
 
 
@@ -71,6 +75,34 @@ async def consent_of(db: Connection, lead_ids: Sequence[str]) -> ConsentAnswer:
     )
 
 
+class Unused(NamedTuple):
+    """What came about a person and could not be used."""
+
+    bodies: list[Kept]
+    rows: list[RejectedOfImport]
+
+
+async def unused_of(db: Connection, lead_ids: Sequence[str]) -> Unused:
+    """What erasing would find of the person in the quarantine and in reports of imports."""
+    ids = [row["id"] for row in await db.fetch(f"{_UNUSED_BODIES} group by q.id order by q.id", list(lead_ids))]
+    rows = await db.fetch(
+        f"""
+        select import_id, row_number, errors::text, cells::text from ingest.import_rejects
+        where (import_id, row_number) in ({_REJECTED_ROWS}) order by import_id, row_number
+        """,  # noqa: S608 - our own text
+        list(lead_ids),
+    )
+    found = [await quarantine.read(db, id_) for id_ in ids]
+    return Unused([kept for kept in found if kept is not None], [_rejected(row) for row in rows])
+
+
+def _rejected(row: Any) -> RejectedOfImport:
+    errors = msgspec.json.decode(row["errors"], type=list[FieldError])
+    return RejectedOfImport(
+        import_id=row["import_id"], row=row["row_number"], errors=errors, cells=msgspec.json.decode(row["cells"])
+    )
+
+
 async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) -> datetime:
     """Erase a lead with all that count as it, or that it counts as: they are one person. When it was erased.
 
@@ -102,20 +134,23 @@ async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) ->
     return wish.at
 
 
-_ERASE = (
-    # Bodies of unusable webhooks and rejected rows of files are found by what they hold.
-    # An address may stand in a form's body as `mei%40acme.co.jp`, and in any case.
-    """
-    delete from ingest.quarantine q using ingest.lead_terms t
+_UNUSED_BODIES = """
+    select q.id from ingest.quarantine q cross join ingest.lead_terms t
     cross join lateral (
         values (t.value), (replace(t.value, '@', '%40')), (replace(replace(t.value, '+', '%2b'), '@', '%40'))
     ) written (address)
     where t.lead_id = any($1) and t.kind = 'email' and position(written.address in lower(encode(q.body, 'escape'))) > 0
-    """,
-    """
-    delete from ingest.import_rejects r using ingest.lead_terms t
-    where t.lead_id = any($1) and t.kind = 'email' and position(t.value in lower(r.cells::text)) > 0
-    """,
+"""
+"""Bodies of unusable webhooks and rejected rows of files are found by what they hold. An address may stand in a form's
+body as `mei%40acme.co.jp`, and in any case."""
+_REJECTED_ROWS = """
+    select r.import_id, r.row_number from ingest.import_rejects r join ingest.lead_terms t
+        on position(t.value in lower(r.cells::text)) > 0
+    where t.lead_id = any($1) and t.kind = 'email'
+"""
+_ERASE = (
+    f"delete from ingest.quarantine where id in ({_UNUSED_BODIES})",  # noqa: S608 - our own text
+    f"delete from ingest.import_rejects where (import_id, row_number) in ({_REJECTED_ROWS})",  # noqa: S608 - our own text
     "delete from ingest.observations where lead_id = any($1)",
     "delete from ingest.lead_terms where lead_id = any($1)",
     "delete from ingest.lead_keys where lead_id = any($1)",

@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import privacy, store
+from services.ingest import privacy, quarantine, store
 from services.ingest.activities import check_time
 from services.ingest.answers import Erased, PersonExport, observation_answers, unmapped_answers
 from services.ingest.context import Context, unknown_lead
@@ -41,6 +41,7 @@ class PrivacyHandlers:
         ids = [row.lead_id, *row.merged_ids]
         async with self._context.database() as db:
             kept, consent = await store.read_unmapped(db, ids), await privacy.consent_of(db, ids)
+            unused = await privacy.unused_of(db, ids)
         registry = self._context.config.fields
         return Answer(
             PersonExport(
@@ -49,6 +50,8 @@ class PrivacyHandlers:
                 observations=observation_answers(row, registry),
                 unmapped=unmapped_answers(kept),
                 consent=consent,
+                unusable=[quarantine.shown(entry) for entry in unused.bodies],
+                rejected_rows=unused.rows,
             )
         )
 

@@ -1,10 +1,12 @@
 """Webhook bodies that could not be used: kept with their bytes, to be tried again after a change of sources.yaml."""
 
+import base64
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
+from services.ingest.answers import QuarantineEntry
 from services.ingest.tables import Connection
 from shared.mistakes import FieldError
 
@@ -94,6 +96,26 @@ async def resolve(db: Connection, entry: int, results: Any, at: datetime) -> Non
         entry,
         msgspec.json.encode(results).decode(),
         at,
+    )
+
+
+def shown(entry: Kept) -> QuarantineEntry:
+    """An entry as it is answered."""
+    try:
+        encoding, body = "utf-8", entry.body.decode()
+    except UnicodeDecodeError:
+        encoding, body = "base64", base64.b64encode(entry.body).decode()
+    return QuarantineEntry(
+        id=entry.id,
+        source=entry.source,
+        received_at=entry.received_at,
+        content_type=entry.content_type,
+        encoding=encoding,
+        body=body,
+        errors=entry.errors,
+        attempts=entry.attempts,
+        resolved_at=entry.resolved_at,
+        results=entry.results,
     )
 
 

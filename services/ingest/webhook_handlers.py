@@ -1,13 +1,12 @@
 """Webhooks and their quarantine: verify the raw bytes, read them, store, answer."""
 
-import base64
 import os
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from services.ingest import quarantine
-from services.ingest.answers import QuarantineEntry, WebhookAnswer
+from services.ingest.answers import WebhookAnswer
 from services.ingest.context import Context, by_of, identity_conflict
 from services.ingest.intake import Intake, Taken
 from services.ingest.providers import Delivery, Provider, Verdict, with_provider
@@ -37,6 +36,8 @@ class WebhookHandlers:
         verdict = provider.verify(delivery, secrets)
         if verdict is not Verdict.GENUINE:
             self._count(source.id, verdict.value)
+            if verdict is Verdict.STALE:  # somebody knows the secret: a clock is wrong, or a delivery is played back
+                self._context.telemetry.log.warning("webhook_stale", source=source.id)
             raise unauthorized(
                 "The signature is right but too old or from the future: look at the sender's clock and ours."
                 if verdict is Verdict.STALE
@@ -81,13 +82,13 @@ class WebhookHandlers:
         async with self._context.database() as db:
             kept = await quarantine.page(db, before, call.query.limit + 1)
         paged = page(kept, call.query.limit, lambda entry: entry.id)
-        return Answer(paged | {"items": [_shown(entry) for entry in paged["items"]]})
+        return Answer(paged | {"items": [quarantine.shown(entry) for entry in paged["items"]]})
 
     async def retry(self, call: Call) -> Answer:
         """Try an entry again with the configuration as it is now. One that was brought in answers as it did then."""
         entry = await self._entry(call.path["id"])
         if entry.resolved_at is not None:
-            return Answer(_shown(entry))
+            return Answer(quarantine.shown(entry))
         source, provider = self._source(entry.source)
         arrival = Arrival(
             at=entry.received_at,
@@ -106,7 +107,7 @@ class WebhookHandlers:
                 await quarantine.resolve(db, entry.id, taken.receipts, self._context.clock.now())
         if taken.unused:
             raise _unusable(taken.unused[0].errors)
-        return Answer(_shown(await self._entry(call.path["id"])))
+        return Answer(quarantine.shown(await self._entry(call.path["id"])))
 
     def _source(self, source_id: str) -> tuple[Source, Provider]:
         source = self._context.config.sources.get(source_id)
@@ -175,22 +176,3 @@ def _answer(taken: Taken) -> Answer:
 def _unusable(errors: Sequence[FieldError]) -> Problem:
     detail = "It is kept in the quarantine and can be tried again from there: GET /v1/quarantine."
     return Problem(422, "unusable-payload", "Nothing of the payload can be used", detail, errors=errors[:100])
-
-
-def _shown(entry: quarantine.Kept) -> QuarantineEntry:
-    try:
-        encoding, body = "utf-8", entry.body.decode()
-    except UnicodeDecodeError:
-        encoding, body = "base64", base64.b64encode(entry.body).decode()
-    return QuarantineEntry(
-        id=entry.id,
-        source=entry.source,
-        received_at=entry.received_at,
-        content_type=entry.content_type,
-        encoding=encoding,
-        body=body,
-        errors=entry.errors,
-        attempts=entry.attempts,
-        resolved_at=entry.resolved_at,
-        results=entry.results,
-    )

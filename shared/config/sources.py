@@ -26,6 +26,7 @@ Provider = Literal[
     "gravity_forms",
     "google_forms",
     "salesforce_web_to_lead",
+    "zapier",
     "aircall",
     "twilio",
     "zoom_phone",
@@ -38,7 +39,7 @@ Provider = Literal[
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 WITHOUT_SIGNATURE: frozenset[Provider] = frozenset(
-    {"json", "html_form", "marketo", "jotform", "gravity_forms", "google_forms", "salesforce_web_to_lead"}
+    {"json", "html_form", "marketo", "jotform", "gravity_forms", "google_forms", "salesforce_web_to_lead", "zapier"}
 )
 """Providers that cannot sign: a secret is possible (a header or part of the address), not demanded."""
 

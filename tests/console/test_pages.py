@@ -170,15 +170,16 @@ def test_sales_gives_a_lead_back_and_a_second_answer_is_told_why_not(team: Team,
 
 def test_a_draft_is_tried_on_the_past(team: Team, visitor: Visitor) -> None:
     page = visitor.get("/policies")
-    draft = re.search(r"<textarea[^>]*>(.*?)</textarea>", page, re.DOTALL)
-    assert draft is not None
-    text = html.unescape(draft[1])
+    shown = re.search(r"<textarea[^>]*>(.*?)</textarea>", page, re.DOTALL)
+    assert shown is not None
+    text = html.unescape(shown[1])
     tried = visitor.send("/policies", "/policies", draft=text, **{"from": "2026-01-01", "to": "2099-12-31"})
     assert tried.status_code == 200
     assert 'class="confusion"' in tried.text
-    wrong = visitor.send("/policies", "/policies", draft="id: [", **{"from": "2026-01-01", "to": "2026-11-01"})
-    assert wrong.status_code == 422
-    assert "draft.yaml" in wrong.text
+    for draft in ("id: [", "", "default", "- id: default", f"id: {10**30}", "id: 1e999"):
+        wrong = visitor.send("/policies", "/policies", draft=draft, **{"from": "2026-01-01", "to": "2026-11-01"})
+        assert wrong.status_code == 422, draft
+        assert 'role="alert"' in wrong.text
 
 
 def test_a_template_is_made_for_a_lead_that_may_be_written_to(team: Team, visitor: Visitor) -> None:

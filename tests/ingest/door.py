@@ -1,6 +1,7 @@
 """ingest as a whole on a real database, called over HTTP without a socket; its outbox can be looked into."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,13 +35,15 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @dataclass
 class Door:
-    """A running ingest. The relay does not run, so `outbox` shows all that was ever told to the log."""
+    """A running ingest. The relay does not run, so `outbox` shows all that was ever told to the log. `logged`: its log
+    lines, those for debugging too."""
 
     http: httpx.AsyncClient
     clock: FixedClock
     url: str
     runtime: Runtime
     service: Service
+    logged: io.StringIO
 
     async def post(self, path: str, body: Any, *, headers: dict[str, str] | None = None) -> httpx.Response:
         if isinstance(body, bytes):
@@ -89,7 +92,8 @@ async def open_door(database_url: str, *tasks: str, **more: Any) -> AsyncIterato
     await ensure_admin_key(engine, KEY)
     clock = FixedClock(NOW)
     config = load_config(settings.config_dir)
-    telemetry = Telemetry("ingest", level="error")
+    logged = io.StringIO()
+    telemetry = Telemetry("ingest", level="debug", stream=logged)
     runtime = Runtime(settings, clock, engine, log, telemetry, config, Access(engine))
     service = await build(runtime)
     app = create_app(title="ingest", endpoints=service.endpoints, access=runtime.access, telemetry=telemetry)
@@ -100,7 +104,7 @@ async def open_door(database_url: str, *tasks: str, **more: Any) -> AsyncIterato
     headers = {"Authorization": f"Bearer {KEY}"}
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=headers) as http:
-            yield Door(http, clock, database_url, runtime, service)
+            yield Door(http, clock, database_url, runtime, service, logged)
     finally:
         stop.set()
         await asyncio.gather(*queues)

@@ -7,6 +7,7 @@ import pytest
 from services.ingest import privacy, record_activities, record_submissions
 from shared.events import LeadConsent, LeadErased
 from tests.ingest.door import FORM, Door, call
+from tests.ingest.imports.files import brought_in
 
 CANARY = "canary-mei"
 
@@ -80,6 +81,28 @@ async def test_nothing_personal_stands_in_the_log_in_plain_text(door: Door) -> N
     assert any(CANARY in str(event.data) for event in await door.outbox()), "but it is there"
 
 
+async def test_nothing_personal_reaches_logs_labels_or_traces(door: Door) -> None:
+    """By every door, through every answer that shows it, and in what goes wrong."""
+    lead, other = await everything(door)
+    await consent(door, lead, 422, basis=CANARY)
+    await door.post("/v1/leads", {"fields": {"email": CANARY, "shoe_size": CANARY}})
+    await door.post("/v1/activities", call(lead_id=lead, outcome=CANARY))
+    await door.post(f"/v1/webhooks/{CANARY}", b"email=a", headers=FORM | {"traceparent": CANARY})
+    for path in (f"/v1/leads/{lead}", f"/v1/leads/{other}/observations", "/v1/quarantine", f"/v1/{CANARY}"):
+        assert (await door.get(path)).status_code in (200, 404)
+    assert (await door.get("/v1/leads", email=f"{CANARY}@acme.co.jp")).json()["items"]
+    assert (await door.get(f"/v1/leads/{lead}/export")).status_code == 200
+    await erase(door, lead)
+    logged, scraped = door.logged.getvalue(), await door.runtime.telemetry.render()
+    assert logged.count('"request"') >= 18, "else nothing was logged at all"
+    assert b'route="/v1/leads/{id}/export"' in scraped
+    assert CANARY not in logged
+    assert CANARY.encode() not in scraped
+    traces = [row["headers"] for row in await door.rows("select headers from ingest.outbox")]
+    assert traces
+    assert not any(CANARY.encode() in trace for trace in traces)
+
+
 async def test_an_export_has_all_that_is_held(door: Door) -> None:
     lead, other = await everything(door)
     held = (await door.get(f"/v1/leads/{other}/export")).json()
@@ -89,8 +112,20 @@ async def test_an_export_has_all_that_is_held(door: Door) -> None:
     assert [o["quote"] for o in held["observations"] if o["field"] == "needs"] == [CANARY]
     assert [item["name"] for item in held["unmapped"]] == ["memo"]
     assert [entry["evidence"] for entry in held["consent"]["history"]] == [CANARY]
+    assert [(entry["source"], entry["body"]) for entry in held["unusable"]] == [
+        ("web-json", f'{{"memo": "{CANARY}@acme.co.jp"}}')
+    ]
+    assert held["rejected_rows"] == []
     await erase(door, lead)
     assert (await door.get(f"/v1/leads/{lead}/export")).status_code == 410
+
+
+async def test_an_export_has_the_rows_of_files_that_were_not_taken(door: Door) -> None:
+    lead = (await door.lead({"email": f"{CANARY}@acme.co.jp"}))["lead_id"]
+    await brought_in(door, f"email,title\n{CANARY}@acme.co.jp\nother@acme.co.jp\n".encode())
+    (row,) = (await door.get(f"/v1/leads/{lead}/export")).json()["rejected_rows"]
+    assert (row["row"], row["cells"]) == (2, [f"{CANARY}@acme.co.jp"])
+    assert row["errors"][0]["detail"] == "has 1 cells where the header has 2"
 
 
 async def test_erasing_leaves_nothing_of_the_person_and_tells_the_log(door: Door) -> None:

@@ -108,13 +108,12 @@ async def test_what_is_no_web_address_is_refused_before_anything_is_asked(
     assert connections == []
 
 
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "[::1]", "[::ffff:169.254.169.254]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"]
-)
+@pytest.mark.parametrize("address", SPECIAL)
 @pytest.mark.parametrize("port", ["", ":443"])
 async def test_no_connection_leaves_for_an_address_that_is_not_public(
-    host: str, port: str, connections: Connections
+    address: str, port: str, connections: Connections
 ) -> None:
+    host = f"[{address}]" if ":" in address else address
     with pytest.raises(FetchRefused, match="not public"):
         await fetcher(Allowed()).get(f"http://{host}{port}/", LIMITS)
     assert connections == []

@@ -29,11 +29,18 @@ async def back_test(visit: Visit) -> Response:
     form = await visit.form()
     draft, first, last = form.get("draft", ""), form.get("from", ""), form.get("to", "")
     try:
-        policy, _ = parse(draft, "draft.yaml")
-        result = await visit.send(handoff.backtest(policy, first=first, last=last))
+        result = await visit.send(handoff.backtest(_read(draft), first=first, last=last))
     except (Invalid, BadRequest, ConfigError) as error:
         return await _show(visit, 422, draft=draft, period=(first, last), error=error)
     return await _show(visit, draft=draft, period=(first, last), result=result)
+
+
+def _read(draft: str) -> dict[str, Any]:
+    """Names and values, whatever they are: whether they make a policy, the service says. Raises ConfigError."""
+    policy, _ = parse(draft, "draft.yaml")
+    if not isinstance(policy, dict):
+        raise ConfigError("draft.yaml", 1, "this is no policy: it needs `id`, `criteria`, `segments` and what follows")
+    return policy
 
 
 async def _show(

@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.console.guard import is_from_us, own_path
 from services.console.session import LASTS, Session
-from services.console.site import Site, language_of, session_of
+from services.console.site import FormRefused, Site, language_of, read_form, session_of
 from shared.client import TasukiError, Unauthorized, own_key
 
 _KEY_MAX = 4_000
@@ -20,8 +20,11 @@ async def show(site: Site, request: Request) -> Response:
         return _form(site, request, to)
     if not is_from_us(request.headers):
         return _form(site, request, to, "form_refused", 403)
-    form = await request.form(max_files=0, max_fields=10)
-    key, rep = str(form.get("key", "")).strip(), str(form.get("rep", "")).strip()
+    try:
+        form = await read_form(request)
+    except FormRefused:
+        return _form(site, request, to, "form_refused", 403)
+    key, rep = form.get("key", ""), form.get("rep", "")
     if not key or len(key) > _KEY_MAX or not key.isascii() or not key.isprintable():
         return _form(site, request, to, "key_unknown", 422)
     try:
@@ -58,12 +61,18 @@ def _form(site: Site, request: Request, to: str, wrong: str | None = None, statu
 async def sign_out(site: Site, request: Request) -> Response:
     """Only by a form of ours, so that no other site signs people out."""
     signed_in = session_of(site, request)
-    form = await request.form(max_files=0, max_fields=5)
-    if signed_in is not None and site.seal.is_form_of(signed_in[1], str(form.get("form", ""))):
+    if signed_in is not None and await _is_ours(site, request, signed_in[1]):
         response = RedirectResponse("/sign-in", 303)
         response.delete_cookie(site.seal.cookie, secure=site.seal.secure, httponly=True, samesite="lax")
         return response
     return RedirectResponse("/", 303)
+
+
+async def _is_ours(site: Site, request: Request, sealed: str) -> bool:
+    try:
+        return site.seal.is_form_of(sealed, (await read_form(request)).get("form", ""))
+    except FormRefused:
+        return False
 
 
 def to_sign_in(request: Request) -> Response:

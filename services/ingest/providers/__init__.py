@@ -28,6 +28,7 @@ from services.ingest.providers import (
     twilio,
     typeform,
     webflow,
+    zapier,
     zoom_phone,
 )
 from services.ingest.providers.base import (
@@ -70,6 +71,7 @@ PROVIDERS: Mapping[str, Provider] = {
     "twilio": twilio.Twilio(),
     "typeform": typeform.Typeform(),
     "webflow": webflow.Webflow(),
+    "zapier": zapier.Zapier(),
     "zoom_phone": zoom_phone.ZoomPhone(),
 }
 

@@ -23,7 +23,8 @@ from tests.system import ROOT
 GIVEN = Path(os.environ.get("TASUKI_REAL_DATA", ROOT.parent / "shared" / "data")) / "webhooks"
 """Deliveries of real providers and vectors of their signatures, where this machine has them; they are not ours."""
 SECRET, PREVIOUS, OTHER = "current-secret", "previous-secret", "somebody-elses-secret"
-JUNK = ("garbage", "v1,a", "v1,a,b", "t=,v1=", "  ", "é", "sha256=", "=" * 3, "a" * 9000)
+JUNK: tuple[str, ...] = ("garbage", "v1,a", "v1,a,b", "v1,a  v1,b", "t=,v1=", "  ", "é", "sha256=", "=" * 3, "a" * 9000)
+JUNK += (".9", " ts ", "1_0", "-1", "9" * 400)
 ADDRESS = "https://leads.example.co.jp/v1/webhooks/source"
 
 
@@ -200,6 +201,7 @@ class ProviderContract:
         metrics = door.runtime.telemetry.metrics
         assert metrics.webhooks.labels("source", "stale")._value.get() == 2
         assert metrics.webhooks.labels("source", "unauthorized")._value.get() == 0
+        assert door.logged.getvalue().count("webhook_stale") == 2
 
     async def test_replayed_and_delivered_twice(self, door: Door, source: Source) -> None:
         posted = self.valid(SECRET, self.now_s(door))

@@ -71,6 +71,10 @@ class TestJson(Unsigned):
     settings: ClassVar = {"fields": {"name.family": "last_name", "name.given": "first_name"}}
 
 
+class TestZapier(TestJson):
+    provider = "zapier"
+
+
 class TestHtmlForm(Unsigned):
     provider = "html_form"
     is_form = True
@@ -222,6 +226,7 @@ def test_what_a_script_sends_instead_of_the_event_of_google_forms() -> None:
     ("provider", "good"),
     [
         ("json", [TestJson.body]),
+        ("zapier", TestZapier.body),
         ("gravity_forms", TestGravityForms.body),
         ("google_forms", {"namedValues": TestGoogleForms.body}),
         ("marketo", TestMarketo.body),
