@@ -13,8 +13,9 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	&& echo $$python && break; done)
 
 # Where Kafka cannot be had its tests are left out, unless TASUKI_REQUIRE_KAFKA=1; pytest's last lines then say so.
-# The same with Chromium and TASUKI_REQUIRE_CHROMIUM=1.
+# The same with Chromium and TASUKI_REQUIRE_CHROMIUM=1, helm and TASUKI_REQUIRE_HELM=1.
 CHROMIUM = { deploy/chromium.sh || [ "$$TASUKI_REQUIRE_CHROMIUM" != 1 ]; }
+HELM = { deploy/helm/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_HELM" != 1 ]; }
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
 .PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate bench bench-handoff bench-ingest bench-metrics lock clean
@@ -38,7 +39,7 @@ demo: $(VENV)/installed ## a week of a team of eight, through the running system
 	@exec $(BIN)/tasuki demo
 
 test: $(VENV)/installed-dev ## run all tests (sets up what they need)
-	@$(KAFKA) && $(CHROMIUM) && tools=$$(deploy/promtool.sh) && PATH="$$tools:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(KAFKA) && $(CHROMIUM) && $(HELM) && tools=$$(deploy/promtool.sh) && PATH="$$tools:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-faults: $(VENV)/installed-dev ## kill everything again and again under load, for minutes
 	@$(KAFKA) && $(BIN)/python -m pytest tests/faults -m 'long or not long' -rP $(ARGS)

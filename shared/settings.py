@@ -58,6 +58,14 @@ class Settings(BaseSettings):
     handoff_port: int = Field(8002, description="Port of handoff.")
     metrics_port: int = Field(8003, description="Port of metrics.")
     outreach_port: int = Field(8004, description="Port of outreach.")
+    ingest_url: str | None = Field(
+        None, description="Address of ingest for those that call it, where that is another than host and port tell."
+    )
+    handoff_url: str | None = Field(
+        None, description="The same of handoff; it stands in what webhooks tell, unless they have a link of their own."
+    )
+    metrics_url: str | None = Field(None, description="The same of metrics.")
+    outreach_url: str | None = Field(None, description="The same of outreach.")
     console_url: str | None = Field(
         None,
         description="Address under which people open the console, where that is another than its own (behind a proxy);"
@@ -186,6 +194,14 @@ class Settings(BaseSettings):
             raise ValueError("the address of the console is https:// and a name, with nothing behind it")
         return value
 
+    @field_validator("ingest_url", "handoff_url", "metrics_url", "outreach_url")
+    @classmethod
+    def _address_of_service(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://here")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("the address of a service is http:// or https://, a name, and perhaps a port and a path")
+        return value.rstrip("/") if value else None
+
     @field_validator("fetch_private_networks", "webhook_private_networks")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -261,5 +277,11 @@ class Settings(BaseSettings):
         return self.consumer_member or f"{gethostname()}:{self.port(service)}"
 
     def url(self, service: ProcessName) -> str:
-        """Base address of a service."""
-        return f"http://{self.host}:{self.port(service)}"
+        """Base address of a service, for those that call it."""
+        told: dict[ProcessName, str | None] = {
+            "ingest": self.ingest_url,
+            "handoff": self.handoff_url,
+            "metrics": self.metrics_url,
+            "outreach": self.outreach_url,
+        }
+        return told.get(service) or f"http://{self.host}:{self.port(service)}"

@@ -38,3 +38,18 @@ def test_a_rate_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASUKI_RATE_LIMIT_PER_KEY", "100")
     with pytest.raises(ValidationError, match="as in 100/s"):
         Settings()
+
+
+def test_services_are_called_where_they_are_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASUKI_HOST", "0.0.0.0")  # noqa: S104 - as in a container
+    monkeypatch.setenv("TASUKI_METRICS_URL", "https://tasuki.example.jp/metrics/")
+    monkeypatch.setenv("TASUKI_OUTREACH_URL", "")
+    settings = Settings()
+    assert settings.url("metrics") == "https://tasuki.example.jp/metrics"
+    assert settings.url("outreach") == "http://0.0.0.0:8004"
+
+
+@pytest.mark.parametrize("url", ["ingest:8001", "ftp://ingest", "http://", "http://ingest:8001?key=1", "/ingest"])
+def test_an_address_of_a_service_that_cannot_be_called(url: str) -> None:
+    with pytest.raises(ValidationError, match=r"ingest_url\n.*the address of a service is http"):
+        Settings(ingest_url=url)
