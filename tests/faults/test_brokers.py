@@ -61,7 +61,8 @@ def _one_of_three(system: System, cluster: Cluster, node: int, bursts: Iterator[
     next(bursts)()
     with closing(Client(system)) as client:
         until(lambda: figure(client, "ingest", "tasuki_outbox_pending") == 0, RESUMES_WITHIN_S)
-    until(lambda: published(system, ACTIVITIES) > before, RESUMES_WITHIN_S)  # a broker that is asked may be the dead one
+    # a broker that is asked may be the dead one
+    until(lambda: published(system, ACTIVITIES) > before, RESUMES_WITHIN_S)
     cluster.start(node)
 
 
