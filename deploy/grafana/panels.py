@@ -5,6 +5,7 @@ Titles are in Japanese and English, since Grafana has one language for all who l
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import count
 
 from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models.common import (
@@ -111,10 +112,11 @@ def board(uid: str, title: str, said: str, sections: Sequence[tuple[str, Sequenc
     made = made.with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
     for name, values in variables.items():
         made = made.with_variable(_asked(name, values) if "(" in values else _chosen(name, values.split(",")))
+    numbers = count(1)  # a link to a panel names its id
     for heading, panels in sections:
-        made = made.with_row(dashboard.Row(heading))
+        made = made.with_row(dashboard.Row(heading).id(next(numbers)))
         for panel in panels:
-            made = made.with_panel(panel)
+            made = made.with_panel(panel.id(next(numbers)))
     return made.build()
 
 
