@@ -37,6 +37,42 @@ def run(
 
 
 @app.command()
+def up() -> None:
+    """Run everything in the background, and return when all is ready; `tasuki down` ends it."""
+    from rich.console import Console
+
+    from shared.background import LOG, BackgroundError
+    from shared.background import up as start
+    from shared.settings import PROCESSES
+
+    settings = read_settings()
+    try:
+        with Console(stderr=True).status("starting") as status:
+            begun = start(settings, status.update)
+    except BackgroundError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("broken off; what was started has been ended")
+    print("everything is ready" if begun else "everything runs already, and is ready")
+    for name in PROCESSES:
+        print(f"  {name:<8} http://{settings.host}:{settings.port(name)}")
+    print(f"  what it says goes to {settings.data_dir / LOG}; `tasuki down` ends it")
+
+
+@app.command()
+def down() -> None:
+    """End what `tasuki up` has started, in order."""
+    from shared.background import BackgroundError
+    from shared.background import down as end
+
+    try:
+        ended = end(read_settings())
+    except BackgroundError as error:
+        fail(str(error))
+    print("stopped" if ended else "nothing that `tasuki up` has started is running")
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database's schemas up to date (`tasuki run` does so by itself)."""
     from shared.migrate import migrate as migrate_database
@@ -228,6 +264,25 @@ def kafka(
         Foreground(cluster, with_system=system).run()
     except (BrokerError, GivenUp) as error:
         fail(str(error))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON, to send along.")] = False,
+) -> None:
+    """Look at everything that somebody who helps would ask about; exit status 1 when anything is wrong.
+
+    No secret is printed, and nothing is changed.
+    """
+    import asyncio
+
+    from rich.console import Console
+
+    from shared.doctor.command import report, report_json
+
+    settings = read_settings()
+    well = asyncio.run(report_json(settings) if as_json else report(settings, Console()))
+    raise SystemExit(0 if well else 1)
 
 
 @app.command()

@@ -29,6 +29,15 @@ def is_safe_address(url: str) -> bool:
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_here))
 
 
+def _is_database(url: str) -> bool:
+    """Whether an address names a PostgreSQL, by whatever driver; the host may stand in the query."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme.partition("+")[0] in ("postgresql", "postgres") and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _is_mail_server(url: str) -> bool:
     """Whether an address names a mail server and nothing else."""
     try:
@@ -184,6 +193,16 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{value} is no time zone of the IANA database, as Asia/Tokyo is") from error
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str | None) -> str | None:
+        if value is not None and not _is_database(value):
+            raise ValueError(
+                "the address of a database is postgresql://user:password@host:5432/name, in which characters of the "
+                "password that have a meaning there stand as %XX (/ as %2F, @ as %40)"
+            )
         return value
 
     @field_validator("console_url")
