@@ -51,12 +51,14 @@ mutants: $(VENV)/installed-dev ## change policies and stages in every small way,
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .cache/mutmut mutmut==3.8.1
 	@PYTHONPATH=.cache/mutmut $(BIN)/python -m mutmut run $(ARGS) && PYTHONPATH=.cache/mutmut $(BIN)/python -m mutmut results
 
-check: $(VENV)/installed-dev ## lint, format, types, architecture, generated files
+check: $(VENV)/installed-dev ## lint, format, types, architecture, generated files, licences, known holes
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.generate --check
+	$(BIN)/python -m deploy.materials build/materials.cdx.json
+	$(BIN)/python -m deploy.audit
 
 format: $(VENV)/installed-dev ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix
