@@ -18,7 +18,7 @@ CHROMIUM = { deploy/chromium.sh || [ "$$TASUKI_REQUIRE_CHROMIUM" != 1 ]; }
 HELM = { deploy/helm/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_HELM" != 1 ]; }
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
-.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate bench bench-handoff bench-ingest bench-metrics lock clean
+.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate bench bench-console bench-handoff bench-ingest bench-metrics lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -75,6 +75,9 @@ bench-ingest: $(VENV)/installed-dev ## measure the door against an echo and a tr
 
 bench-handoff: $(VENV)/installed-dev ## measure decisions and back-tests among 100,000 leads (ARGS=--quick: 10,000)
 	@exec $(BIN)/python -m bench.handoff $(ARGS)
+
+bench-console: $(VENV)/installed-dev ## measure the live board: how soon it opens, what 100 viewers cost (ARGS=--quick)
+	@deploy/chromium.sh && exec $(BIN)/python -m bench.console $(ARGS)
 
 bench-metrics: $(VENV)/installed-dev ## measure the numbers: consuming, growth, rebuild, answers, memory (ARGS=--quick: minutes)
 	@exec $(BIN)/python -m bench.metrics $(ARGS)

@@ -49,7 +49,7 @@ class Service:
     def __init__(self, database: Database, pid: int, port: int, started_s: float) -> None:
         self._database = database
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=24 * 3600)
-        self._pid = pid
+        self.pid = pid
         self.port = port
         self.started_s = started_s
 
@@ -98,11 +98,11 @@ class Service:
 
     def meter(self) -> Meter:
         """Measures what the service and its PostgreSQL spend from now on."""
-        return Meter(self._pid, self._database.pid)
+        return Meter(self.pid, self._database.pid)
 
     def memory_mib(self) -> float:
         """Resident memory of the service, all its processes together."""
-        return memory_mib(self._pid)
+        return memory_mib(self.pid)
 
     def close(self) -> None:
         """Let go of the connection."""
