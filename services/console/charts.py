@@ -1,4 +1,4 @@
-"""Where the marks of a drawing stand: heat map, funnel and bars. Pure; templates make SVG of it."""
+"""Where the marks of a drawing stand: heat map, funnel, bars and columns. Pure; templates make SVG of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -77,3 +77,37 @@ def bars(rows: Sequence[tuple[str, float]]) -> list[Bar]:
         Bar(label, value, ROW * n, round(FULL * value / most, 1), value / earlier if earlier else None)
         for n, ((label, value), earlier) in enumerate(zip(rows, before, strict=False))
     ]
+
+
+class Column(NamedTuple):
+    """Two columns side by side, from the ground up: `x` of the left one, their heights of at most `TALL`."""
+
+    label: str
+    x: int
+    first: float
+    second: float
+    first_height: float
+    second_height: float
+
+
+class Columns(NamedTuple):
+    """`every`: how many columns there are to one label, so that labels do not lie on one another."""
+
+    columns: list[Column]
+    width: int
+    every: int
+
+
+TALL, COLUMN = 120, 16
+_LABEL = 64
+
+
+def columns(rows: Sequence[tuple[str, float, float]]) -> Columns:
+    """Pairs to compare, in order; the greatest of all is full."""
+    most = max((max(first, second) for _, first, second in rows), default=0) or 1
+    step = 3 * COLUMN
+    drawn = [
+        Column(label, step * n, first, second, round(TALL * first / most, 1), round(TALL * second / most, 1))
+        for n, (label, first, second) in enumerate(rows)
+    ]
+    return Columns(drawn, step * len(rows) + _LABEL, -(-_LABEL // step))

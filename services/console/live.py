@@ -22,6 +22,7 @@ MakeBoard = Callable[[AsyncClient, Language], Awaitable[str]]
 REST_S = 0.3
 """Between two boards: a burst of calls is shown in steps."""
 HEARTBEAT_S = 15.0
+_ASK_WITHIN_S = 2.0
 _IDLE_S = 0.2
 
 
@@ -66,7 +67,7 @@ class LiveBoard:
             while not self._ended:
                 changed = await self._wait(seen)
                 if time.monotonic() > asked_at + HEARTBEAT_S:
-                    await self._tasuki.with_key(key).send(metrics.status())
+                    await self._ask_whether_still(key)
                     asked_at = time.monotonic()
                 if not changed:
                     yield b": still here\n\n"
@@ -79,6 +80,16 @@ class LiveBoard:
         finally:
             self._keys -= Counter([key])
             self._languages -= Counter([language])
+
+    async def _ask_whether_still(self, key: str) -> None:
+        """Raises Unauthorized or Forbidden when the key may no longer. While nobody can tell, who may watch goes on."""
+        try:
+            async with asyncio.timeout(_ASK_WITHIN_S):
+                await self._tasuki.with_key(key).send(metrics.status())
+        except (Unauthorized, Forbidden):
+            raise
+        except (TasukiError, TimeoutError) as error:
+            self._log.info("watcher_not_asked_for", reason=type(error).__name__)
 
     async def _wait(self, seen: int) -> bool:
         """Whether there is another board than the one seen, or the end, within a while."""

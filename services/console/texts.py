@@ -178,6 +178,7 @@ TEXTS: dict[str, Words] = {
     "booked": Words("受注額", "Booked"),
     "acceptance": Words("受諾率", "Acceptance"),
     "load": Words("一人あたりの件数（期間全体）", "Leads per person (whole period)"),
+    "weekly_load": Words("週ごとの件数", "Leads per week"),
     "differing": Words("結果が変わるリード", "Leads that differ"),
     # kpis
     "definition": Words("定義", "Definition"),

@@ -176,6 +176,7 @@ def test_a_draft_is_tried_on_the_past(team: Team, visitor: Visitor) -> None:
     tried = visitor.send("/policies", "/policies", draft=text, **{"from": "2026-01-01", "to": "2099-12-31"})
     assert tried.status_code == 200
     assert 'class="confusion"' in tried.text
+    assert 'aria-label="Leads per week"' in tried.text
     for draft in ("id: [", "", "default", "- id: default", f"id: {10**30}", "id: 1e999"):
         wrong = visitor.send("/policies", "/policies", draft=draft, **{"from": "2026-01-01", "to": "2026-11-01"})
         assert wrong.status_code == 422, draft

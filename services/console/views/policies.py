@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from starlette.responses import Response
 
-from services.console.charts import FULL, ROW, bars
+from services.console.charts import COLUMN, FULL, ROW, TALL, bars, columns
 from services.console.site import Visit
 from shared.client import handoff
 from shared.client.errors import BadRequest, Invalid
@@ -71,6 +71,9 @@ async def _show(
         period=period or ((today - timedelta(days=DAYS)).isoformat(), today.isoformat()),
         result=result,
         load=bars(_load_of(result)) if result else [],
+        weeks=columns(_weeks_of(result)) if result else None,
+        tall=TALL,
+        column=COLUMN,
         full=FULL,
         row=ROW,
         error=error,
@@ -88,3 +91,12 @@ def _load_of(result: dict[str, Any]) -> list[tuple[str, float]]:
     for one in result.get("load", ()):
         leads[one["member"]] += one["would_get"]
     return [(member, float(n)) for member, n in leads.most_common()]
+
+
+def _weeks_of(result: dict[str, Any]) -> list[tuple[str, float, float]]:
+    """How many leads sales would have got in each week, and how many it got."""
+    would, did = Counter[str](), Counter[str]()
+    for one in result.get("load", ()):
+        would[one["week"]] += one["would_get"]
+        did[one["week"]] += one["got"]
+    return [(week, float(would[week]), float(did[week])) for week in sorted(would.keys() | did.keys())]

@@ -1,0 +1,93 @@
+"""Who watches the board: told of changes, let go when the key is revoked, and not when metrics is away for a while."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from itertools import count
+
+import pytest
+import structlog
+
+from services.console import live
+from services.console.live import LiveBoard
+from shared.client import AsyncClient, Retry, ingest
+from shared.events import Language
+from tests.console.conftest import RUNS, Team
+from tests.system import tasuki
+
+__all__ = ["RUNS"]
+
+_numbers = count()
+
+
+@asynccontextmanager
+async def watching(team: Team, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    """What somebody with this key is told by a board of the running system's numbers."""
+
+    async def make(_tasuki: AsyncClient, _language: Language) -> str:
+        return "a board"
+
+    retry = Retry(tries=1, first_s=0.1, longest_s=0.1, total_s=0.5)
+    async with AsyncClient(team.system.url, "", retry=retry) as client:
+        board = LiveBoard(client, make, structlog.get_logger())
+        stop = asyncio.Event()
+        running = asyncio.create_task(board.run(stop))
+        try:
+            yield board.watch(key, "en")
+        finally:
+            stop.set()
+            await running
+
+
+async def something_happens(team: Team) -> None:
+    async with AsyncClient(team.system.url, team.system.key) as client:
+        call = {"id": f"watched-{next(_numbers)}", "source": "dialer", "type": "call", "rep": "tanaka"}
+        call |= {"occurred_at": datetime.now(UTC).isoformat(), "lead_id": team.open_lead}
+        await client.send(ingest.activities([call | {"direction": "outbound", "outcome": "no_answer"}]))
+
+
+async def told(stream: AsyncIterator[bytes], what: bytes, team: Team | None = None, within_s: float = 30.0) -> None:
+    """Reads until something begins so; with a team, things go on happening there meanwhile."""
+    async with asyncio.timeout(within_s):
+        async for part in stream:
+            if part.startswith(what):
+                return
+            if team is not None:
+                await something_happens(team)
+    raise AssertionError(f"the stream ended before {what!r}")
+
+
+def viewer_key(team: Team, name: str) -> str:
+    made = tasuki(team.system, "keys", "create", name, "--scope", "kpis:read")
+    assert made.returncode == 0, made.stderr
+    return made.stdout.strip()
+
+
+async def test_a_revoked_key_is_let_go_while_the_board_keeps_changing(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.5)
+    key = viewer_key(team, "viewer")
+    async with watching(team, key) as stream:
+        await told(stream, b"event: board", team)
+        assert tasuki(team.system, "keys", "revoke", "viewer").returncode == 0
+        await told(stream, b"event: signed-out", team)
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+
+async def test_a_watcher_stays_while_metrics_is_away(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT_S", 0.3)
+    (process,) = team.system.processes("services.metrics")
+    async with watching(team, team.system.key) as stream:
+        await told(stream, b"event: board", team)
+        os.kill(process, signal.SIGSTOP)
+        try:
+            for _ in range(2):
+                await told(stream, b": still here")
+        finally:
+            os.kill(process, signal.SIGCONT)
+        await told(stream, b"event: board", team)
