@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from docs.event_examples import EVENT_EXAMPLES
 from shared.events import DEAD_LETTERS, TOPIC_OF, TYPES
 
 _ATTRIBUTES = {
@@ -64,6 +65,7 @@ def _message(name: str) -> dict[str, Any]:
         "contentType": "application/json",
         "traits": [{"$ref": "#/components/messageTraits/cloudevent"}],
         "payload": {"$ref": f"#/components/schemas/{data.__name__}"},
+        "examples": [{"payload": EVENT_EXAMPLES[name]}],
     }
 
 

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from docs import generate
+from docs.event_examples import EVENT_EXAMPLES
 from shared.config import load_config
+from shared.events import TYPES, decode_data, encode_data
 from shared.settings import Settings
 
 
@@ -25,6 +28,17 @@ def test_an_old_file_fails_the_check_and_is_written_anew(
     assert (tmp_path / "page.md").read_text() == "old\n"
     assert generate.main([]) == 0
     assert generate.main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_each_event_has_an_example_that_is_one(name: str) -> None:
+    example = EVENT_EXAMPLES[name]
+    data = decode_data(name, msgspec.json.encode(example))
+    assert msgspec.json.decode(encode_data(data)).keys() == example.keys() - _DEFAULTS.get(name, set())
+
+
+_DEFAULTS = {"lead-created": {"via"}}
+"""What an example names although it says what is meant without it: then it is not written."""
 
 
 def test_each_setting_has_its_heading() -> None:

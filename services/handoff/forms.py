@@ -1,6 +1,6 @@
 """What clients send: bodies and queries."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
@@ -10,6 +10,32 @@ from shared.events import Language, LongText, Name, ReturnReason, Timestamp, che
 from shared.web import Paging
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
+
+POLICY: Final = {
+    "criteria": {
+        "needs_confirmed": {
+            "field": "needs",
+            "is": "confirmed",
+            "label": {"ja": "ニーズ確認済み", "en": "Needs confirmed"},
+        }
+    },
+    "segments": [
+        {
+            "id": "all",
+            "label": {"ja": "すべて", "en": "All"},
+            "when": {"field": "employees", "at_least": 1},
+            "require": ["needs_confirmed"],
+        }
+    ],
+    "unknown_segment": {"require": ["needs_confirmed"], "ask": ["employees"]},
+    "routing": {
+        "all": {"members": ["sato", "suzuki"], "method": "round_robin"},
+        "unknown": {"members": ["sato"], "method": "least_open"},
+    },
+    "accept_within": {"hours": 4, "calendar": "business"},
+    "automatic": False,
+}
+"""A policy as it may be sent, for the documentation."""
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -21,6 +47,18 @@ class Override(msgspec.Struct, frozen=True):
 class HandoffForm(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v1/handoffs`: the inside-sales rep hands a lead over and says why now."""
 
+    EXAMPLE: ClassVar = {
+        "lead_id": "01a20d5f-a087-7049-84d3-1eaa89cbb2c7",
+        "rep": "tanaka",
+        "reason": "The head of sales wants to stop counting by hand before April",
+        "appointment": {
+            "scheduled_for": "2026-11-27T14:00:00+09:00",
+            "how_set": "call",
+            "pressured": False,
+            "problem_clear": True,
+        },
+    }
+
     lead_id: Name
     rep: Name
     reason: Reason
@@ -31,11 +69,19 @@ class HandoffForm(msgspec.Struct, frozen=True, kw_only=True):
 class AcceptForm(msgspec.Struct, frozen=True):
     """`POST /v1/handoffs/{id}/accept`"""
 
+    EXAMPLE: ClassVar = {"sales_rep": "sato"}
+
     sales_rep: Name
 
 
 class ReturnForm(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v1/handoffs/{id}/return`"""
+
+    EXAMPLE: ClassVar = {
+        "sales_rep": "sato",
+        "reason": "unreachable",
+        "comment": "Three calls in five days, and no answer",
+    }
 
     sales_rep: Name
     reason: ReturnReason
@@ -46,6 +92,8 @@ class ReassignForm(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v1/handoffs/{id}/reassign`: who gets it now and why; `sales_rep`: who says so, the API key where nobody is
     named. `extend`: whether the time in which it has to be answered begins anew."""
 
+    EXAMPLE: ClassVar = {"owner": "suzuki", "reason": "sato is away this week", "extend": True}
+
     owner: Name
     reason: Reason
     sales_rep: Name | None = None
@@ -54,6 +102,8 @@ class ReassignForm(msgspec.Struct, frozen=True, kw_only=True):
 
 class RecycleForm(msgspec.Struct, frozen=True):
     """`POST /v1/leads/{id}/recycle`"""
+
+    EXAMPLE: ClassVar = {"reason": "The budget comes with the next fiscal year"}
 
     reason: Reason
 

@@ -77,6 +77,7 @@ class PolicyRoutes:
                 scope="admin",
                 summary="Make a new version of a policy; older ones never change",
                 body=dict[str, Any],
+                example=forms.POLICY,
                 answers={200: dict[str, Any]},
             ),
         ]

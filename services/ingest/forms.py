@@ -1,6 +1,6 @@
 """What may be posted to ingest: the outer form of each request. What the fields may hold, the field registry says."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -16,6 +16,11 @@ Fields = Annotated[dict[str, Any], msgspec.Meta(max_length=MAX_FIELDS)]
 
 class LeadForm(msgspec.Struct, frozen=True):
     """A typed form submission. `observed_at`: now, unless given."""
+
+    EXAMPLE: ClassVar = {
+        "fields": {"email": "yamada@example.co.jp", "company_name": "株式会社例", "employees": 350},
+        "campaign": "autumn-seminar",
+    }
 
     fields: Fields
     external_id: Name | None = None
@@ -34,6 +39,16 @@ class HearingAnswer(msgspec.Struct, frozen=True):
 class HearingForm(msgspec.Struct, frozen=True):
     """What a rep heard from a lead."""
 
+    EXAMPLE: ClassVar = {
+        "rep": "tanaka",
+        "heard_at": "2026-11-20T10:00:00+09:00",
+        "channel": "call",
+        "answers": {
+            "needs": {"status": "confirmed", "quote": "手作業の集計をやめたい"},
+            "timeframe": {"status": "unknown"},
+        },
+    }
+
     rep: Name
     heard_at: Timestamp
     channel: Text
@@ -43,6 +58,12 @@ class HearingForm(msgspec.Struct, frozen=True):
 class ToolResultForm(msgspec.Struct, frozen=True):
     """What a tool found out about a lead."""
 
+    EXAMPLE: ClassVar = {
+        "tool": "company-register",
+        "observed_at": "2026-11-20T10:00:00+09:00",
+        "fields": {"employees": 350},
+    }
+
     tool: Name
     observed_at: Timestamp
     fields: Annotated[dict[str, Any], msgspec.Meta(min_length=1, max_length=MAX_FIELDS)]
@@ -50,6 +71,8 @@ class ToolResultForm(msgspec.Struct, frozen=True):
 
 class MergeForm(msgspec.Struct, frozen=True):
     """The lead that survives."""
+
+    EXAMPLE: ClassVar = {"into": "01a20d5f-a087-7049-84d3-1eaa89cbb2c7"}
 
     into: Name
 
@@ -60,6 +83,12 @@ class ConsentForm(msgspec.Struct, frozen=True):
     `channels`: where this holds; everywhere when none is named.
     """
 
+    EXAMPLE: ClassVar = {
+        "basis": "consent",
+        "evidence": "ticked the box of the form of 2026-11-20",
+        "channels": ["email"],
+    }
+
     basis: Basis
     evidence: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
     opted_out_at: Timestamp | None = None
@@ -68,6 +97,8 @@ class ConsentForm(msgspec.Struct, frozen=True):
 
 class EraseForm(msgspec.Struct, frozen=True):
     """Why a lead is erased."""
+
+    EXAMPLE: ClassVar = {"reason": "asked for by the person on 2026-11-20"}
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
 

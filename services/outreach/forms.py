@@ -1,6 +1,6 @@
 """What clients send: bodies and queries."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -15,6 +15,13 @@ Values = Annotated[dict[str, LongText | int | float], msgspec.Meta(max_length=10
 class RenderForm(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v1/templates/{id}/render`. `values`: what the template declares; `record`: tell that it was used, too."""
 
+    EXAMPLE: ClassVar = {
+        "lead_id": "01a20d5f-a087-7049-84d3-1eaa89cbb2c7",
+        "rep": "tanaka",
+        "language": "ja",
+        "record": True,
+    }
+
     lead_id: Name
     rep: Name
     values: Values = {}
@@ -25,6 +32,8 @@ class RenderForm(msgspec.Struct, frozen=True, kw_only=True):
 class SendForm(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v1/templates/{id}/send`"""
 
+    EXAMPLE: ClassVar = {"lead_id": "01a20d5f-a087-7049-84d3-1eaa89cbb2c7", "rep": "tanaka", "language": "ja"}
+
     lead_id: Name
     rep: Name
     values: Values = {}
@@ -33,6 +42,8 @@ class SendForm(msgspec.Struct, frozen=True, kw_only=True):
 
 class SnippetForm(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v1/snippets/{id}/render`. `channel`: on which it is going to be used."""
+
+    EXAMPLE: ClassVar = {"lead_id": "01a20d5f-a087-7049-84d3-1eaa89cbb2c7", "rep": "tanaka", "channel": "email"}
 
     lead_id: Name
     rep: Name
@@ -43,6 +54,14 @@ class SnippetForm(msgspec.Struct, frozen=True, kw_only=True):
 
 class UseForm(msgspec.Struct, frozen=True, kw_only=True):
     """`POST /v1/uses`: a rep has used a piece of content for a lead."""
+
+    EXAMPLE: ClassVar = {
+        "lead_id": "01a20d5f-a087-7049-84d3-1eaa89cbb2c7",
+        "rep": "tanaka",
+        "kind": "case_study",
+        "content": "machine-tools-exhibition",
+        "channel": "email",
+    }
 
     lead_id: Name
     rep: Name

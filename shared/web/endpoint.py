@@ -81,6 +81,7 @@ class Endpoint:
     `raw_body`: the handler gets the bytes, whatever their media type; `stream`: it gets them while they arrive, without
     a limit of size. `media_types`: what `Content-Type` may be. `idempotent`: `Idempotency-Key` is honoured (POST).
     `other_answer_media_types`: as what text a success may be answered instead, where the query asks for it.
+    `example`: a body as it may be sent, for the documentation; the body's own `EXAMPLE` unless given.
     `notes_itself`: the audit log has its accesses from the handler's own transaction.
     """
 
@@ -99,6 +100,7 @@ class Endpoint:
     answer_media_type: str = JSON
     other_answer_media_types: tuple[str, ...] = ()
     notes_itself: bool = False
+    example: Any = None
 
     @property
     def operation(self) -> str:

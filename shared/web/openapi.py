@@ -69,10 +69,13 @@ def _operation(endpoint: Endpoint, known: Known, components: dict[str, Any]) -> 
         types = endpoint.media_types if endpoint.media_types != (JSON,) else ("*/*",)
         operation["requestBody"] = {"required": True, "content": {t: {} for t in types}}
     elif endpoint.body is not None:
-        schema = _schema(endpoint.body, known)
+        body = {"schema": _schema(endpoint.body, known)}
+        example = endpoint.example or getattr(endpoint.body, "EXAMPLE", None)
+        if example is not None:
+            body["example"] = example
         operation["requestBody"] = {
             "required": True,
-            "content": {media_type: {"schema": schema} for media_type in endpoint.media_types},
+            "content": dict.fromkeys(endpoint.media_types, body),
         }
     return operation
 

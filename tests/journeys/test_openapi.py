@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from shared.settings import SERVICES, ServiceName
 from tests.journeys.operations import operations_of
@@ -78,6 +79,30 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
     file = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
     file.write_text("\n".join(lines))
     return file
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_json_body_has_an_example_that_is_one(outside: Outside, service: ServiceName) -> None:
+    document = outside.ok(service, "GET", "/openapi.json")
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            if "schema" in body:
+                assert "example" in body, f"{method} {path}"
+                whole = body["schema"] | {"components": document["components"]}
+                Draft202012Validator(whole).validate(body["example"])
+
+
+def test_examples_that_need_nothing_before_them_are_taken_as_they_stand(outside: Outside) -> None:
+    taken: list[tuple[ServiceName, str, int]] = [
+        ("ingest", "/v1/leads", 201),
+        ("ingest", "/v1/activities", 202),
+        ("handoff", "/v1/policies/backtest", 200),
+    ]
+    for service, path, status in taken:
+        document = outside.ok(service, "GET", "/openapi.json")
+        example = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"]
+        outside.ok(service, "POST", path, example, status)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,6 +14,7 @@ from services.handoff.backtest.report import Report
 from services.handoff.backtest.run import Task
 from services.handoff.bounds import begin_of, end_of
 from services.handoff.drafts import bound, read_policy
+from services.handoff.forms import POLICY
 from services.handoff.rules import Rules
 from shared.clock import Clock
 from shared.db import transaction
@@ -26,6 +27,8 @@ class BacktestForm(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "
     """`POST /v1/policies/backtest`: a draft as in policies/*.yaml, and the time to try it on: days of the business time
     zone, both included, or moments with an offset. `known`: whether a fact counts from when it was said (`observed`) or
     from when it was recorded here."""
+
+    EXAMPLE: ClassVar = {"policy": POLICY, "from": "2026-07-01", "to": "2026-09-30"}
 
     policy: dict[str, Any]
     from_: str
