@@ -18,7 +18,7 @@ CHROMIUM = { deploy/chromium.sh || [ "$$TASUKI_REQUIRE_CHROMIUM" != 1 ]; }
 HELM = { deploy/helm/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_HELM" != 1 ]; }
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
-.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate bench bench-console bench-handoff bench-ingest bench-metrics lock clean
+.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate client bench bench-console bench-handoff bench-ingest bench-metrics lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -66,6 +66,9 @@ format: $(VENV)/installed-dev ## format the code and fix what can be fixed
 
 generate: $(VENV)/installed-dev ## write the generated files anew
 	$(BIN)/python -m docs.generate
+
+client: $(VENV)/installed-dev ## build the client alone, as a wheel for programs that talk to Tasuki: build/
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir build deploy/client && ls build/tasuki_client-*.whl
 
 bench: $(VENV)/installed-dev ## measure speed on this machine: ingest, and how soon a number shows
 	@bench/install-wrk.sh && exec $(BIN)/python -m bench $(ARGS)

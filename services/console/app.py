@@ -36,7 +36,7 @@ from shared.client import (
 from shared.client.drivers import urls_of
 from shared.serve import Client
 from shared.settings import Settings
-from shared.telemetry import CONTENT_TYPE_LATEST, Telemetry
+from shared.telemetry import CONTENT_TYPE_LATEST, Telemetry, current_traceparent
 from shared.web.dispatch import OBSERVED
 from shared.web.observe import Observe
 from shared.web.server import Task
@@ -52,7 +52,7 @@ _STATIC = Path(__file__).parent / "static"
 async def build(client: Client) -> AsyncIterator[tuple[ASGIApp, dict[str, Task]]]:
     """The application, and what follows the numbers for it."""
     settings = client.settings
-    async with AsyncClient(urls_of(settings), "", retry=RETRY) as tasuki:
+    async with AsyncClient(urls_of(settings), "", retry=RETRY, traceparent=current_traceparent) as tasuki:
         site = Site(
             tasuki=tasuki,
             config=client.config,

@@ -1,14 +1,14 @@
 """The typed client of Tasuki's services, synchronous and asynchronous from one source.
 
-from shared.client import Client, ingest, handoff
+from . import Client, ingest, handoff
 with Client.of(Settings()) as tasuki:
     lead = tasuki.send(ingest.submit_lead({"email": "mei@example.jp"}))
     print(tasuki.send(handoff.readiness(lead.lead_id)).decision)
 """
 
-from shared.client import handoff, ingest, metrics, outreach
-from shared.client.drivers import AsyncClient, Client
-from shared.client.errors import (
+from . import handoff, ingest, metrics, outreach
+from .drivers import AsyncClient, Client
+from .errors import (
     BadRequest,
     Conflict,
     FieldError,
@@ -27,8 +27,8 @@ from shared.client.errors import (
     Unreachable,
     UnsupportedMedia,
 )
-from shared.client.exchange import Retry
-from shared.client.operation import Operation, own_key
+from .exchange import Retry
+from .operation import Operation, own_key
 
 __all__ = [
     "AsyncClient",

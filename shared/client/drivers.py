@@ -2,20 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from copy import copy
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 
-from shared.client.errors import TasukiError
-from shared.client.exchange import Lost, Reply, Retry, Send, Wait, error_of, exchange, first_send
-from shared.client.operation import Operation, Upload
-from shared.client.server_events import ServerEvent, read_events
-from shared.client.types import Page
-from shared.settings import SERVICES, ServiceName, Settings
+from .errors import TasukiError
+from .exchange import Lost, Reply, Retry, Send, Wait, error_of, exchange, first_send
+from .operation import SERVICES, Operation, ServiceName, Upload
+from .server_events import ServerEvent, read_events
+from .types import Page
 
 T = TypeVar("T")
 
@@ -23,12 +22,25 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=20.0)
 
 
-def urls_of(settings: Settings) -> dict[ServiceName, str]:
+class Installation(Protocol):
+    """Where an installation is, and its admin key: what the settings of Tasuki tell."""
+
+    @property
+    def admin_key(self) -> str | None: ...
+
+    @property
+    def data_dir(self) -> Path: ...
+
+    def url(self, service: ServiceName, /) -> str:
+        """Base address of a service."""
+
+
+def urls_of(settings: Installation) -> dict[ServiceName, str]:
     """Where the services are, as far as the settings tell."""
     return {service: settings.url(service) for service in SERVICES}
 
 
-def key_of(settings: Settings) -> str:
+def key_of(settings: Installation) -> str:
     """The admin key of this installation. Raises TasukiError when there is none to be found."""
     path: Path = settings.data_dir / "admin.key"
     if settings.admin_key:
@@ -37,6 +49,10 @@ def key_of(settings: Settings) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise TasukiError(f"no API key: set TASUKI_ADMIN_KEY, or start Tasuki, which writes {path}") from error
+
+
+def _untraced() -> str | None:
+    return None
 
 
 def _request(send: Send, urls: Mapping[ServiceName, str]) -> dict[str, Any]:
@@ -64,20 +80,30 @@ def _lost(error: httpx.TransportError) -> Lost:
 
 
 class Client:
-    """Blocking client. `with Client(urls, key) as tasuki: tasuki.send(ingest.lead("..."))`."""
+    """Blocking client. `with Client(urls, key) as tasuki: tasuki.send(ingest.lead("..."))`.
 
-    def __init__(self, urls: Mapping[ServiceName, str], key: str, *, retry: Retry | None = None) -> None:
-        self._urls, self._key, self._retry = urls, key, retry or Retry()
+    traceparent: asked at each request for the W3C trace that it belongs to.
+    """
+
+    def __init__(
+        self,
+        urls: Mapping[ServiceName, str],
+        key: str,
+        *,
+        retry: Retry | None = None,
+        traceparent: Callable[[], str | None] = _untraced,
+    ) -> None:
+        self._urls, self._key, self._retry, self._traceparent = urls, key, retry or Retry(), traceparent
         self._http = httpx.Client(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Installation) -> Self:
         """The client of this installation."""
         return cls(urls_of(settings), key_of(settings))
 
     def send(self, operation: Operation[T]) -> T:
         """Do it, repeating what passes. Raises TasukiError."""
-        steps = exchange(operation, self._key, self._retry)
+        steps = exchange(operation, self._key, self._retry, self._traceparent())
         outcome: Reply | Lost | None = None
         while True:
             try:
@@ -120,20 +146,30 @@ EVENT_TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=40.0)
 
 
 class AsyncClient:
-    """Client for event loops. `async with AsyncClient(urls, key) as tasuki: await tasuki.send(...)`."""
+    """Client for event loops. `async with AsyncClient(urls, key) as tasuki: await tasuki.send(...)`.
 
-    def __init__(self, urls: Mapping[ServiceName, str], key: str, *, retry: Retry | None = None) -> None:
-        self._urls, self._key, self._retry = urls, key, retry or Retry()
+    traceparent: asked at each request for the W3C trace that it belongs to.
+    """
+
+    def __init__(
+        self,
+        urls: Mapping[ServiceName, str],
+        key: str,
+        *,
+        retry: Retry | None = None,
+        traceparent: Callable[[], str | None] = _untraced,
+    ) -> None:
+        self._urls, self._key, self._retry, self._traceparent = urls, key, retry or Retry(), traceparent
         self._http = httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Installation) -> Self:
         """The client of this installation."""
         return cls(urls_of(settings), key_of(settings))
 
     async def send(self, operation: Operation[T]) -> T:
         """Do it, repeating what passes. Raises TasukiError."""
-        steps = exchange(operation, self._key, self._retry)
+        steps = exchange(operation, self._key, self._retry, self._traceparent())
         outcome: Reply | Lost | None = None
         while True:
             try:
@@ -161,7 +197,7 @@ class AsyncClient:
 
     async def events(self, operation: Operation[bytes]) -> AsyncIterator[ServerEvent]:
         """What a stream tells, until the service ends it; nothing is repeated. Raises TasukiError."""
-        send = first_send(operation, self._key)
+        send = first_send(operation, self._key, self._traceparent())
         try:
             async with self._http.stream(**_request(send, self._urls), timeout=EVENT_TIMEOUT) as response:
                 if response.status_code >= 400:

@@ -14,9 +14,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from shared.client.errors import TasukiError, UnexpectedAnswer, Unreachable, problem_error
-from shared.client.operation import Operation, Upload
-from shared.telemetry.trace import current_traceparent
+from .errors import TasukiError, UnexpectedAnswer, Unreachable, problem_error
+from .operation import Operation, Upload
 
 T = TypeVar("T")
 
@@ -73,9 +72,11 @@ class Lost:
     reason: str
 
 
-def exchange(operation: Operation[T], key: str, retry: Retry) -> Generator[Send | Wait, Reply | Lost | None, T]:
+def exchange(
+    operation: Operation[T], key: str, retry: Retry, traceparent: str | None = None
+) -> Generator[Send | Wait, Reply | Lost | None, T]:
     """Returns the typed answer. Raises a TasukiError."""
-    send = first_send(operation, key)
+    send = first_send(operation, key, traceparent)
     tried, waited = 0, 0.0
     while True:
         outcome = yield send
@@ -93,9 +94,10 @@ def exchange(operation: Operation[T], key: str, retry: Retry) -> Generator[Send 
         yield Wait(pause)
 
 
-def first_send(operation: Operation[Any], key: str) -> Send:
+def first_send(operation: Operation[Any], key: str, traceparent: str | None) -> Send:
     """The operation as a request."""
-    return Send(operation, _headers(operation, key), _content(operation.body))
+    trace = {"traceparent": traceparent} if traceparent else {}
+    return Send(operation, _headers(operation, key) | trace, _content(operation.body))
 
 
 def _content(body: Any) -> bytes | Upload | None:
@@ -110,8 +112,6 @@ def _headers(operation: Operation[Any], key: str) -> dict[str, str]:
     if operation.method == "POST":
         # One key for all tries of one operation: a repetition gets the first answer and has no second effect.
         headers["idempotency-key"] = operation.key or secrets.token_urlsafe(24)
-    if traceparent := current_traceparent():
-        headers["traceparent"] = traceparent
     return headers
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.client.operation import Operation, given, part
-from shared.client.types import Handoff, LeadHistory, Package, Page, Questions, Readiness, Stages
+from .operation import Operation, given, part
+from .types import Handoff, LeadHistory, Package, Page, Questions, Readiness, Stages
 
 
 def readiness(lead_id: str) -> Operation[Readiness]:

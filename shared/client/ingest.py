@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from shared.client.operation import Operation, Upload, given, part
-from shared.client.types import (
+from .operation import Operation, Upload, given, part
+from .types import (
     ActivityReceipt,
     FieldInfo,
     Import,

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from shared.client.operation import Operation, given, part
-from shared.client.types import DeadLetter, Kpi, KpiValues, Page, Rebuilding, Rebuilt, Scorecard, Status
+from .operation import Operation, given, part
+from .types import DeadLetter, Kpi, KpiValues, Page, Rebuilding, Rebuilt, Scorecard, Status
 
 
 def kpis() -> Operation[Page[Kpi]]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
-from shared.client.types import OwnKey
-from shared.settings import ServiceName
+from .types import OwnKey
+
+ServiceName = Literal["ingest", "handoff", "metrics", "outreach"]
+SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics", "outreach")
 
 T_co = TypeVar("T_co", covariant=True)
 

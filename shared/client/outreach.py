@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shared.client.operation import Operation, given, part
-from shared.client.types import CaseStudy, Page, RenderedText, Snippet, Talk, Template, Use
+from .operation import Operation, given, part
+from .types import CaseStudy, Page, RenderedText, Snippet, Talk, Template, Use
 
 
 def templates(

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from shared.client.errors import FieldError
+from .errors import FieldError
 
 T = TypeVar("T")
 
