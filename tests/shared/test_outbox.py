@@ -13,7 +13,7 @@ from sqlalchemy import MetaData
 
 from shared.consume import consumer_tables
 from shared.db import driver, transaction
-from shared.eventlog.port import LogError, LogUnavailable, Message, Record
+from shared.eventlog.port import LogError, LogUnavailable, Message, Record, Taken
 from shared.events import ACTIVITIES, LEADS, from_record
 from shared.outbox import (
     SHARDS,
