@@ -29,16 +29,20 @@ class Place(NamedTuple):
 
 def read_traceparent(traceparent: str | None) -> Place | None:
     """What a traceparent says; None for one that we do not understand."""
-    found = _FORM.fullmatch(traceparent) if traceparent and len(traceparent) <= 200 else None
+    found = _match(traceparent)
     return Place(found[1], found[2], int(found[3], 16)) if found else None
+
+
+def _match(traceparent: str | None) -> re.Match[str] | None:
+    return _FORM.fullmatch(traceparent) if traceparent and len(traceparent) <= 200 else None
 
 
 def continue_trace(incoming: str | None) -> str:
     """A span in the caller's trace, or in a new one when the caller named none that we understand. Nobody records the
     span, so a new trace is not sampled."""
-    place = read_traceparent(incoming)
-    trace_id, flags = (place.trace_id, place.flags) if place else (f"{_random.getrandbits(128):032x}", 0)
-    return f"00-{trace_id}-{_random.getrandbits(64):016x}-{flags:02x}"
+    found = _match(incoming)
+    trace_id, flags = (found[1], found[3]) if found else (f"{_random.getrandbits(128):032x}", "00")
+    return f"00-{trace_id}-{_random.getrandbits(64):016x}-{flags}"
 
 
 def enter(traceparent: str, request_id: str | None = None) -> None:
