@@ -15,6 +15,7 @@ from shared import lead_keys
 from shared.events import Data, Event
 from shared.outbox import enqueue
 from shared.telemetry import current_traceparent
+from shared.telemetry.trace import read_traceparent
 
 SOURCE = "tasuki.handoff"
 _causes: ContextVar[Mapping[str, str]] = ContextVar("causes", default={})  # noqa: B039 - never changed
@@ -41,6 +42,7 @@ def happened(name: str, lead_id: str, what: str, data: Data, at: datetime, now: 
 
     It belongs to the trace of its cause: an event of the batch at hand, or the request.
     """
+    cause = read_traceparent(_causes.get().get(lead_id))  # anybody may have written it
     return Event(
         id=identity_of(what),
         source=SOURCE,
@@ -50,7 +52,7 @@ def happened(name: str, lead_id: str, what: str, data: Data, at: datetime, now: 
         key=lead_id,
         recorded_at=now,
         data=data,
-        traceparent=_causes.get().get(lead_id) or current_traceparent(),
+        traceparent=cause.traceparent if cause else current_traceparent(),
     )
 
 

@@ -22,6 +22,11 @@ class Place(NamedTuple):
     flags: int
 
     @property
+    def traceparent(self) -> str:
+        """The traceparent that says this and no more."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
+
+    @property
     def sampled(self) -> bool:
         """Whether whoever began the trace records it."""
         return bool(self.flags & _SAMPLED)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from shared.events import Event, StageChanged
 from tests.handoff.desk import Desk, call, created, fields, hearing, running
-from tests.handoff.test_handoffs import config_with
+from tests.handoff.shipped import config_with
 from tests.handoff.test_merges import merged
 
 
@@ -34,6 +34,12 @@ async def test_a_stage_belongs_to_the_trace_of_the_event_that_brought_it(desk: D
         ("kei", "Engaged"): trace_of(4),
         ("rei", "Engaged"): None,
     }
+
+
+async def test_what_is_no_traceparent_goes_no_further(desk: Desk) -> None:
+    await desk.deliver(replace(created("mei"), traceparent="mei@example.jp"))
+    await desk.deliver(replace(created("kei"), traceparent=f"{trace_of(1)}-kei@example.jp"))
+    assert await told(desk) == {("mei", "Awareness"): None, ("kei", "Awareness"): trace_of(1)}
 
 
 async def test_of_several_events_the_last_is_the_cause(desk: Desk) -> None:
