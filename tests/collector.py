@@ -11,7 +11,8 @@ from tests.website import Website, answer
 
 
 class Seen(NamedTuple):
-    """A span that came. `parent`: "" for the first of a trace. `failed`: its status is an error."""
+    """A span that came. `parent`: "" for the first of a trace. `links`: the spans that it links to. `failed`: its
+    status is an error."""
 
     service: str
     name: str
@@ -19,6 +20,7 @@ class Seen(NamedTuple):
     trace: str
     span: str
     parent: str
+    links: list[str]
     attributes: dict[str, str | int]
     failed: bool
 
@@ -69,4 +71,4 @@ def _seen(service: str, span: ProtoSpan) -> Seen:
     }
     failed = span.status.code == span.status.STATUS_CODE_ERROR
     ids = (span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex())
-    return Seen(service, span.name, kind, *ids, attributes, failed)
+    return Seen(service, span.name, kind, *ids, [link.span_id.hex() for link in span.links], attributes, failed)

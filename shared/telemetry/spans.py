@@ -22,12 +22,14 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import (
+    Link,
     NonRecordingSpan,
     Span,
     SpanContext,
     SpanKind,
     StatusCode,
     TraceFlags,
+    get_current_span,
     set_span_in_context,
 )
 from opentelemetry.util.types import AttributeValue
@@ -112,17 +114,14 @@ class Spans:
         }
         # Who consumes goes on from the span that made the event, not from the one that sent it.
         kind = SpanKind.CONSUMER if what == "process" else SpanKind.CLIENT
-        return self._start(f"{what} {topic}", parent, kind, attributes, begun_ns)
+        context = _context(parent)
+        made_by = [Link(get_current_span(context).get_span_context())]
+        return self._tracer.start_span(f"{what} {topic}", context, kind, attributes, made_by, begun_ns)
 
     def _start(
-        self,
-        name: str,
-        parent: str | None,
-        kind: SpanKind,
-        attributes: Mapping[str, AttributeValue] | None = None,
-        begun_ns: int | None = None,
+        self, name: str, parent: str | None, kind: SpanKind, attributes: Mapping[str, AttributeValue] | None = None
     ) -> Span:
-        return self._tracer.start_span(name, _context(parent), kind, attributes, start_time=begun_ns)
+        return self._tracer.start_span(name, _context(parent), kind, attributes)
 
 
 class RequestSpan:

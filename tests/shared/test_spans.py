@@ -158,6 +158,7 @@ async def test_a_batch_is_a_span_for_each_trace_in_it(toy: Toy, spans: Spans, co
     seen = [s for s in collector.spans() if s.trace == TRACE]
     assert sum(int(s.attributes["messaging.batch.message_count"]) for s in seen) == 500
     assert {(s.name, s.kind, s.parent) for s in seen} == {("process tasuki.activities.v1", "consumer", SPAN)}
+    assert all(s.links == [SPAN] for s in seen)
     assert {s.attributes["messaging.consumer.group.name"] for s in seen} == {"toy"}
     assert toy.handler.calls >= len(seen), "at most one in each batch"
     (one,) = [s for s in collector.spans() if s.trace != TRACE]
