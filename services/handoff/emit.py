@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from types import MappingProxyType
 from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +19,7 @@ from shared.telemetry import current_traceparent
 from shared.telemetry.trace import read_traceparent
 
 SOURCE = "tasuki.handoff"
-_causes: ContextVar[Mapping[str, str]] = ContextVar("causes", default={})  # noqa: B039 - never changed
+_causes: ContextVar[Mapping[str, str]] = ContextVar("causes", default=MappingProxyType({}))
 _NAMES = uuid5(NAMESPACE_URL, "urn:tasuki:handoff")
 
 
