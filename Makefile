@@ -89,8 +89,9 @@ lock: .cache/uv/bin/uv ## choose the newest versions of all dependencies anew
 	@set -e; compile() { .cache/uv/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build "$$@"; }; \
 	compile --output-file requirements.lock; \
-	compile --group dev --constraint requirements.lock --output-file requirements-dev.lock; \
-	! grep -n '://' requirements.lock requirements-dev.lock
+	compile --extra otel --constraint requirements.lock --output-file requirements-otel.lock; \
+	compile --extra otel --group dev --constraint requirements-otel.lock --output-file requirements-dev.lock; \
+	! grep -n '://' requirements.lock requirements-otel.lock requirements-dev.lock
 
 clean: ## remove what make has installed and what tools have cached (.data stays)
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

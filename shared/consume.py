@@ -16,7 +16,8 @@ duplicates are dropped, the handler takes the rest, and all is counted. How a ba
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -26,8 +27,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared import dead_letters, positions
 from shared.backoff import Backoff
 from shared.clock import Clock
-from shared.consume_batch import Attempts, Batch, Sifted, Then, sift, understand
+from shared.consume_batch import Attempts, Batch, Sifted, Then, going_on_from, sift, understand
 from shared.db import is_outage, transaction
+from shared.dead_letters import DeadLetter
 from shared.eventlog.port import EventLog, Fetched, LogUnavailable, PositionLost, Positions, Reader, TopicPartition
 from shared.events import Undecodable
 from shared.inbox import CREATE_V1, ConsumerTables, Fresh, Handler, Received, Rejected, SeenTable, consumer_tables
@@ -92,6 +94,7 @@ class Consumer:
         self._most = settings.consumer_batch_max
         self._clock = clock
         self._logger = telemetry.log
+        self._spans = telemetry.spans
         self._freshness = telemetry.metrics.event_freshness
         self._halted_gauge = telemetry.metrics.consumer_halted.labels(group)
         self._watchdog = Watchdog(settings.consumer_stall_s)
@@ -164,8 +167,7 @@ class Consumer:
         """
         record = await dead_letters.take_open(conn, self._schema, dead_letter_id)
         await positions.hold_shard(conn, self._schema, record.partition)
-        batch = Batch([record], {}, {})
-        sifted = await self._handle(conn, batch)
+        sifted = await self._handle(conn, *understand(Batch([record], {}, {})))
         for letter in sifted.dead:
             raise Undecodable(letter.reason, letter.error)
         await positions.count(conn, self._schema, sifted.tallies)
@@ -243,18 +245,29 @@ class Consumer:
 
     async def _commit(self, batch: Batch) -> None:
         """One batch, one transaction."""
-        async with transaction(self._engine) as conn:
-            await positions.move(conn, self._schema, batch.moves())
-            sifted = await self._handle(conn, batch)
-            await dead_letters.store(conn, self._schema, sifted.dead, self._clock.now())
-            await positions.count(conn, self._schema, sifted.tallies)
+        understood, dead = understand(batch)
+        with self._traced(understood) as received:
+            async with transaction(self._engine) as conn:
+                await positions.move(conn, self._schema, batch.moves())
+                sifted = await self._handle(conn, received, dead)
+                await dead_letters.store(conn, self._schema, sifted.dead, self._clock.now())
+                await positions.count(conn, self._schema, sifted.tallies)
         batch.committed()
         now = self._clock.now()
         for _, event in sifted.new:
             self._freshness.observe(max(0.0, (now - event.recorded_at).total_seconds()))
 
-    async def _handle(self, conn: AsyncConnection, batch: Batch) -> Sifted:
-        received, dead = understand(batch)
+    @contextmanager
+    def _traced(self, received: Sequence[Received]) -> Iterator[Sequence[Received]]:
+        """The events as they go on from the spans that take them, which end with the block."""
+        if self._spans is None:
+            yield received
+            return
+        told = ((record.topic, event.traceparent) for record, event in received)
+        with self._spans.processing(self._group, told) as ours:
+            yield going_on_from(ours, received)
+
+    async def _handle(self, conn: AsyncConnection, received: Sequence[Received], dead: Sequence[DeadLetter]) -> Sifted:
         sifted = await sift(conn, self._handler, received, dead)
         if sifted.new:
             await self._handler.handle(conn, sifted.new)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import is_retryable
@@ -127,6 +128,18 @@ def understand(batch: Batch) -> tuple[list[Received], list[DeadLetter]]:
         except Undecodable as error:
             dead.append(DeadLetter(record, error.reason, str(error)))
     return received, dead
+
+
+def going_on_from(spans: Mapping[tuple[str, str | None], str], received: Sequence[Received]) -> Sequence[Received]:
+    """The events with the traceparent of the span that takes them, by topic and traceparent: what comes of an event
+    then goes on from there."""
+    if not spans:
+        return received
+    return [
+        Received(record, msgspec.structs.replace(event, traceparent=spans.get(told, event.traceparent)))
+        for record, event in received
+        for told in [(record.topic, event.traceparent)]
+    ]
 
 
 async def sift(

@@ -14,14 +14,16 @@ database takes them over in the relay's transaction instead, and no row is ever 
 
 import asyncio
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.backoff import Backoff
 from shared.db import DatabaseUnavailable, driver, is_retryable, transaction
-from shared.eventlog.port import EventLog, LogError, LogInDatabase, LogUnavailable, Message, RecordRefused
+from shared.eventlog.port import EventLog, LogError, LogInDatabase, LogUnavailable, Message, RecordRefused, Taken
+from shared.events import traceparent_of
 from shared.notify import Notices
 from shared.outbox import SHARDS, oldest_rows, unpack_headers, wake_channel
 from shared.telemetry import Telemetry
@@ -33,10 +35,11 @@ PATIENCE_S = 1.0
 
 
 class Handed(NamedTuple):
-    """A row of the outbox that was given to the log, and what ends when it is written."""
+    """A row of the outbox that was given to the log, what ends when it is written, and since when (ns since 1970)."""
 
     row: Any
     written: asyncio.Future[None]
+    since: int
 
 
 class Relay:
@@ -48,6 +51,7 @@ class Relay:
         self._log = log
         self._takes = log.take if isinstance(log, LogInDatabase) and log.takes(SHARDS) else None
         self._logger = telemetry.log
+        self._spans = telemetry.spans
         self._refused: set[int] = set()
         self._late: dict[int, asyncio.Task[None]] = {}
         self._much = False
@@ -85,18 +89,28 @@ class Relay:
 
         Raises DatabaseUnavailable, LogUnavailable.
         """
+        since = time.time_ns()
         async with transaction(self._engine, of_driver=True) as conn:
             connection = await driver(conn)
             shards = await self._lock(connection)
             failures: list[LogError] = []
             if self._takes is not None:
-                taken = await self._takes(connection, self._schema, shards, rows=BATCH_ROWS, size=BATCH_BYTES)
+                taken = await self._takes(
+                    connection,
+                    self._schema,
+                    shards,
+                    rows=BATCH_ROWS,
+                    size=BATCH_BYTES,
+                    traced=self._spans is not None,
+                )
             else:
-                taken, failures = await self._publish(connection, shards)
-        had_much, self._much = self._much, taken == BATCH_ROWS
+                rows, failures = await self._publish(connection, shards)
+                taken = Taken(rows)
+        self._tell_sent(taken.traced, since)
+        had_much, self._much = self._much, taken.rows == BATCH_ROWS
         if failures:
             raise failures[0]
-        return taken or (await self.publish() if had_much else 0)  # the other half of the shards may hold the rest
+        return taken.rows or (await self.publish() if had_much else 0)  # the other half of the shards may hold the rest
 
     async def _lock(self, connection: Any) -> list[int]:
         """The shards that this transaction may publish."""
@@ -127,10 +141,11 @@ class Relay:
 
     async def _hand_over(self, connection: Any, rows: Sequence[Any]) -> list[LogError]:
         """Give rows to the log and delete those that it confirms soon; what it said against the others."""
+        since = time.time_ns()
         written = await self._log.hand_over([_message(row) for row in rows])
         await asyncio.wait(set(written), timeout=PATIENCE_S)
         of_shard: dict[int, list[Handed]] = {}
-        for handed in map(Handed, rows, written):
+        for handed in (Handed(row, one, since) for row, one in zip(rows, written, strict=True)):
             of_shard.setdefault(handed.row["shard"], []).append(handed)
         soon: list[Handed] = []
         for shard, handed_over in of_shard.items():
@@ -160,13 +175,13 @@ class Relay:
 
     async def _confirmed(self, handed_over: Sequence[Handed]) -> tuple[list[int], list[LogError]]:
         """Ids of what has been published, and what the log said against the rest."""
-        confirmed: list[int] = []
+        confirmed: list[Any] = []
         refused: list[Any] = []
         failures: list[LogError] = []
-        for row, written in handed_over:
+        for row, written, _ in handed_over:
             error = written.exception()
             if error is None:
-                confirmed.append(row["id"])
+                confirmed.append(row)
             elif isinstance(error, RecordRefused):
                 refused.append(row)
             elif isinstance(error, LogError):
@@ -175,17 +190,24 @@ class Relay:
                 raise error
         for row in refused:  # one of them was refused, and the others with it
             confirmed += await self._append_alone(row)
-        return confirmed, failures
+        if confirmed:
+            self._tell_sent(((row["topic"], row["headers"]) for row in confirmed), handed_over[0].since)
+        return [row["id"] for row in confirmed], failures
 
-    async def _append_alone(self, row: Any) -> list[int]:
-        """The id when it has been published. What the log will never take stays, and stops nobody behind it."""
+    async def _append_alone(self, row: Any) -> list[Any]:
+        """The row when it has been published. What the log will never take stays, and stops nobody behind it."""
         try:
             await self._log.append([_message(row)])
         except RecordRefused:
             self._refused.add(row["id"])
             self._logger.exception("relay_refused", schema=self._schema, id=row["id"])
             return []
-        return [row["id"]]
+        return [row]
+
+    def _tell_sent(self, rows: Iterable[tuple[str, bytes]], since: int) -> None:
+        """Make spans of what has gone to the log, by topic and packed headers."""
+        if self._spans is not None:
+            self._spans.sent(((topic, traceparent_of(unpack_headers(headers))) for topic, headers in rows), since)
 
     async def _delete(self, connection: Any, ids: Sequence[int]) -> None:
         await connection.execute(

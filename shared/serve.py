@@ -8,6 +8,7 @@ then log and database.
 """
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvloop
 from pydantic import ValidationError
@@ -39,6 +40,9 @@ from shared.web.endpoint import Endpoint
 from shared.web.health import Check
 from shared.web.idempotency import RETENTION as IDEMPOTENT_ANSWERS
 from shared.web.server import Process, Task
+
+if TYPE_CHECKING:
+    from shared.telemetry.spans import Spans
 
 
 @dataclass(frozen=True)
@@ -112,10 +116,25 @@ def main_of_client(name: ProcessName, build: BuildClient) -> None:
 
 
 def _telemetry(name: ProcessName, settings: Settings) -> Telemetry:
-    telemetry = Telemetry(name, level=settings.log_level)
+    telemetry = Telemetry(name, level=settings.log_level, spans=_spans(name, settings))
     telemetry.watch_process()
     telemetry.take_over_logging()
     return telemetry
+
+
+def _spans(name: ProcessName, settings: Settings) -> "Spans | None":
+    """What makes traces, if the settings ask for them; OTEL_SDK_DISABLED is how the SDK is switched off."""
+    if not settings.traces or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return None
+    try:
+        from shared.telemetry.spans import Spans
+    except ModuleNotFoundError as error:
+        _refuse(name, [f"TASUKI_TRACES: {error.name} is not installed: pip install 'tasuki[otel]'"])
+    try:
+        log = "kafka" if settings.kafka_bootstrap_servers else "postgresql"
+        return Spans.exporting(name, settings.member(name), log)
+    except ValueError as error:
+        _refuse(name, [str(error)])
 
 
 def _run_until_stopped(work: Callable[[asyncio.Event], Awaitable[int]], telemetry: Telemetry) -> NoReturn:
@@ -131,7 +150,10 @@ def _run_until_stopped(work: Callable[[asyncio.Event], Awaitable[int]], telemetr
             return 1
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(run()))
+        status = runner.run(run())
+    if telemetry.spans is not None:
+        telemetry.spans.close()
+    sys.exit(status)
 
 
 def _load(service: str) -> tuple[Settings, Config]:

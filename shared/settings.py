@@ -172,6 +172,11 @@ class Settings(BaseSettings):
     retention_webhooks_days: int = Field(
         30, ge=1, description="Days for which it is kept what endpoints were told, and what was given up."
     )
+    traces: bool = Field(
+        False,
+        description="Make OpenTelemetry traces and send them by OTLP over HTTP, as the `OTEL_*` variables of its SDK"
+        " say (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, ...); needs the extra `otel`.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     pool_size: int = Field(10, ge=2, description="Database connections of one service process.")
     statement_timeout_s: int = Field(30, ge=1, description="Seconds after which the server ends a statement.")

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff import erasure, gate, policies
+from services.handoff.emit import caused_by
 from services.handoff.facts import known, take
 from services.handoff.handover import hand_over_if_ready
+from services.handoff.merges import members
 from services.handoff.rules import Rules
 from services.handoff.tables import SCHEMA
 from shared.clock import Clock
@@ -31,7 +33,19 @@ class Takes(SeenTable):
             return
         now = self._clock.now()
         await erasure.take(conn, [r.event for r in received], self._rules.registry.personal)
-        await gate.through_gate(conn, self._rules.ladder, self._rules.registry, touched, now)
-        if (await policies.deciding(conn, business_date(now, self._rules.zone))).policy.automatic:
-            for lead_id in await known(conn, touched):
-                await hand_over_if_ready(conn, self._rules, lead_id, now)
+        with caused_by(await _causes(conn, received, touched)):
+            await gate.through_gate(conn, self._rules.ladder, self._rules.registry, touched, now)
+            if (await policies.deciding(conn, business_date(now, self._rules.zone))).policy.automatic:
+                for lead_id in await known(conn, touched):
+                    await hand_over_if_ready(conn, self._rules, lead_id, now)
+
+
+async def _causes(conn: AsyncConnection, received: Sequence[Received], touched: Sequence[str]) -> dict[str, str]:
+    """The traceparent of the last event about each lead; for a survivor also about those that were merged into it."""
+    causes = {event.subject: event.traceparent for _, event in received if event.traceparent}
+    survivors = [lead_id for lead_id in touched if lead_id not in causes]
+    if causes and survivors:
+        for member, survivor in (await members(conn, survivors)).items():
+            if member in causes:
+                causes[survivor] = causes[member]
+    return causes

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.ingest.activities import Refused, read_activity
 from services.ingest.answers import ActivityReceipt, ActivityResult
-from services.ingest.context import Context, by_of, identity_conflict, submit
+from services.ingest.context import Context, by_of, identity_conflict
 from services.ingest.forms import MAX_ACTIVITIES
 from services.ingest.items import Activity, Outcome
 from shared.telemetry import current_traceparent
@@ -34,7 +34,7 @@ class ActivityHandlers:
         if not 0 < len(posted) <= MAX_ACTIVITIES:
             raise invalid([FieldError("", f"an array holds 1 to {MAX_ACTIVITIES} activities, not {len(posted)}")])
         read, refused = self._read(posted, call)
-        outcomes = await submit(self._context.recorder.activities, list(read.values())) if read else []
+        outcomes = await self._context.submit(self._context.recorder.activities, list(read.values())) if read else []
         told: dict[int, Outcome] = dict(zip(read, outcomes, strict=True))
         results = [
             _result(i, told[i]) if i in told else ActivityResult(i, "rejected", errors=refused[i])

@@ -59,6 +59,14 @@ class Context:
         request = None if key is None else f"{call.caller.name} {key}"
         return Wish(self.clock.now(), call.caller.name, request, current_traceparent())
 
+    async def submit(self, queue: GroupCommit[Item, Result], items: Sequence[Item]) -> Sequence[Result]:
+        """Results once they are durable. Raises Problem 503 when too much waits, DatabaseUnavailable."""
+        with self.telemetry.step("commit"):
+            try:
+                return await queue.submit(items)
+            except Overloaded as error:
+                raise unavailable("queue of ingest") from error
+
     async def lead(self, lead_id: str) -> LeadRow:
         """A lead or the survivor of its merge. Raises Problem 404 or 410."""
         async with self.database() as db:
@@ -82,14 +90,6 @@ def by_of(call: Call) -> By:
 def by_webhook(source: str) -> By:
     """Who tells what a webhook's source tells, at once or when it is fetched."""
     return By(f"webhook:{source}", "POST /v1/webhooks/{source}")
-
-
-async def submit(queue: GroupCommit[Item, Result], items: Sequence[Item]) -> Sequence[Result]:
-    """Results once they are durable. Raises Problem 503 when too much waits, DatabaseUnavailable."""
-    try:
-        return await queue.submit(items)
-    except Overloaded as error:
-        raise unavailable("queue of ingest") from error
 
 
 def unknown_lead(lead_id: str) -> Problem:

@@ -8,7 +8,7 @@ import msgspec
 from services.ingest import fetches, quarantine, webhook_tokens
 from services.ingest.activities import Refused, read_activity
 from services.ingest.answers import Receipt
-from services.ingest.context import Context, submit
+from services.ingest.context import Context
 from services.ingest.items import Activity, Outcome, Submission
 from services.ingest.observations import submission_digest
 from services.ingest.providers import Aside, Delivery, Form, Happened, Nothing, Payload, Provider, Thin, Unusable
@@ -96,10 +96,10 @@ class Intake:
         recorder = self._context.recorder
         told: dict[int, tuple[Receipt, str]] = {}
         if sorted_.submissions:
-            outcomes = await submit(recorder.submissions, list(sorted_.submissions.values()))
+            outcomes = await self._context.submit(recorder.submissions, list(sorted_.submissions.values()))
             told |= dict(zip(sorted_.submissions, map(_outcome, outcomes), strict=True))
         if sorted_.activities:
-            outcomes = await submit(recorder.activities, list(sorted_.activities.values()))
+            outcomes = await self._context.submit(recorder.activities, list(sorted_.activities.values()))
             told |= dict(zip(sorted_.activities, map(_outcome, outcomes), strict=True))
         if sorted_.notices:
             if source.token_env is None:

@@ -16,7 +16,7 @@ from services.ingest.answers import (
     observation_answers,
     unmapped_answers,
 )
-from services.ingest.context import Context, erased_lead, identity_conflict, submit, unknown_lead
+from services.ingest.context import Context, erased_lead, identity_conflict, unknown_lead
 from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
 from services.ingest.items import Outcome, Submission
 from services.ingest.submissions import Arrival
@@ -118,7 +118,7 @@ class LeadHandlers:
             submission = read(self._context.arrival(call))
         except Refused as refused:
             raise invalid(refused.errors) from refused
-        (outcome,) = await submit(self._context.recorder.submissions, [submission])
+        (outcome,) = await self._context.submit(self._context.recorder.submissions, [submission])
         return outcome
 
     async def _lead_of(self, outcome: Outcome, status: int) -> Answer:

@@ -16,7 +16,7 @@ from shared.db import connect, driver, transaction
 from shared.eventlog.assigned import Assigned
 from shared.eventlog.embedded_reader import EmbeddedReader, record
 from shared.eventlog.group import Membership, log_errors
-from shared.eventlog.port import LogError, Message, PositionKeeper, Positions, Record, TopicPartition
+from shared.eventlog.port import LogError, Message, PositionKeeper, Positions, Record, Taken, TopicPartition
 from shared.events import TOPICS
 from shared.notify import Notices
 from shared.outbox import oldest_rows, pack_headers
@@ -43,7 +43,8 @@ with counted as (
 select pg_notify($8, topic) from unnest($9::text[]) topic
 """
 
-# A row of an outbox is packed as the log packs it, and its shard tells its partition: this process need not see it.
+# A row of an outbox is packed as the log packs it, and its shard tells its partition: this process need not see it,
+# but for what traces tell of ($6).
 # `told` is counted in the answer, because what nobody asks for is not run.
 _TAKE = """
 with oldest as materialized ({oldest}), placed as materialized (
@@ -67,7 +68,9 @@ with oldest as materialized ({oldest}), placed as materialized (
     select pg_notify($5, topic) from (select distinct topic from placed) as topics
 )
 select (select count(*) from placed) as rows, (select count(*) from told) as topics,
-    (select array_agg(distinct topic) from placed where id is null) as strange
+    (select array_agg(distinct topic) from placed where id is null) as strange,
+    case when $6 then array(select (topic, headers) from placed where position('ce_traceparent'::bytea in headers) > 0)
+    end as traced
 """
 
 
@@ -154,7 +157,9 @@ class EmbeddedLog:
     def takes(self, shards: int) -> bool:
         return shards % self._partitions == 0
 
-    async def take(self, connection: Any, schema: str, shards: Collection[int], *, rows: int, size: int) -> int:
+    async def take(
+        self, connection: Any, schema: str, shards: Collection[int], *, rows: int, size: int, traced: bool = False
+    ) -> Taken:
         async with log_errors():
             moved = await connection.fetchrow(
                 _TAKE.format(oldest=oldest_rows(schema), schema=schema),
@@ -163,11 +168,11 @@ class EmbeddedLog:
                 size,
                 self._partitions,
                 CHANNEL,
+                traced,
             )
         if moved["strange"]:
             raise LogError(f"the log has no topic {', '.join(moved['strange'])}")
-        taken: int = moved["rows"]
-        return taken
+        return Taken(moved["rows"], moved["traced"] or ())
 
     async def join(self, group: str, member: str, topics: Sequence[str], keeper: PositionKeeper) -> EmbeddedReader:
         ids = {at: id_ for at, id_ in self._ids.items() if at.topic in topics}

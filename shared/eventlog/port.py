@@ -158,6 +158,14 @@ class EventLog(Protocol):
         """Let go of connections."""
 
 
+class Taken(NamedTuple):
+    """How many rows of an outbox went over. `traced`: topic and headers (packed) of those with a traceparent, where
+    they were asked for."""
+
+    rows: int
+    traced: Sequence[tuple[str, bytes]] = ()
+
+
 @runtime_checkable
 class LogInDatabase(Protocol):
     """What a log adds to `EventLog` when it lies in the services' own database: what it takes from an outbox goes over
@@ -166,9 +174,11 @@ class LogInDatabase(Protocol):
     def takes(self, shards: int) -> bool:
         """Whether all of one shard of an outbox with so many falls into one partition of each topic."""
 
-    async def take(self, connection: Any, schema: str, shards: Collection[int], *, rows: int, size: int) -> int:
+    async def take(
+        self, connection: Any, schema: str, shards: Collection[int], *, rows: int, size: int, traced: bool = False
+    ) -> Taken:
         """Move the oldest rows of these shards from `<schema>.outbox` to the log, in the caller's transaction.
 
-        At most `rows` of them, and no more once `size` bytes are exceeded; how many it took. Raises LogError for a
-        topic that the log does not have.
+        At most `rows` of them, and no more once `size` bytes are exceeded. `traced`: tell which have a traceparent.
+        Raises LogError for a topic that the log does not have.
         """

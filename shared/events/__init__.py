@@ -50,6 +50,7 @@ from shared.events.envelope import (
     rfc3339,
     to_message,
     to_structured,
+    traceparent_of,
 )
 from shared.events.handoffs import (
     HandoffAccepted,
@@ -150,4 +151,5 @@ __all__ = [
     "rfc3339",
     "to_message",
     "to_structured",
+    "traceparent_of",
 ]

@@ -6,6 +6,7 @@ one JSON object with attributes and data as the value.
 
 import hashlib
 from base64 import b64decode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -18,6 +19,7 @@ _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
 _WEBHOOK_DECODERS = _DECODERS | {name: msgspec.json.Decoder(cls) for name, cls in WEBHOOK_TYPES.items()}
 _ENCODER = msgspec.json.Encoder()
 _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TRACEPARENT = "ce_traceparent"
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time")
 VALUE_BYTES = 2 * 1024 * 1024
 """Greatest value of a record that is looked at. What ingest takes is a request of 1 MiB at most."""
@@ -103,7 +105,7 @@ def _headers(event: Event) -> tuple[tuple[str, bytes], ...]:
     if event.subject:
         headers += (("ce_subject", event.subject.encode()),)
     if event.traceparent:
-        headers += (("ce_traceparent", event.traceparent.encode()),)
+        headers += ((_TRACEPARENT, event.traceparent.encode()),)
     return headers
 
 
@@ -133,8 +135,13 @@ def from_record(record: Record, *, webhook: bool = False) -> Event:
         key=attributes.get("ce_partitionkey") or record.key or "",
         recorded_at=parse_time(recorded) if recorded else record.appended_at,
         data=decode_data(prefix.removeprefix("tasuki."), data, webhook=webhook),
-        traceparent=attributes.get("ce_traceparent"),
+        traceparent=attributes.get(_TRACEPARENT),
     )
+
+
+def traceparent_of(headers: Sequence[tuple[str, bytes]]) -> str | None:
+    """The traceparent in the headers of a message that we have written."""
+    return next((value.decode("latin-1") for name, value in headers if name == _TRACEPARENT), None)
 
 
 def is_structured(record: Record) -> bool:

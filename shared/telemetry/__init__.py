@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, TextIO
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, TextIO
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import Metric
@@ -11,6 +12,9 @@ from shared.telemetry import logs
 from shared.telemetry.lines import Families, Lines, Written
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.trace import current_request_id, current_trace_id, current_traceparent
+
+if TYPE_CHECKING:  # it needs the extra `otel`
+    from shared.telemetry.spans import Spans
 
 Collector = Callable[[], Awaitable[Iterable[Metric]]]
 """Gets figures at scrape time, usually from the database: metric families of `prometheus_client.metrics_core`, or
@@ -32,7 +36,10 @@ __all__ = [
 
 
 class Telemetry:
-    """Logger, registry and metrics of one process. `stream` is where log lines go (stdout if None)."""
+    """Logger, registry and metrics of one process, and its spans where it makes traces (TASUKI_TRACES).
+
+    stream: where log lines go (stdout if None).
+    """
 
     def __init__(
         self,
@@ -41,8 +48,10 @@ class Telemetry:
         level: str = "info",
         registry: CollectorRegistry | None = None,
         stream: TextIO | None = None,
+        spans: "Spans | None" = None,
     ) -> None:
         self.service = service
+        self.spans = spans
         self._level = level
         self._stream = stream
         self.registry = registry if registry is not None else CollectorRegistry()
@@ -58,6 +67,10 @@ class Telemetry:
     def take_over_logging(self) -> None:
         """Send all that the process logs, libraries included, to the same place in the same form."""
         logs.take_over(self.service, self._level, self._stream)
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        """Makes a part of the request at hand a span of its own, where traces are made."""
+        return nullcontext() if self.spans is None else self.spans.step(name)
 
     async def render(self) -> bytes:
         """All metrics in Prometheus' text format.

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from typing import TYPE_CHECKING
 
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,18 +14,22 @@ from shared.web.dispatch import OBSERVED, answer_to, send_answer
 from shared.web.endpoint import problem_answer
 from shared.web.problems import overloaded, stopping
 
+if TYPE_CHECKING:
+    from shared.telemetry.spans import RequestSpan
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 IN_FLIGHT_MAX = 512
 """Requests worked on at once; with bodies of at most 1 MiB this bounds the memory, and the wait of those admitted."""
 
 _ALWAYS_ADMITTED = frozenset({"/livez", "/readyz", "/metrics"})
+_UNMATCHED = "unmatched"
 _CLIENT_GONE = 499
 """The status that is counted for a request whose client did not wait for the answer."""
 
 
 class Observe:
-    """Pure ASGI middleware; log lines and metrics name the route, never the path or the query."""
+    """Pure ASGI middleware; log lines, metrics and spans name the route, never the path or the query."""
 
     def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
         self._app = app
@@ -37,9 +42,9 @@ class Observe:
             await self._app(scope, receive, send)
             return
         begun = time.perf_counter()
-        request_id = _identify(scope)
+        request_id, span = self._identify(scope)
         status = _CLIENT_GONE
-        observed = scope[OBSERVED] = {"route": "unmatched"}
+        observed = scope[OBSERVED] = {"route": _UNMATCHED}
 
         async def send_observed(message: Message) -> None:
             nonlocal status
@@ -67,6 +72,9 @@ class Observe:
         finally:
             self._in_flight -= 1
             self._record(observed["route"], scope["method"], status, time.perf_counter() - begun)
+            if span is not None:
+                route = observed["route"]
+                span.end(None if route == _UNMATCHED else route, None if status == _CLIENT_GONE else status)
 
     def _record(self, route: str, method: str, status: int, seconds: float) -> None:
         method = method if method in _METHODS else "other"
@@ -79,16 +87,20 @@ class Observe:
         log = self._telemetry.log.warning if status >= 500 else self._telemetry.log.debug
         log("request", route=route, method=method, status=status, ms=round(seconds * 1000, 2))
 
-
-def _identify(scope: Scope) -> str:
-    traceparent = request_id = None
-    for name, value in scope["headers"]:
-        if name == b"traceparent":
-            traceparent = value.decode("latin-1")
-        elif name == b"x-request-id":
-            request_id = value.decode("latin-1")
-    ours = continue_trace(traceparent)
-    if not request_id or not _REQUEST_ID.fullmatch(request_id):
-        request_id = ours[36:52]
-    enter(ours, request_id)
-    return request_id
+    def _identify(self, scope: Scope) -> "tuple[str, RequestSpan | None]":
+        """The request's id, and its span where traces are made; probes and scrapes have none."""
+        traceparent = request_id = span = None
+        for name, value in scope["headers"]:
+            if name == b"traceparent":
+                traceparent = value.decode("latin-1")
+            elif name == b"x-request-id":
+                request_id = value.decode("latin-1")
+        spans = self._telemetry.spans
+        if spans is not None and scope["path"] not in _ALWAYS_ADMITTED:
+            method = scope["method"] if scope["method"] in _METHODS else None
+            span = spans.request(traceparent, method, scope["scheme"])
+        ours = continue_trace(traceparent) if span is None else span.traceparent
+        if not request_id or not _REQUEST_ID.fullmatch(request_id):
+            request_id = ours[36:52]
+        enter(ours, request_id)
+        return request_id, span

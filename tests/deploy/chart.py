@@ -20,7 +20,12 @@ PEERS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "
 MONITORING = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
 EVERYTHING: dict[str, Any] = {
     **MUST,
-    "settings": {"TASUKI_KAFKA_BOOTSTRAP_SERVERS": "kafka:9093", "TASUKI_OIDC_ISSUER": "https://id.example.jp"},
+    "settings": {
+        "TASUKI_KAFKA_BOOTSTRAP_SERVERS": "kafka:9093",
+        "TASUKI_OIDC_ISSUER": "https://id.example.jp",
+        "TASUKI_TRACES": "true",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+    },
     "configFiles": {"team.yaml": "team: []\n", "policies/default.yaml": "id: default\n"},
     "kafkaCertificates": "kafka-ca",
     "imagePullSecrets": [{"name": "pull"}],

@@ -91,7 +91,7 @@ def test_bases_are_pinned_and_what_is_installed_is_what_the_lock_names() -> None
         if base not in stages():
             assert re.search(r":\d+\.\d+[^/]*$", base), f"{base} has no version"
     (locked, own) = (run for run in stages()["build"].all("RUN") if "pip install" in run)
-    assert "--require-hashes --requirement requirements.lock" in locked
+    assert "--require-hashes --requirement requirements-otel.lock" in locked
     assert "--no-deps --no-build-isolation ." in own
 
 

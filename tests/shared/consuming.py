@@ -18,6 +18,7 @@ from shared.eventlog.port import Message
 from shared.events import ACTIVITIES, LEADS, Call, Event, to_message
 from shared.settings import Settings
 from shared.telemetry import Telemetry
+from shared.telemetry.spans import Spans
 
 SCHEMA = "toy"
 T = TypeVar("T")
@@ -72,13 +73,15 @@ class Adding:
 class Toy:
     """The service's parts, and what a test asks of them."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, log: EmbeddedLog, member: str = "0") -> None:
+    def __init__(
+        self, settings: Settings, engine: AsyncEngine, log: EmbeddedLog, member: str = "0", spans: Spans | None = None
+    ) -> None:
         self.settings = settings
         self.engine = engine
         self.log = log
         self.handler = Adding()
         self.lines = io.StringIO()
-        self.telemetry = Telemetry("toy", stream=self.lines)
+        self.telemetry = Telemetry("toy", stream=self.lines, spans=spans)
         self.consumer = Consumer(
             engine=engine,
             log=log,
@@ -137,7 +140,9 @@ class Toy:
 
 
 @asynccontextmanager
-async def open_toy(database_url: str, *, create: bool = True, member: str = "0", **more: Any) -> AsyncIterator[Toy]:
+async def open_toy(
+    database_url: str, *, create: bool = True, member: str = "0", spans: Spans | None = None, **more: Any
+) -> AsyncIterator[Toy]:
     settings = Settings(database_url=database_url, consumer_lease_s=2, pool_size=4, **more)
     engine = connect(settings, "toy")
     if create:
@@ -147,7 +152,7 @@ async def open_toy(database_url: str, *, create: bool = True, member: str = "0",
             await (await driver(conn)).execute(tables)
     log = await EmbeddedLog.open(settings)
     try:
-        yield Toy(settings, engine, log, member)
+        yield Toy(settings, engine, log, member, spans)
     finally:
         await log.close()
         await engine.dispose()

@@ -13,7 +13,7 @@ from sqlalchemy import MetaData
 
 from shared.consume import consumer_tables
 from shared.db import driver, transaction
-from shared.eventlog.port import LogError, LogUnavailable, Message, Record
+from shared.eventlog.port import LogError, LogUnavailable, Message, Record, Taken
 from shared.events import ACTIVITIES, LEADS, from_record
 from shared.outbox import (
     SHARDS,
@@ -192,8 +192,8 @@ async def test_what_the_log_takes_is_in_one_of_the_two(toy: Toy) -> None:
 
     take = toy.log.take
 
-    async def take_and_die(*arguments: Any, **named: Any) -> int:
-        assert await take(*arguments, **named) == 2
+    async def take_and_die(*arguments: Any, **named: Any) -> Taken:
+        assert (await take(*arguments, **named)).rows == 2
         raise Dying
 
     async with transaction(toy.engine) as conn:

@@ -4,9 +4,10 @@ import asyncio
 import io
 import json
 import logging
+import secrets
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 import structlog
@@ -14,10 +15,13 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.telemetry import Telemetry, current_traceparent
+from shared.telemetry.spans import Spans
 from shared.telemetry.trace import continue_trace, enter
+from tests.collector import Collector, collecting
 from tests.web.conftest import ADMIN_KEY, Site
 
 CANARY = "canary-mei-tanaka@example.jp"
+SECRETS = ("canary-", ADMIN_KEY, "1234-5678")
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
@@ -25,7 +29,16 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
 
 
 async def test_no_key_no_body_and_no_query_in_any_log_line(site: Site) -> None:
-    key = (await site.key("canary", "leads:write"))["authorization"]
+    key = await provoke(site)
+    logged = site.logged.getvalue()
+    assert logged.count("\n") >= 28
+    for secret in (*SECRETS, key):
+        assert secret not in logged
+
+
+async def provoke(site: Site) -> str:
+    """Requests with personal data and secrets wherever they can be; the key of some of them."""
+    key = (await site.key(f"canary {secrets.token_hex(4)}", "leads:write"))["authorization"]
     for header in (key, f"Bearer {ADMIN_KEY}", "Bearer wrong-canary-key", ""):
         headers = {"authorization": header, "idempotency-key": "canary-idempotency-key"}
         await site.client.post("/v1/things", json={"name": CANARY}, headers=headers)
@@ -36,10 +49,52 @@ async def test_no_key_no_body_and_no_query_in_any_log_line(site: Site) -> None:
         await site.client.get(f"/{CANARY}", headers=headers)
         site.sample.failure = RuntimeError(f"Key (email)=({CANARY}) exists, {key}, +81 90-1234-5678")
         await site.client.post("/v1/failing", headers=headers)
-    logged = site.logged.getvalue()
-    assert logged.count("\n") >= 28
-    for secret in ("canary-", key.removeprefix("Bearer "), ADMIN_KEY, "1234-5678"):
-        assert secret not in logged
+    return key.removeprefix("Bearer ")
+
+
+async def test_no_key_no_body_no_path_and_no_query_in_any_span(site: Site, spans: Spans, collector: Collector) -> None:
+    key = await provoke(site)
+    spans.close()
+    seen = collector.spans()
+    assert len(seen) >= 28
+    assert {one.attributes["http.route"] for one in seen if "http.route" in one.attributes} <= {
+        endpoint.path for endpoint in site.sample.table()
+    }
+    for secret in (*SECRETS, key):
+        assert secret.encode() not in collector.raw
+
+
+async def test_a_request_has_one_trace_in_its_log_line_its_work_and_its_span(
+    site: Site, spans: Spans, collector: Collector
+) -> None:
+    begun = len(lines(site.logged))
+    await site.client.get("/v1/things/1", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+    await site.client.get("/v1/nowhere")
+    for probe in ("/livez", "/readyz", "/metrics"):
+        await site.client.get(probe)
+    spans.close()
+    found, unmatched = collector.spans()
+    assert (found.service, found.name) == ("tasuki-sample", "GET /v1/things/{id}")
+    assert (found.trace, found.parent) == ("a" * 32, "b" * 16)
+    assert (unmatched.name, unmatched.parent, unmatched.attributes["http.response.status_code"]) == ("GET", "", 404)
+    logged = [line["trace_id"] for line in lines(site.logged)[begun:] if line["event"] == "request"]
+    assert logged[:2] == [found.trace, unmatched.trace]
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as running:
+        yield running
+
+
+@pytest.fixture
+def spans(site: Site, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spans]:
+    """What the site makes traces with, for one test."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    made = Spans.exporting("sample", "sample:1", "postgresql")
+    monkeypatch.setattr(site.telemetry, "spans", made)
+    yield made
+    made.close()
 
 
 async def test_a_log_line_names_time_level_event_service_request_and_trace(site: Site) -> None:
@@ -69,6 +124,7 @@ async def test_a_log_line_names_time_level_event_service_request_and_trace(site:
 def test_a_trace_that_cannot_be_continued_is_begun_anew(incoming: str | None) -> None:
     first, second = continue_trace(incoming), continue_trace(incoming)
     assert first[3:35] != second[3:35]
+    assert first.endswith("-00"), "nobody records it"
     assert "0af7651916cd43dd8448eb211c80319c" not in first
 
 
