@@ -1,5 +1,6 @@
 """Spans as a collector gets them: of requests, of what goes to the log, and of what is taken from it."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -83,9 +84,13 @@ async def test_a_request_fails_when_we_do(
 
 async def test_what_the_caller_does_not_record_is_not_recorded(spans: Spans, collector: Collector) -> None:
     span = spans.request(UNSAMPLED, "GET", "http")
-    enter(span.traceparent)
-    with spans.step("commit"):
-        assert current_traceparent() == span.traceparent
+
+    async def answer() -> None:
+        enter(span.traceparent)
+        with spans.step("commit"):
+            assert current_traceparent() == span.traceparent
+
+    await asyncio.create_task(answer())  # as a request is: what it enters ends with it
     span.end("/v1/things", 200)
     with spans.processing("toy", [("t", span.traceparent), ("t", None), ("t", "garbage")]) as ours:
         assert ours == {}
@@ -107,11 +112,15 @@ async def test_the_sampler_of_the_environment_decides(monkeypatch: pytest.Monkey
 
 async def test_a_step_is_a_part_of_the_request(spans: Spans, collector: Collector) -> None:
     span = spans.request(None, "POST", "http")
-    enter(span.traceparent)
-    with spans.step("commit"):
-        pass
-    with pytest.raises(RuntimeError), spans.step("commit"):
-        raise RuntimeError(CANARY)
+
+    async def answer() -> None:
+        enter(span.traceparent)
+        with spans.step("commit"):
+            pass
+        with pytest.raises(RuntimeError), spans.step("commit"):
+            raise RuntimeError(CANARY)
+
+    await asyncio.create_task(answer())
     span.end("/v1/things", 500)
     spans.close()
     ours = collector.one("tasuki-toy", "POST /v1/things")

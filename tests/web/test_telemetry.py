@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextvars import copy_context
 
 import pytest
 import structlog
@@ -133,8 +134,12 @@ def test_a_trace_is_continued_with_a_span_of_our_own() -> None:
     version, trace, span, flags = ours.split("-")
     assert (version, trace, flags) == ("00", "0af7651916cd43dd8448eb211c80319c", "00")
     assert span != "b7ad6b7169203331"
-    enter(ours)
-    assert current_traceparent() == ours
+
+    def inside() -> str | None:
+        enter(ours)
+        return current_traceparent()
+
+    assert copy_context().run(inside) == ours
 
 
 def test_libraries_log_in_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
