@@ -73,7 +73,7 @@ def test_reliability_22_an_erased_lead_is_gone_and_no_number_changes(system: Sys
         assert _holding(system) == []
         for said in _said_to_outsiders(client, lead):
             assert CANARY not in said
-        assert client.once("ingest", "GET", f"/v1/leads/{lead}").status == 410
+        assert client.send("ingest", "GET", f"/v1/leads/{lead}").status == 410
     assert CANARY not in system.output(), "no line of any service tells who it was about"
 
 
@@ -91,12 +91,12 @@ def _holding(system: System) -> list[str]:
 def _said_to_outsiders(client: Client, lead: str) -> Iterator[str]:
     """Scrapes, exports, lists and packages."""
     for service in ("ingest", "handoff", "metrics"):
-        yield str(client.once(service, "GET", "/metrics").body)
+        yield str(client.send(service, "GET", "/metrics").body)
     yield str(client.get("metrics", "/v1/kpis/calls/contributors?grain=all"))
-    yield str(client.once("metrics", "GET", "/v1/kpis/calls/contributors?grain=all&format=csv").body)
+    yield str(client.send("metrics", "GET", "/v1/kpis/calls/contributors?grain=all&format=csv").body)
     yield str(client.get("handoff", "/v1/handoffs"))
     for item in client.get("handoff", "/v1/handoffs")["items"]:
         yield str(client.get("handoff", f"/v1/handoffs/{item['handoff_id']}"))
     yield str(client.get("ingest", "/v1/leads"))
     yield str(client.get("ingest", "/v1/quarantine"))
-    yield str(client.once("ingest", "GET", f"/v1/leads/{lead}/observations").body)
+    yield str(client.send("ingest", "GET", f"/v1/leads/{lead}/observations").body)
