@@ -189,7 +189,7 @@ def endpoints(
             path="/v1/activities",
             handler=activities.post,
             scope="activities:write",
-            summary="Up to 1,000 activities (see events.md), each judged alone",
+            summary="One activity, or an array of up to 1,000, each judged for itself",
             body=dict[str, Any] | list[Any],
             answers={202: ActivityReceipt, 409: None},
             notes_itself=True,
