@@ -58,7 +58,7 @@ def endpoints(
             path="/v1/leads",
             handler=leads.search,
             scope="leads:read",
-            summary="Search leads",
+            summary="Leads by e-mail, domain, stage, rep or words",
             query=LeadSearch,
             answers={200: LeadPage},
         ),
