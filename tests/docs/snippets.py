@@ -1,7 +1,8 @@
 """The pieces of code in a page of the documentation, and how they are run: as somebody would who follows the page.
 
-A fence's language says what it is: `sh` is run, `console` is run and must answer what is shown, `python` is run; what
-has a title is a file of that name. A comment before the fence, `<!-- not run: why -->`, leaves it out.
+A fence's language says what it is: `sh` is run, `console` is run and must answer what is shown, `python` is run, `sql`
+too, in the system's database; what has a title is a file of that name. A comment before the fence,
+`<!-- not run: why -->`, leaves it out.
 """
 
 import re
@@ -25,6 +26,19 @@ PLACE = re.compile(r"tasuki\.\w+\.v1/\d+")
 NOW = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"')
 """A time that a clock has told; those that a page gives are whole seconds."""
 CHANGES = re.compile(r" -d | -X | --data|^tasuki (import|keys)")
+EXECUTE = """
+import asyncio, sys, asyncpg
+from shared.db import dsn
+from shared.settings import Settings
+from shared.terminal import with_database
+
+async def execute():
+    connection = await asyncpg.connect(dsn(str(with_database(Settings()).database_url)))
+    await connection.execute(sys.stdin.read())
+
+asyncio.run(execute())
+"""
+"""What a person does by psql, which not every machine has."""
 SETTING = re.compile(r"(?:export )?(TASUKI_\w+)=\S+(?: +#.*)?")
 
 
@@ -72,15 +86,16 @@ def snippets_of(page: Path) -> list[Snippet]:
 class Story:
     """Snippets run one after the other in a folder, against a running system.
 
-    Variables that one sets are there for the next. An id that the page shows stands for the one that was answered.
+    Variables that one sets are there for the next; `variables` are there from the beginning. An id that the page shows
+    stands for the one that was answered.
     """
 
-    def __init__(self, system: System, folder: Path) -> None:
+    def __init__(self, system: System, folder: Path, **variables: str) -> None:
         self._system = system
         self._folder = folder
         self._ids: dict[str, str] = {}
         self._state = folder / "state"
-        self._state.write_text("")
+        self._state.write_text("".join(f"export {name}={value}\n" for name, value in variables.items()))
         (folder / ".data").mkdir()
         (folder / ".data" / "admin.key").write_text(system.key)
         (folder / ".venv").symlink_to(sys.prefix)
@@ -97,6 +112,8 @@ class Story:
                 self._answer(snippet, command, shown)
         elif snippet.language == "python":
             self._succeed(snippet, f"python - <<'PYTHON'\n{snippet.text}PYTHON")
+        elif snippet.language == "sql":
+            self._succeed(snippet, f"python -c '{EXECUTE}' <<'SQL'\n{snippet.text}SQL")
         elif snippet.settings():
             unknown = {n for n in snippet.settings() if n.removeprefix("TASUKI_").lower() not in Settings.model_fields}
             assert not unknown, f"{snippet}: {unknown}"
