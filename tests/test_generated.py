@@ -6,7 +6,6 @@ import pytest
 
 from docs import generate
 from shared.config import load_config
-from shared.settings import Settings
 
 
 @pytest.mark.parametrize("path", generate.GENERATED)
@@ -25,12 +24,6 @@ def test_an_old_file_fails_the_check_and_is_written_anew(
     assert (tmp_path / "page.md").read_text() == "old\n"
     assert generate.main([]) == 0
     assert generate.main(["--check"]) == 0
-
-
-def test_each_setting_has_its_heading() -> None:
-    page = (generate.ROOT / "docs/settings.md").read_text(encoding="utf-8")
-    for name in Settings.model_fields:
-        assert f"\n## TASUKI_{name.upper()}\n" in page
 
 
 def test_each_kpi_has_its_heading_and_the_query_and_series_of_its_own() -> None:
