@@ -16,7 +16,6 @@ from tests.docs.pages import DOCS, PAGES, configuration, configured, secrets_of,
 from tests.docs.snippets import Snippet, Story, snippets_of
 from tests.system import System
 
-BOTH = [page for english in PAGES for page in (english, translation(english))]
 COMMENT = re.compile(r"(^|\s+)#.*$", re.MULTILINE)
 NOT_RUN_AT_MOST = 6
 
@@ -47,10 +46,23 @@ def test_what_a_page_shows_does_what_it_says(system: System, page: Path, tmp_pat
         story.run(snippet)
 
 
-@pytest.mark.parametrize("page", BOTH, ids=name)
+@pytest.mark.parametrize("page", [page for page in sorted(DOCS.rglob("*.md")) if configured(page)], ids=name)
 def test_what_a_page_adds_to_the_configuration_is_taken(page: Path, tmp_path: Path) -> None:
     config = load_config(configuration(configured(page), tmp_path / "config"))
     assert compile_catalogue(config)
+
+
+def test_every_piece_of_yaml_says_which_file_it_is_of() -> None:
+    fences = [snippet for page in DOCS.rglob("*.md") for snippet in snippets_of(page)]
+    assert [str(snippet) for snippet in fences if snippet.language == "yaml" and not snippet.title] == []
+
+
+def test_every_kpi_can_be_asked_for_as_its_entry_says(system: System, tmp_path: Path) -> None:
+    story = Story(system, tmp_path, KEY=system.key)
+    asked = [snippet for snippet in snippets_of(DOCS / "kpis.md") if snippet.language == "sh"]
+    assert len(asked) > 40
+    for snippet in asked:
+        story.run(snippet)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
