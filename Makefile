@@ -79,6 +79,7 @@ bench-metrics: $(VENV)/installed-dev ## measure the numbers: consuming, growth, 
 
 docs: $(VENV)/installed-dev ## build the documentation as a site, in Japanese and English, into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "To read it: python3 -m http.server --directory build/site"
 
 lock: .cache/uv/bin/uv ## choose the newest versions of all dependencies anew
 	@set -e; compile() { .cache/uv/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \
