@@ -18,7 +18,7 @@ CHROMIUM = { deploy/chromium.sh || [ "$$TASUKI_REQUIRE_CHROMIUM" != 1 ]; }
 HELM = { deploy/helm/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_HELM" != 1 ]; }
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
-.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate client bench bench-console bench-handoff bench-ingest bench-metrics lock clean
+.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate client bench bench-console bench-handoff bench-ingest bench-metrics docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -84,6 +84,10 @@ bench-console: $(VENV)/installed-dev ## measure the live board: how soon it open
 
 bench-metrics: $(VENV)/installed-dev ## measure the numbers: consuming, growth, rebuild, answers, memory (ARGS=--quick: minutes)
 	@exec $(BIN)/python -m bench.metrics $(ARGS)
+
+docs: $(VENV)/installed-dev ## build the documentation as a site, in Japanese and English, into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "To read it: python3 -m http.server --directory build/site"
 
 lock: .cache/uv/bin/uv ## choose the newest versions of all dependencies anew
 	@set -e; compile() { .cache/uv/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \

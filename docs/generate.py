@@ -9,8 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from deploy.grafana.boards import BOARDS, board_as_json
+from docs.api_page import api_page
 from docs.asyncapi import asyncapi
+from docs.cli_page import cli_page
 from docs.kpis_page import kpis_page
+from docs.metrics_page import metrics_page
 from docs.settings_page import settings_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/asyncapi.yaml": asyncapi,
     "docs/kpis.md": kpis_page,
+    "docs/reference/api.md": api_page,
+    "docs/reference/cli.md": cli_page,
+    "docs/reference/metrics.md": metrics_page,
     "docs/settings.md": settings_page,
     **{f"deploy/grafana/dashboards/{name}.json": partial(board_as_json, name) for name in BOARDS},
 }

@@ -9,7 +9,6 @@ from docs import generate
 from docs.event_examples import EVENT_EXAMPLES
 from shared.config import load_config
 from shared.events import TYPES, decode_data, encode_data
-from shared.settings import Settings
 
 
 @pytest.mark.parametrize("path", generate.GENERATED)
@@ -39,12 +38,6 @@ def test_each_event_has_an_example_that_is_one(name: str) -> None:
 
 _DEFAULTS = {"lead-created": {"via"}}
 """What an example names although it says what is meant without it: then it is not written."""
-
-
-def test_each_setting_has_its_heading() -> None:
-    page = (generate.ROOT / "docs/settings.md").read_text(encoding="utf-8")
-    for name in Settings.model_fields:
-        assert f"\n## TASUKI_{name.upper()}\n" in page
 
 
 def test_each_kpi_has_its_heading_and_the_query_and_series_of_its_own() -> None:

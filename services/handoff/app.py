@@ -1,7 +1,7 @@
 """Puts the handoff service together; the only file that knows all its parts."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +16,7 @@ from services.handoff.rules import Rules
 from services.handoff.tables import SCHEMA
 from services.handoff.webhooks import deliveries
 from services.handoff.webhooks.content import Content
-from services.handoff.webhooks.endpoints import check_filters, resolve
+from services.handoff.webhooks.endpoints import WebhookEndpoint, check_filters, resolve
 from services.handoff.webhooks.handlers import WebhookHandlers
 from services.handoff.webhooks.send import Sender, fetchers_of
 from services.handoff.webhooks.worker import WebhookWorker
@@ -35,14 +35,20 @@ from shared.telemetry import Collector
 async def build(runtime: Runtime) -> Service:
     """The service, with a new version of each policy whose file has changed."""
     engine, config, settings = runtime.engine, runtime.config, runtime.settings
-    private = read_networks(settings.webhook_private_networks)
-    endpoints = resolve(config, os.environ, private)
+    endpoints = resolve(config, os.environ, read_networks(settings.webhook_private_networks))
     async with transaction(engine) as conn:
         for made in await policies.seed(conn, config.policies.values(), runtime.clock.now()):
             runtime.telemetry.log.info("policy_version_made", policy=made.id, version=made.version)
         today = business_date(runtime.clock.now(), settings.zone)
         check_filters(config, [version.policy for version in await policies.page_of(conn, today, "", None)])
         await deliveries.configure(conn, [endpoint.wanted for endpoint in endpoints.values()], runtime.clock.now())
+    return put_together(runtime, endpoints)
+
+
+def put_together(runtime: Runtime, endpoints: Mapping[str, WebhookEndpoint]) -> Service:
+    """The service, without a question to the database."""
+    engine, config, settings = runtime.engine, runtime.config, runtime.settings
+    private = read_networks(settings.webhook_private_networks)
     rules = Rules.of(config, settings.zone, runtime.telemetry)
     consumer = Consumer(
         engine=engine,

@@ -58,7 +58,7 @@ def endpoints(
             path="/v1/leads",
             handler=leads.search,
             scope="leads:read",
-            summary="Search leads",
+            summary="Leads by e-mail, domain, stage, rep or words",
             query=LeadSearch,
             answers={200: LeadPage},
         ),
@@ -189,7 +189,7 @@ def endpoints(
             path="/v1/activities",
             handler=activities.post,
             scope="activities:write",
-            summary="Up to 1,000 activities (see events.md), each judged alone",
+            summary="One activity, or an array of up to 1,000, each judged for itself",
             body=dict[str, Any] | list[Any],
             example={
                 "id": "c-1",

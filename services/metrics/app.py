@@ -33,14 +33,19 @@ TOPICS = (LEADS, ACTIVITIES, HANDOFFS)
 
 async def build(runtime: Runtime) -> Service:
     """The service, its numbers made by the rules of the present configuration."""
+    catalogue = compile_catalogue(runtime.config)
+    await rebuild(runtime.engine, _rules(runtime, catalogue), only_if_stale=True)
+    async with transaction(runtime.engine) as conn:
+        await store.set_membership(await driver(conn), runtime.config.team)
+    return put_together(runtime, catalogue)
+
+
+def put_together(runtime: Runtime, catalogue: Catalogue) -> Service:
+    """The service, without a question to the database."""
     config, settings, engine = runtime.config, runtime.settings, runtime.engine
-    catalogue = compile_catalogue(config)
     targets = in_currency(config.targets, catalogue, config.documents)
     policy = config.policies["default"]
-    rules = Rules(settings.zone, config.fields, policy, catalogue.rank_fields, catalogue.as_of_event)
-    await rebuild(engine, rules, only_if_stale=True)
-    async with transaction(engine) as conn:
-        await store.set_membership(await driver(conn), config.team)
+    rules = _rules(runtime, catalogue)
     consumers = {name: _consumer(runtime, rules, catalogue, name) for name in _names(settings)}
     consumer = next(iter(consumers.values()))
     board = Board(engine, catalogue, config.team, policy, settings, runtime.clock, targets)
@@ -71,6 +76,12 @@ async def build(runtime: Runtime) -> Service:
             "lag": lag_figures(engine, consumer),
         },
     )
+
+
+def _rules(runtime: Runtime, catalogue: Catalogue) -> Rules:
+    config = runtime.config
+    zone, policy = runtime.settings.zone, config.policies["default"]
+    return Rules(zone, config.fields, policy, catalogue.rank_fields, catalogue.as_of_event)
 
 
 def _names(settings: Settings) -> Iterator[str]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from structlog.typing import FilteringBoundLogger
 
 from services.outreach.content import FOLDERS, Piece, Sender, Vocabulary
@@ -18,8 +18,13 @@ from services.outreach.reading import read_piece, read_sender, read_vocabulary
 from shared.config import ConfigError
 from shared.events import ContentKind
 from shared.fields import FieldRegistry
+from shared.telemetry import Family
 
 EVERY_S = 1.0
+PIECES = Family("gauge", "tasuki_content_pieces", "Pieces of content to choose from.", ("kind",))
+PROBLEMS = Family(
+    "gauge", "tasuki_content_problems", "Files of content that are wrong; what they held before holds on."
+)
 _KINDS: Mapping[str, ContentKind] = {folder: kind for kind, folder in FOLDERS.items()}
 _HINT = "take the one that Tasuki ships, or leave outreach out: `tasuki run ingest handoff metrics`"
 
@@ -127,12 +132,11 @@ class ContentFolder:
 
     async def collect(self) -> list[Metric]:
         """How many pieces there are, and how many files could not be taken."""
-        pieces = GaugeMetricFamily("tasuki_content_pieces", "Pieces of content to choose from.", labels=["kind"])
+        pieces, problems = PIECES.metric(), PROBLEMS.metric()
         for kind, shelf in self.library.shelves.items():
             pieces.add_metric([kind], len(shelf.pieces))
-        wrong = len(self.library.problems)
-        refused = "Files of content that are wrong; what they held before holds on."
-        return [pieces, GaugeMetricFamily("tasuki_content_problems", refused, value=wrong)]
+        problems.add_metric((), len(self.library.problems))
+        return [pieces, problems]
 
     def _without(self, gone: set[str]) -> Draft:
         """The draft without the files that have gone. sender.yaml and words.yaml hold on: nothing goes without them."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from uuid import NAMESPACE_URL, uuid5
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import Metric
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.outreach.problems import mail_refused, mail_uncertain
@@ -19,10 +19,15 @@ from services.outreach.uses import Use, record, tell
 from shared.clock import Clock
 from shared.db import driver, in_transaction, transaction
 from shared.events import Touch
-from shared.telemetry import Collector
+from shared.telemetry import Collector, Family
 
 _NAMES = uuid5(NAMESPACE_URL, "urn:tasuki:outreach:touch")
 _HANDED_OVER_WITHIN = timedelta(minutes=10)
+UNCERTAIN = Family(
+    "gauge",
+    "tasuki_mails_uncertain",
+    "Mails that were or were not sent: the process ended, or the connection was lost, meanwhile.",
+)
 
 
 async def is_sent(conn: AsyncConnection, mail_id: str) -> bool:
@@ -97,7 +102,8 @@ def figures(engine: AsyncEngine, clock: Clock) -> Collector:
                 "select count(*) from outreach.mails where state = 'handing_over' and begun_at < $1",
                 clock.now() - _HANDED_OVER_WITHIN,
             )
-        said = "Mails that were or were not sent: the process ended, or the connection was lost, meanwhile."
-        return [GaugeMetricFamily("tasuki_mails_uncertain", said, value=waiting)]
+        family = UNCERTAIN.metric()
+        family.add_metric((), waiting)
+        return [family]
 
     return collect

@@ -48,14 +48,20 @@ class Routes:
         fit = "Case studies; for a lead the best fit first, and why"
         mail = post(f"{template}/send", write.send_template, "Mail a template to a lead", forms.SendForm, sent)
         return [
-            get("/v1/templates", self.templates, "Templates", answers.Templates, forms.TemplatesQuery),
+            get(
+                "/v1/templates",
+                self.templates,
+                "Templates of mails, letters and messages",
+                answers.Templates,
+                forms.TemplatesQuery,
+            ),
             get(template, self.template, "A template as it is written", answers.Template, one),
             post(f"{template}/render", write.render_template, "A template for a lead", forms.RenderForm, rendered),
             replace(mail, scope="activities:write"),  # it tells of a touch
-            get("/v1/snippets", self.snippets, "Snippets", answers.Snippets, forms.SnippetsQuery),
+            get("/v1/snippets", self.snippets, "Snippets: pieces of text", answers.Snippets, forms.SnippetsQuery),
             get(snippet, self.snippet, "A snippet as it is written", answers.Snippet, one),
             post(f"{snippet}/render", write.render_snippet, "A snippet for a lead", forms.SnippetForm, rendered),
-            get("/v1/talks", self.talks, "Chalk talks", answers.Talks, forms.TalksQuery),
+            get("/v1/talks", self.talks, "Chalk talks of a product", answers.Talks, forms.TalksQuery),
             get("/v1/talks/{id}", self.talk, "A chalk talk", answers.Talk, one),
             get("/v1/case-studies", self.case_studies, fit, answers.CaseStudies, forms.CaseStudiesQuery, 404, 410),
             get("/v1/case-studies/{id}", self.case_study, "A case study", answers.CaseStudy, one),

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollecto
 from prometheus_client.metrics_core import Metric
 
 from shared.telemetry import logs
+from shared.telemetry.family import Family
 from shared.telemetry.lines import Families, Lines, Written
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.trace import current_request_id, current_trace_id, current_traceparent
@@ -25,6 +26,7 @@ SCRAPE_TIMEOUT_S = 3.0
 __all__ = [
     "CONTENT_TYPE_LATEST",
     "Collector",
+    "Family",
     "Lines",
     "Metrics",
     "Telemetry",

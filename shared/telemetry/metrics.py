@@ -77,7 +77,10 @@ class Metrics:
             registry=registry,
         )
         self.handoffs_open = Gauge(
-            "tasuki_handoffs_open", "Handoffs that sales has not closed, by state.", ("state",), registry=registry
+            "tasuki_handoffs_open",
+            "Handoffs that sales has not closed: pending, and overdue, those of them whose time is over.",
+            ("state",),
+            registry=registry,
         )
         self.events_processed = Counter(
             "tasuki_events_processed_total",

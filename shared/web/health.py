@@ -28,7 +28,7 @@ def health_endpoints(ready: Mapping[str, Check], alive: Mapping[str, Check], tel
     return [
         _open("/livez", livez, "Whether the process works", {200: str, 503: str}),
         _open("/readyz", readyz, "Whether requests can be served now", {200: str, 503: str}),
-        _open("/metrics", metrics, "Prometheus metrics", {200: str}),
+        _open("/metrics", metrics, "The figures of this service for Prometheus", {200: str}),
     ]
 
 

@@ -3,16 +3,32 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from services.metrics.fold.counters import ACTIVITIES, ACTIVITY_LABELS, CORRECTION_LABELS, CORRECTIONS
 from services.metrics.fold.restated import RESTATED, RESTATED_LABELS
 from services.metrics.live.board import Board, Counts, Now
 from services.metrics.live.gauges import OTHER, Sample
-from shared.telemetry import Lines
+from shared.telemetry import Family, Lines
 
 Labels = tuple[str, ...]
+
+ACTIVITIES_TAKEN = Family(
+    "counter", "tasuki_activities_total", "Distinct activities taken into the KPIs.", ACTIVITY_LABELS
+)
+CORRECTIONS_TAKEN = Family(
+    "counter", "tasuki_corrections_total", "Distinct corrections of activities taken in.", CORRECTION_LABELS
+)
+RESTATED_FACTS = Family(
+    "counter", "tasuki_kpi_restated_total", "Facts put into or taken out of days that had ended.", RESTATED_LABELS
+)
+VALUE = Family("gauge", "tasuki_kpi_value", "Value of a KPI in a current period.", Sample._fields)
+TARGET = Family("gauge", "tasuki_kpi_target", "Target of a KPI in a current period.", Sample._fields)
+EXPECTED = Family(
+    "gauge", "tasuki_kpi_expected", "Part of a target that the business days so far should bring.", Sample._fields
+)
+INFO = Family("gauge", "tasuki_kpi_info", "What a KPI is called.", ("kpi", "name_ja", "name_en", "unit", "class"))
+FAMILIES = (ACTIVITIES_TAKEN, CORRECTIONS_TAKEN, RESTATED_FACTS, VALUE, TARGET, EXPECTED, INFO)
 
 
 class Exporter:
@@ -20,21 +36,12 @@ class Exporter:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        activities = CounterMetricFamily(
-            "tasuki_activities", "Distinct activities taken into the KPIs.", labels=ACTIVITY_LABELS
-        )
-        corrections = CounterMetricFamily(
-            "tasuki_corrections", "Distinct corrections of activities taken in.", labels=CORRECTION_LABELS
-        )
-        restated = CounterMetricFamily(
-            "tasuki_kpi_restated", "Facts put into or taken out of days that had ended.", labels=RESTATED_LABELS
-        )
-        self._activities = Lines[Labels](activities, ACTIVITY_LABELS)
-        self._corrections = Lines[Labels](corrections, CORRECTION_LABELS)
-        self._restated = Lines[Labels](restated, RESTATED_LABELS)
-        self._values = _gauge("tasuki_kpi_value", "Value of a KPI in a current period.")
-        self._targets = _gauge("tasuki_kpi_target", "Target of a KPI in a current period.")
-        self._expected = _gauge("tasuki_kpi_expected", "Part of a target that the business days so far should bring.")
+        self._activities = Lines[Labels](ACTIVITIES_TAKEN.metric(), ACTIVITIES_TAKEN.labels)
+        self._corrections = Lines[Labels](CORRECTIONS_TAKEN.metric(), CORRECTIONS_TAKEN.labels)
+        self._restated = Lines[Labels](RESTATED_FACTS.metric(), RESTATED_FACTS.labels)
+        self._values = Lines[Sample](VALUE.metric(), VALUE.labels)
+        self._targets = Lines[Sample](TARGET.metric(), TARGET.labels)
+        self._expected = Lines[Sample](EXPECTED.metric(), EXPECTED.labels)
         self._bounded: dict[Labels, Labels] = {}
         self._now: Now | None = None
         self._families: list[Metric] = []
@@ -76,14 +83,8 @@ class Exporter:
         )
 
     def _info(self) -> Metric:
-        family = GaugeMetricFamily(
-            "tasuki_kpi_info", "What a KPI is called.", labels=("kpi", "name_ja", "name_en", "unit", "class")
-        )
+        family = INFO.metric()
         for kpi in self._board.catalogue:
             d = kpi.definition
             family.add_metric((d.id, d.name.ja, d.name.en, d.unit, d.class_), 1)
         return family
-
-
-def _gauge(name: str, text: str) -> Lines[Sample]:
-    return Lines(GaugeMetricFamily(name, text, labels=Sample._fields), Sample._fields)
