@@ -17,6 +17,7 @@ import msgspec
 from uuid_utils import uuid7
 
 from bench.load import Job, Load, post
+from bench.metrics.filling import calm
 from bench.report import figure, heading, held_to
 from bench.stage import database, environment, free_port, serving
 from shared.clock import SystemClock
@@ -45,9 +46,11 @@ def main() -> None:
 def measure(*, leads: int, seconds: float, seed: int) -> None:
     """Print the table."""
     with ExitStack() as stack:
-        url, key, _ = stack.enter_context(database())
+        db = stack.enter_context(database())
+        url, key, _ = db
         port = free_port()
         asyncio.run(_fill(url, leads, seed))
+        calm(db)
         own = environment(url, TASUKI_HANDOFF_PORT=str(port))
         stack.enter_context(serving(["services.handoff"], own, port))
         chance = random.Random(seed)  # noqa: S311 - no secret
