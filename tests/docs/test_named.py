@@ -15,8 +15,8 @@ from tests.system import ROOT
 
 FILES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 SETTING = re.compile(r"\bTASUKI_[A-Z0-9_]*[A-Z0-9]\b(?![_*])")
-OF_THE_OWNER = ("TASUKI_SECRET_", "TASUKI_TOKEN_", "TASUKI_URL_", "TASUKI_VERIFY_")
-"""Beginnings of variables that sources.yaml and webhooks.yaml name."""
+OF_THE_OWNER = ("TASUKI_SECRET_", "TASUKI_TOKEN_", "TASUKI_URL_", "TASUKI_VERIFY_", "TASUKI_REQUIRE_")
+"""Beginnings of variables that sources.yaml and webhooks.yaml name, and of those that `make` looks at."""
 ENDPOINT = re.compile(r"\b(GET|POST|PUT) (/v1/[^\s`?,)]+)")
 OF_OTHERS = {"GET /v1/users"}
 """Aircall's."""
