@@ -16,8 +16,10 @@ INTRODUCTION = """\
 # HTTP API
 
 Every endpoint of every service, with the scope that it needs. Each service serves its OpenAPI document at
-`/openapi.json`, with the form of every body and answer, and at `/docs` for trying it in a browser; both are open. The
-events of the log are in [asyncapi.yaml](../asyncapi.yaml), the pages for people in [the console](../console.md).
+`/openapi.json` (here: [ingest](../openapi/ingest.json), [handoff](../openapi/handoff.json),
+[metrics](../openapi/metrics.json), [outreach](../openapi/outreach.json)), with the form of every body and answer and
+examples, and at `/docs` for trying it in a browser; both are open. The events of the log are in
+[asyncapi.yaml](../asyncapi.yaml), the pages for people in [the console](../console.md).
 
 - *Keys*: `Authorization: Bearer <api key>`. A missing or wrong key is 401, a missing scope 403
   ([security](../security.md)).

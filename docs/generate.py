@@ -14,13 +14,16 @@ from docs.asyncapi import asyncapi
 from docs.cli_page import cli_page
 from docs.kpis_page import kpis_page
 from docs.metrics_page import metrics_page
+from docs.openapi_documents import openapi_document
 from docs.settings_page import settings_page
+from shared.settings import SERVICES
 
 ROOT = Path(__file__).resolve().parent.parent
 
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/asyncapi.yaml": asyncapi,
     "docs/kpis.md": kpis_page,
+    **{f"docs/openapi/{service}.json": partial(openapi_document, service) for service in SERVICES},
     "docs/reference/api.md": api_page,
     "docs/reference/cli.md": cli_page,
     "docs/reference/metrics.md": metrics_page,

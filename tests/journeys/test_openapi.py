@@ -4,6 +4,7 @@ The ids of a real lead, handoff, policy and KPI are given to it, so that it gets
 same each time (a fixed seed).
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from shared.settings import SERVICES, ServiceName
 from tests.journeys.operations import operations_of
 from tests.journeys.outside import CSV, Outside
 from tests.journeys.story import decided, hear
+from tests.system import ROOT
 
 RUNS = SERVICES
 ENDLESS = "/v1/stream"
@@ -79,6 +81,12 @@ def configured(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Pa
     file = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"
     file.write_text("\n".join(lines))
     return file
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_document_that_is_served_is_the_one_that_is_committed(outside: Outside, service: ServiceName) -> None:
+    served = outside.ok(service, "GET", "/openapi.json")
+    assert served == json.loads((ROOT / "docs/openapi" / f"{service}.json").read_text())
 
 
 @pytest.mark.parametrize("service", SERVICES)
