@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.handoff.rules import Rules
-from services.handoff.stages import Entry, Facts, Ladder, Moment, Place, advance, described
+from services.handoff.stages import Entry, Facts, Ladder, Moment, Place, Rule, advance, described
 from shared.conditions import Condition
 from shared.config import load_config
 from shared.events import Event, StageChanged
@@ -293,3 +293,36 @@ def test_an_entry_is_through_whom_the_rule_looks_at() -> None:
     for said in ([aside, meant], [meant, aside]):
         entries = advance(LADDER, CONFIG.fields, START, Facts(said, {}))
         assert [(entry.stage, entry.by) for entry in entries] == [("MQL", "tanaka")]
+
+
+def ladder(*rules: tuple[str, Condition]) -> Ladder:
+    return Ladder("first", [Rule(stage, condition) for stage, condition in rules])
+
+
+def entered(of: Ladder, facts: Facts) -> list[str]:
+    return [entry.stage for entry in advance(of, CONFIG.fields, Place("first", 1, None, NOW), facts)]
+
+
+def employees(value: int, id_: str = "a", when: Any = NOW) -> Any:
+    return msgspec.structs.replace(observed("employees", "hearing", when, value=value), observation_id=id_)
+
+
+def test_what_one_form_says_moves_a_lead_at_once() -> None:
+    """Not through the stage that its first field alone would have meant."""
+    size, industry = Condition(field="employees", known=True), Condition(field="industry", known=True)
+    both = ladder(("sized", size), ("known", Condition(all_=[size, industry])))
+    said = [employees(350), observed("industry", "hearing", NOW, value="IT")]
+    assert entered(both, Facts(said, {})) == ["known"]
+    assert entered(both, Facts(said[:1], {})) == ["sized"]
+
+
+def test_of_many_that_contradict_one_another_at_one_time_each_has_its_moment() -> None:
+    second = ladder(("second", Condition(field="employees", between=(2, 2))))
+    assert entered(second, Facts([employees(n, str(n)) for n in (1, 2, 3)], {})) == ["second"]
+
+
+def test_what_merged_leads_say_moves_a_lead_only_where_its_own_say_nothing() -> None:
+    large = ladder(("large", Condition(field="employees", at_least=2001)))
+    theirs = [employees(5000, "b", NOW + timedelta(hours=1))]
+    assert entered(large, Facts([employees(5)], {}, theirs)) == []
+    assert entered(large, Facts([], {}, theirs)) == ["large"]

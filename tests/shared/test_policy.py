@@ -9,7 +9,7 @@ import pytest
 from shared.config import load_config
 from shared.events import FieldStatus, Observation
 from shared.fields import FieldRegistry
-from shared.policy import Decision, Policy, UnknownSegment, check_policy, decide, segment_of
+from shared.policy import Decision, Policy, UnknownSegment, check_policy, decide, fields_of, segment_of
 from shared.view import LeadView
 from tests.shared.samples import observe
 
@@ -177,7 +177,11 @@ def test_mistakes_say_where_they_are() -> None:
             first | {"id": "unknown", "when": {"field": "industry", "at_least": 5}},
         ],
         unknown_segment={"require": ["late", "nobody"], "ask": ["industry", "moon"]},
-        routing={"smb": raw["routing"]["smb"], "unknown": raw["routing"]["smb"], "mars": raw["routing"]["smb"]},
+        routing={
+            "smb": raw["routing"]["smb"],
+            "unknown": raw["routing"]["smb"] | {"rules": [routed(field="industry", at_least=5), routed(event="call")]},
+            "mars": raw["routing"]["smb"],
+        },
     )
     mistakes = list(check_policy(policy, CONFIG.fields))
     assert all(mistake.reason for mistake in mistakes)
@@ -191,8 +195,26 @@ def test_mistakes_say_where_they_are() -> None:
         ("criteria", "called", "event"),
         ("unknown_segment", "require", 1),
         ("unknown_segment", "ask", 1),
+        ("routing", "unknown", "rules", 0, "when", "at_least"),
+        ("routing", "unknown", "rules", 1, "when", "event"),
         ("routing", "mars"),
     }
+
+
+def routed(**condition: object) -> dict[str, object]:
+    return {"when": condition, "members": ["sato"], "method": "round_robin"}
+
+
+def test_all_that_decides_anything_is_known_by_name() -> None:
+    assert fields_of(POLICY) == {"needs", "authority", "employees"}
+    raw = msgspec.to_builtins(POLICY)
+    by_industry = raw["routing"]["smb"] | {"rules": [routed(field="industry", **{"is": "IT"})]}
+    assert fields_of(changed(routing={"smb": by_industry})) == {"needs", "authority", "employees", "industry"}
+    criteria = {
+        "said": criterion(any=[{"field": "budget", "is": "confirmed"}, {"not": {"field": "title", "known": True}}])
+    }
+    alone = changed(criteria=criteria, segments=[], unknown_segment={"require": ["said"]}, routing={})
+    assert fields_of(alone) == {"budget", "title"}
 
 
 def test_days_of_a_version_have_an_order() -> None:
