@@ -326,3 +326,15 @@ def test_what_merged_leads_say_moves_a_lead_only_where_its_own_say_nothing() -> 
     theirs = [employees(5000, "b", NOW + timedelta(hours=1))]
     assert entered(large, Facts([employees(5)], {}, theirs)) == []
     assert entered(large, Facts([], {}, theirs)) == ["large"]
+
+
+def test_what_happens_while_a_form_is_sent_counts_with_it() -> None:
+    rules = ladder(("sized", Condition(field="employees", known=True)), ("talked", CONVERSATION))
+    assert entered(rules, Facts([employees(350)], {CONVERSATION: [Moment(NOW, "tanaka")]})) == ["talked"]
+
+
+def test_a_field_that_is_gone_moves_nobody_and_stops_nobody() -> None:
+    gone, size = Condition(field="gone", at_least=1), Condition(field="employees", known=True)
+    said = [msgspec.structs.replace(employees(5, "b"), field="gone"), employees(350)]
+    assert entered(ladder(("gone", gone), ("either", Condition(any_=[gone, size]))), Facts(said, {})) == ["either"]
+    assert entered(ladder(("gone", gone)), Facts(said, {})) == []
