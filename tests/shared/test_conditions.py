@@ -4,6 +4,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from shared.condition_check import check_condition
 from shared.conditions import Condition, Truth, evaluate, fields_in, kleene_not, leaves, matches
 from shared.events import Call, Event, FieldStatus, HandoffAccepted, Observation, Opportunity, Touch
 from shared.money import Money
@@ -31,6 +32,7 @@ def condition(**data: Any) -> Condition:
         ({"in": [5, 6]}, 6, True),
         ({"in": [5, 6]}, 7, False),
         ({"at_least": 1}, "many", None),
+        ({"at_least": 1}, True, None),
     ],
 )
 def test_numbers(compared: dict[str, Any], value: int | str | None, truth: Truth) -> None:
@@ -48,6 +50,7 @@ def test_texts_are_compared_without_case_and_width() -> None:
     assert evaluate(condition(field="tags", contains="marketo"), lead).truth is True
     assert evaluate(condition(field="tags", contains="HubSpot"), lead).truth is False
     assert evaluate(condition(field="founded", at_least="2001-04-02"), lead).truth is False
+    assert evaluate(condition(field="founded", at_least="2001-04-01"), lead).truth is True
 
 
 def test_money_of_another_currency_cannot_be_compared() -> None:
@@ -60,6 +63,7 @@ def test_money_of_another_currency_cannot_be_compared() -> None:
         is False
     )
     assert evaluate(condition(field="budget_amount", at_least={"value": "1", "currency": "USD"}), lead).truth is None
+    assert evaluate(condition(field="budget_amount", at_least=1), lead).truth is None
 
 
 CONFIRMATIONS: list[tuple[FieldStatus | None, Truth, Truth, Truth]] = [
@@ -221,3 +225,13 @@ def test_the_parts_of_a_condition() -> None:
     )
     assert [(leaf.field, leaf.event) for leaf in leaves(nested)] == [("needs", None), (None, "call"), ("tier", None)]
     assert fields_in(nested) == {"needs", "tier"}
+
+
+def test_mistakes_inside_say_where_they_are() -> None:
+    wrong: dict[str, Any] = {"field": "moon", "known": True}
+    inside = condition(any=[{"all": [{"field": "employees", "known": True}, wrong]}, {"not": wrong}])
+    found = check_condition(inside, REGISTRY, events=True, at=("when",))
+    assert [mistake.path for mistake in found] == [
+        ("when", "any", 0, "all", 1, "field"),
+        ("when", "any", 1, "not", "field"),
+    ]

@@ -221,3 +221,10 @@ def test_days_of_a_version_have_an_order() -> None:
     assert changed(valid_from="2026-12-01", valid_until="2026-12-01").valid_until == date(2026, 12, 1)
     with pytest.raises(msgspec.ValidationError, match="valid_until"):
         changed(valid_from="2026-12-02", valid_until="2026-12-01")
+
+
+def test_sales_is_reminded_before_the_end_and_not_at_it() -> None:
+    for before in (4, 5):
+        with pytest.raises(msgspec.ValidationError, match="`remind_hours_before` must be less than `hours`"):
+            changed(accept_within={"hours": 4, "remind_hours_before": before})
+    assert changed(accept_within={"hours": 4, "remind_hours_before": 3.5}).accept_within.remind_hours_before == 3.5
