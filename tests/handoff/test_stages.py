@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.handoff.rules import Rules
 from services.handoff.stages import Entry, Facts, Ladder, Moment, Place, Rule, advance, described
+from services.handoff.unfolding import Unfolding
 from shared.conditions import Condition
 from shared.config import load_config
 from shared.events import Event, StageChanged
@@ -338,3 +339,21 @@ def test_a_field_that_is_gone_moves_nobody_and_stops_nobody() -> None:
     said = [msgspec.structs.replace(employees(5, "b"), field="gone"), employees(350)]
     assert entered(ladder(("gone", gone), ("either", Condition(any_=[gone, size]))), Facts(said, {})) == ["either"]
     assert entered(ladder(("gone", gone)), Facts(said, {})) == []
+
+
+def test_what_is_believed_is_not_what_was_said_last_but_by_the_better_method() -> None:
+    large = ladder(("large", Condition(field="employees", at_least=2001)))
+    looked_up = observed("employees", "tool", NOW + timedelta(hours=1), value=5000)
+    assert entered(large, Facts([employees(5), looked_up], {})) == []
+    assert entered(large, Facts([looked_up], {})) == ["large"]
+
+
+def test_what_is_said_is_of_the_lead_itself_unless_told_otherwise() -> None:
+    unfolding = Unfolding(CONFIG.fields)
+    unfolding.take(employees(5))
+    unfolding.take(employees(5000, "b", NOW + timedelta(hours=1)), of_merged=True)
+    believed = unfolding.observation("employees")
+    assert believed is not None
+    assert believed.value == 5
+    with pytest.raises(ValueError, match="nothing has been looked at"):
+        _ = unfolding.now
