@@ -12,7 +12,7 @@ import pytest
 
 from shared.db import dsn
 from shared.eventlog.opened import open_log
-from shared.eventlog.port import EventLog, LogUnavailable
+from shared.eventlog.port import EventLog, LogUnavailable, Record
 from shared.events import LEADS
 from shared.settings import Settings
 from tests.contract.reading import FAR_OFF_S, Keeper, fetch_until, message, settle
@@ -67,7 +67,10 @@ class GroupContract:
         await settle(lambda: len(a.shards) == len(b.shards) == log.partitions // 2, a, b)
         assert a.shards | b.shards == frozenset(range(log.partitions))
         await log.append([message(f"lead-{n}", n) for n in range(100)])
-        both = [*(await a.fetch(1000, 1)).records, *(await b.fetch(1000, 1)).records]
+        both: list[Record] = []
+        async with asyncio.timeout(60):
+            while len(both) < 100:
+                both += [*(await a.fetch(1000, 1)).records, *(await b.fetch(1000, 1)).records]
         assert len({(r.at, r.offset) for r in both}) == len(both) == 100
         await b.close()
         await settle(lambda: len(a.shards) == log.partitions, a)
