@@ -103,8 +103,11 @@ def _open(console: Console, what: str, must: str, times: int = 30) -> None:
             took.append(_opened_ms(context.new_page(), console.url))
             context.close()
         browser.close()
-    note = f"first {took[0]:,.0f}, p50 {percentile(took, 50):,.0f}; {times} times, nothing cached by the browser"
-    held_to(f"{what}, longest, ms", f"{max(took):,.0f}", must=must, note=note)
+    first, *others = took
+    note = (
+        f"p50 {percentile(others, 50):,.0f}; the first time {first:,.0f}; {times} times, nothing cached by the browser"
+    )
+    held_to(f"{what}, longest but the first time, ms", f"{max(others):,.0f}", must=must, note=note)
 
 
 def _opened_ms(page: Page, url: str) -> float:
