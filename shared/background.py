@@ -12,15 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Final
 
-import httpx
-
+from shared.keeper import is_ready
 from shared.ports import PortError, require_free_ports
 from shared.process import how_it_ended
-from shared.settings import PROCESSES, ProcessName, Settings
+from shared.settings import PROCESSES, Settings
 
 LOG: Final = "tasuki.log"
 _LOCK: Final = "up.pid"
@@ -128,7 +126,7 @@ def _write(lock: IO[str], text: str) -> None:
 def _wait_ready(settings: Settings, lives: Callable[[], bool], tell: Callable[[str], None]) -> None:
     deadline = time.monotonic() + _READY_WITHIN_S
     told = ""
-    while unready := [name for name in PROCESSES if not _is_ready(settings, name)]:
+    while unready := [name for name in PROCESSES if not is_ready(settings.host, settings.port(name))]:
         if not lives():
             raise BackgroundError("The system ended at its start")
         if time.monotonic() > deadline:
@@ -138,14 +136,6 @@ def _wait_ready(settings: Settings, lives: Callable[[], bool], tell: Callable[[s
             told = waits
             tell(told)
         time.sleep(0.1)
-
-
-def _is_ready(settings: Settings, name: ProcessName) -> bool:
-    address = f"http://{settings.host}:{settings.port(name)}/readyz"
-    try:
-        return httpx.get(address, timeout=5.0, trust_env=False).status_code == HTTPStatus.OK
-    except httpx.TransportError:
-        return False
 
 
 def _last_lines(log: Path, begins_at: int) -> str:

@@ -90,16 +90,17 @@ class ServiceProcess(PythonProcess):
         self.service = service
         super().__init__(f"services.{service}", environment)
 
-    def is_ready(self, host: str, port: int) -> bool:
-        """Whether its /readyz says 200 now."""
-        connection = http.client.HTTPConnection(host, port, timeout=1.0)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False  # it does not listen yet
-        finally:
-            connection.close()
+
+def is_ready(host: str, port: int) -> bool:
+    """Whether the /readyz of a service says 200 now."""
+    connection = http.client.HTTPConnection(host, port, timeout=1.0)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False  # it does not listen yet
+    finally:
+        connection.close()
 
 
 def start_python(module: str, environment: Mapping[str, str], *arguments: str) -> "subprocess.Popen[bytes]":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from shared.files import write_private
-from shared.keeper import Keeper, ServiceProcess, say, start_python
+from shared.keeper import Keeper, ServiceProcess, is_ready, say, start_python
 from shared.ports import PortError, require_free_ports
 from shared.postgres import PostgresError, PrivatePostgres
 from shared.process import REFUSED, how_it_ended, on_stop_signals
@@ -130,7 +130,7 @@ class Supervisor:
 
     def _all_ready(self) -> bool:
         settings = self._settings
-        return all(child.is_ready(settings.host, settings.port(child.service)) for child in self._services)
+        return all(is_ready(settings.host, settings.port(child.service)) for child in self._services)
 
     def _announce(self, took: float) -> None:
         say(f"ready after {took:.1f} s; Ctrl-C stops everything")

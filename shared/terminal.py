@@ -20,11 +20,17 @@ def read_settings() -> Settings:
 
 def with_database(settings: Settings) -> Settings:
     """Settings with the address of the database: of the private one when no other is set."""
-    if settings.database_url is not None:
-        return settings
-    address = settings.data_dir / "database.url"
-    if not address.exists():
+    found = with_known_database(settings)
+    if found.database_url is None:
         fail("no database is known: start Tasuki with `tasuki run`, or set TASUKI_DATABASE_URL")
+    return found
+
+
+def with_known_database(settings: Settings) -> Settings:
+    """The same, or the settings as they are where no database is known."""
+    address = settings.data_dir / "database.url"
+    if settings.database_url is not None or not address.exists():
+        return settings
     return settings.model_copy(update={"database_url": address.read_text().strip()})
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from copy import copy
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import httpx
 
@@ -17,6 +18,7 @@ from .server_events import ServerEvent, read_events
 from .types import Page
 
 T = TypeVar("T")
+Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=20.0)
@@ -79,11 +81,8 @@ def _lost(error: httpx.TransportError) -> Lost:
     return Lost(f"{type(error).__name__}: {error}")
 
 
-class Client:
-    """Blocking client. `with Client(urls, key) as tasuki: tasuki.send(ingest.lead("..."))`.
-
-    traceparent: asked at each request for the W3C trace that it belongs to.
-    """
+class _Connected(ABC, Generic[Http]):
+    """What both clients are made of. traceparent: asked at each request for the W3C trace that it belongs to."""
 
     def __init__(
         self,
@@ -94,12 +93,23 @@ class Client:
         traceparent: Callable[[], str | None] = _untraced,
     ) -> None:
         self._urls, self._key, self._retry, self._traceparent = urls, key, retry or Retry(), traceparent
-        self._http = httpx.Client(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
+        self._http: Http = self._open()
 
     @classmethod
     def of(cls, settings: Installation) -> Self:
         """The client of this installation."""
         return cls(urls_of(settings), key_of(settings))
+
+    @abstractmethod
+    def _open(self) -> Http:
+        """The connections."""
+
+
+class Client(_Connected[httpx.Client]):
+    """Blocking client. `with Client(urls, key) as tasuki: tasuki.send(ingest.lead("..."))`."""
+
+    def _open(self) -> httpx.Client:
+        return httpx.Client(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
 
     def send(self, operation: Operation[T]) -> T:
         """Do it, repeating what passes. Raises TasukiError."""
@@ -145,27 +155,11 @@ EVENT_TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=40.0)
 """Of a stream: the services send something at least every 15 seconds."""
 
 
-class AsyncClient:
-    """Client for event loops. `async with AsyncClient(urls, key) as tasuki: await tasuki.send(...)`.
+class AsyncClient(_Connected[httpx.AsyncClient]):
+    """Client for event loops. `async with AsyncClient(urls, key) as tasuki: await tasuki.send(...)`."""
 
-    traceparent: asked at each request for the W3C trace that it belongs to.
-    """
-
-    def __init__(
-        self,
-        urls: Mapping[ServiceName, str],
-        key: str,
-        *,
-        retry: Retry | None = None,
-        traceparent: Callable[[], str | None] = _untraced,
-    ) -> None:
-        self._urls, self._key, self._retry, self._traceparent = urls, key, retry or Retry(), traceparent
-        self._http = httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
-
-    @classmethod
-    def of(cls, settings: Installation) -> Self:
-        """The client of this installation."""
-        return cls(urls_of(settings), key_of(settings))
+    def _open(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
 
     async def send(self, operation: Operation[T]) -> T:
         """Do it, repeating what passes. Raises TasukiError."""

@@ -9,6 +9,7 @@ from .types import OwnKey
 
 ServiceName = Literal["ingest", "handoff", "metrics", "outreach"]
 SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics", "outreach")
+"""As in shared.settings, which the client does not know: it is a package of its own. A test compares them."""
 
 T_co = TypeVar("T_co", covariant=True)
 

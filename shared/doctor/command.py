@@ -17,6 +17,7 @@ from shared.doctor.log import log
 from shared.doctor.machine import configuration, data_folder, machine, secrets_named, settings_seen
 from shared.doctor.neighbours import processes, providers
 from shared.settings import Settings
+from shared.terminal import with_known_database
 
 _LEFT_OUT = "schemas, keys, log and what waits were not looked at to the end"
 _SIGNS = {State.OK: "[green]ok   [/]", State.WATCH: "[yellow]watch[/]", State.WRONG: "[red]wrong[/]"}
@@ -35,20 +36,12 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield finding
     for finding in data_folder(settings):
         yield finding
-    async for finding in _stored(_with_database(settings)):
+    async for finding in _stored(with_known_database(settings)):
         yield finding
     async for finding in processes(settings):
         yield finding
     async for finding in providers(settings):
         yield finding
-
-
-def _with_database(settings: Settings) -> Settings:
-    """As they are, or with the address that the private PostgreSQL has left."""
-    address = settings.data_dir / "database.url"
-    if settings.database_url is not None or not address.exists():
-        return settings
-    return settings.model_copy(update={"database_url": address.read_text().strip()})
 
 
 async def _stored(settings: Settings) -> AsyncIterator[Finding]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from shared import settings
+from shared.client import operation
 from tests.system import System
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +61,10 @@ def test_it_has_the_version_of_tasuki_and_asks_for_no_more_than_it_uses() -> Non
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == ours["version"] == version("tasuki")
     assert set(project["dependencies"]) <= set(ours["dependencies"])
+
+
+def test_it_knows_the_services_that_there_are() -> None:
+    assert operation.SERVICES == settings.SERVICES
 
 
 def test_its_readme_works_with_the_wheel_alone(wheel: Path, system: System) -> None:
