@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from services.console.texts import TEXTS
 from shared.config import Config
+from shared.config.glossary import Defined, glossary
 from shared.events import Language
 from shared.sealing import ERASED
 from shared.words import Words
@@ -95,6 +96,19 @@ class Shown:
     def stage(self, stage_id: str) -> str:
         """The label of a stage."""
         return next((self.said(stage.label) for stage in self._config.stages if stage.id == stage_id), stage_id)
+
+    @property
+    def definitions_version(self) -> int | None:
+        """Version of definitions.yaml; None where there is none."""
+        agreed = self._config.definitions
+        return agreed.version if agreed else None
+
+    def glossary(self) -> list[Defined]:
+        """What a customer, an appointment and each stage is."""
+        agreed = self._config.definitions
+        return glossary(
+            agreed.customer if agreed else None, agreed.appointment if agreed else None, self._config.stages
+        )
 
     def day(self, day: date) -> str:
         """A day."""

@@ -142,6 +142,7 @@ TEXTS: dict[str, Words] = {
     "comment": Words("コメント", "Comment"),
     "no_handoffs": Words("ありません。", "There are none."),
     "open_package": Words("パッケージ", "Package"),
+    "glossary": Words("顧客・アポイント・ステージの定義", "What a customer, an appointment and each stage is"),
     "criteria": Words("条件", "Criteria"),
     "as_set": Words("アポイントの実際", "The appointment as it was really set"),
     "history": Words("接触履歴", "Contact history"),

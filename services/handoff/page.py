@@ -1,6 +1,6 @@
 """The package on one page, in Japanese or English, to read or print. Pure but for its template."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.handoff.package import Package
 from services.handoff.words import RETURN_REASONS
+from shared.config.glossary import Defined
 from shared.events import Language, Observation
 from shared.fields import FieldRegistry
 from shared.money import Money
@@ -25,6 +26,8 @@ _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
 _WORDS: dict[str, Words] = {
+    "version": Words("バージョン", "version"),
+    "glossary": Words("定義", "What the words mean"),
     "title": Words("営業への引き渡し", "Handed over to sales"),
     "why": Words("なぜこのリードか", "Why this lead"),
     "override": Words("条件を満たさないまま引き渡し", "Handed over although not ready"),
@@ -65,11 +68,15 @@ _WORDS: dict[str, Words] = {
 }
 
 
-def page(package: Package, registry: FieldRegistry, zone: tzinfo, language: Language) -> str:
-    """The page as HTML. What is unknown says so; times are of the business time zone."""
+def page(
+    package: Package, glossary: Sequence[Defined], registry: FieldRegistry, zone: tzinfo, language: Language
+) -> str:
+    """The page as HTML, with what the words mean at its end. What is unknown says so; times are of the business
+    time zone."""
     template = _TEMPLATES.get_template("page.html")
     return template.render(
         p=package,
+        glossary=glossary,
         language=language,
         w=lambda name: _WORDS[name].to(language),
         returned_because=lambda reason: RETURN_REASONS[reason].to(language),

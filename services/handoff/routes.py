@@ -235,7 +235,7 @@ class Routes:
     async def page(self, call: Call[None, forms.PageQuery]) -> Answer:
         now, language = self._clock.now(), wanted(call.query.language, call.request.headers.get("accept-language"))
         found = await self._read(lambda conn: self._package(conn, call.path["id"], now))
-        shown = page_of(found, self._rules.registry, self._rules.zone, language)
+        shown = page_of(found, self._definitions.glossary(), self._rules.registry, self._rules.zone, language)
         return Answer(shown, headers=PAGE_HEADERS, media_type=PAGE_MEDIA_TYPE)
 
     async def accept(self, call: Call[forms.AcceptForm]) -> Answer:

@@ -4,6 +4,7 @@ import msgspec
 
 from shared.config import Config
 from shared.config.definitions import AppointmentDefinition, Customer
+from shared.config.glossary import Defined, glossary
 from shared.words import Words
 
 RETURN_REASONS = {
@@ -35,6 +36,10 @@ class Definitions(msgspec.Struct, frozen=True):
     customer: Customer | None
     appointment: AppointmentDefinition | None
     stages: list[StageInWords]
+
+    def glossary(self) -> list[Defined]:
+        """The same as questions and answers."""
+        return glossary(self.customer, self.appointment, self.stages)
 
 
 def definitions_of(config: Config) -> Definitions:

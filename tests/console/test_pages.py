@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from shared.client import handoff, ingest, outreach
+from shared.config import load_config
+from shared.events import Language
 from tests.console.conftest import RUNS, Team, Visitor, until_ready
 from tests.system import ROOT, until
 
@@ -61,6 +63,22 @@ def test_every_page_is_there_in_both_languages_and_nothing_may_run_on_it(
         runs = Runs()
         runs.feed(answer.text)
         assert runs.found == [], path
+
+
+@pytest.mark.parametrize(("language", "question"), [("ja", "誰が承諾できるか"), ("en", "Who may accept it")])
+def test_what_the_words_mean_stands_wherever_a_handoff_is_made_or_judged(
+    team: Team, visitors: Visitors, language: Language, question: str
+) -> None:
+    config = load_config(ROOT / "config")
+    assert config.definitions is not None
+    agreed = config.definitions.appointment.who_may_accept, config.definitions.customer.problems
+    visitor = visitors(language)
+    visitor.sign_in(team.system.key)
+    for path in (f"/leads/{team.open_lead}", "/handoffs", f"/handoffs/{team.handoff_id}"):
+        shown = html.unescape(visitor.get(path))
+        assert question in shown
+        for words in (*agreed, *(stage.definition for stage in config.stages)):
+            assert words.to(language) in shown, path
 
 
 def test_who_is_not_signed_in_is_asked_to_and_comes_back(team: Team, visitors: Visitors) -> None:

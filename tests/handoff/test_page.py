@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from shared.events import Language
 from tests.handoff.desk import Desk, at, call, created, fields, hearing, observed, said
 from tests.handoff.test_handoffs import APPOINTMENT
 
@@ -82,6 +83,18 @@ async def test_english_by_query_or_by_what_the_reader_accepts(desk: Desk, handof
         for text in ("Why this lead", "Needs confirmed met", "Others said otherwise: denied", "Budget unknown",
                      "call, accepted under pressure: yes", "Open questions None"):  # fmt: skip
             assert text in found.text, text
+
+
+async def test_what_a_customer_an_appointment_and_each_stage_is_stands_on_it(desk: Desk, handoff_id: str) -> None:
+    agreed, stages = desk.config.definitions, desk.config.stages
+    assert agreed is not None
+    asked: tuple[tuple[str, str, Language], ...]
+    asked = (("", "誰が承諾できるか", "ja"), ("?language=en", "Who may accept it", "en"))
+    for query, question, language in asked:
+        found = (await page_of(desk, handoff_id, query)).text
+        assert question in found
+        for words in (agreed.customer.needs.executives, agreed.appointment.who_may_accept, stages[3].definition):
+            assert words.to(language) in found
 
 
 async def test_a_return_and_what_changed_since_are_on_it(desk: Desk, handoff_id: str) -> None:
