@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -53,7 +53,7 @@ class AsOf(msgspec.Struct):
     positions: dict[str, int]
 
 
-class Values(msgspec.Struct):
+class Answered(msgspec.Struct):
     """Rows of a KPI: `period`, a key for each of `by`, `currency` for money, `value` and what it was made from."""
 
     kpi: str
@@ -61,19 +61,55 @@ class Values(msgspec.Struct):
     grain: str
     timezone: str
     rows: list[dict[str, Any]]
+
+
+class Values(Answered):
+    """The answer to one question, and how far the numbers are."""
+
     as_of: AsOf
 
 
-class ValuesQuery(msgspec.Struct, rename={"from_": "from"}):
-    """What is asked of a KPI. `to` is inclusive; `where=segment:smb,channel:call`; `known_at`: as was known then."""
+class AllValues(msgspec.Struct):
+    """The answers to several questions in their order, all of one moment."""
+
+    answers: list[Answered]
+    as_of: AsOf
+
+
+class Asked(msgspec.Struct, rename={"from_": "from"}):
+    """What is asked of a KPI. `to` is inclusive; `where=segment:smb,channel:call`."""
 
     grain: Grain = "month"
     from_: date | None = None
     to: date | None = None
     by: str | None = None
     where: str | None = None
+
+
+class ValuesQuery(Asked):
+    """`known_at`: as was known then."""
+
     known_at: Timestamp | None = None
     format: Literal["json", "csv"] = "json"
+
+
+class AskedOf(Asked, kw_only=True):
+    """A question and the KPI that it is about."""
+
+    kpi: str
+
+
+class QuestionsForm(msgspec.Struct):
+    """`POST /v1/kpis/values`"""
+
+    EXAMPLE: ClassVar = {
+        "questions": [
+            {"kpi": "calls", "grain": "day", "from": "2026-11-01", "to": "2026-11-30"},
+            {"kpi": "connect_rate", "by": "rep", "where": "segment:smb"},
+        ]
+    }
+
+    questions: Annotated[list[AskedOf], msgspec.Meta(min_length=1, max_length=100)]
 
 
 class CatalogueQuery(Paging):

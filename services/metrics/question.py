@@ -34,20 +34,21 @@ class Question(msgspec.Struct, frozen=True):
 
 
 def ask(
-    kpi: Kpi, grain: Grain, from_day: date | None, to_day: date | None, by: str | None, where: str | None
+    kpi: Kpi, grain: Grain, from_day: date | None, to_day: date | None, by: str | None, where: str | None, at: str = ""
 ) -> Question:
-    """A question from the texts of a request: `by=rep,channel`, `where=segment:smb,rep:a|b`. Raises Problem 422."""
+    """A question from the texts of a request: `by=rep,channel`, `where=segment:smb,rep:a|b`; `at`: where in the request
+    it stands. Raises Problem 422."""
     if from_day and to_day and from_day > to_day:
-        raise _invalid("/to", f"`to` ({to_day}) lies before `from` ({from_day})")
+        raise invalid(f"{at}/to", f"`to` ({to_day}) lies before `from` ({from_day})")
     cuts = tuple(dict.fromkeys(part for part in (by or "").split(",") if part))
     for cut in cuts:
-        _check(kpi, cut, "/by")
+        _check(kpi, cut, f"{at}/by")
     kept: dict[str, tuple[str, ...]] = {}
     for part in (part for part in (where or "").split(",") if part):
         dimension, separator, values = part.partition(":")
         if not separator:
-            raise _invalid("/where", f"write `where=<dimension>:<value>`, not {part[:100]!r}")
-        _check(kpi, dimension, "/where")
+            raise invalid(f"{at}/where", f"write `where=<dimension>:<value>`, not {part[:100]!r}")
+        _check(kpi, dimension, f"{at}/where")
         kept[dimension] = (*kept.get(dimension, ()), *values.split("|"))
     return Question(kpi, grain, from_day, to_day, cuts, tuple(kept.items()))
 
@@ -55,8 +56,9 @@ def ask(
 def _check(kpi: Kpi, dimension: str, pointer: str) -> None:
     if dimension not in kpi.dimensions:
         known = ", ".join(kpi.dimensions)
-        raise _invalid(pointer, f"{kpi.id} has no dimension {dimension[:100]!r}; it has {known}")
+        raise invalid(pointer, f"{kpi.id} has no dimension {dimension[:100]!r}; it has {known}")
 
 
-def _invalid(pointer: str, detail: str) -> Problem:
+def invalid(pointer: str, detail: str) -> Problem:
+    """A question that the numbers cannot answer."""
     return Problem(422, "invalid-query", "The query does not fit the KPI", detail, errors=[FieldError(pointer, detail)])

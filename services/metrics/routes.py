@@ -10,11 +10,15 @@ from services.metrics.catalogue.kpis import Catalogue, Kpi
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributors import Contributors, Position
 from services.metrics.forms import (
+    AllValues,
+    Answered,
+    AskedOf,
     AsOf,
     CatalogueQuery,
     ContributorPage,
     ContributorsQuery,
     KpiPage,
+    QuestionsForm,
     Rebuilding,
     Rebuilt,
     Status,
@@ -26,7 +30,7 @@ from services.metrics.known import cells_known_at
 from services.metrics.match import Matcher
 from services.metrics.query import Asker, Memory
 from services.metrics.query.values import Row
-from services.metrics.question import Question, ask
+from services.metrics.question import Question, ask, invalid
 from services.metrics.rebuild.rebuilder import Rebuilder
 from services.metrics.restatement.routes import Restatements
 from services.metrics.spreadsheet import to_csv
@@ -89,6 +93,16 @@ class Routes:
                 query=ValuesQuery,
                 answers={200: Values},
                 other_answer_media_types=("text/csv",),
+            ),
+            Endpoint(
+                method="POST",
+                path="/v1/kpis/values",
+                handler=self.all_values,
+                scope="kpis:read",
+                summary="The answers to many such questions, all of one moment",
+                body=QuestionsForm,
+                answers={200: AllValues},
+                idempotent=False,
             ),
             Endpoint(
                 method="GET",
@@ -155,16 +169,37 @@ class Routes:
         if query.known_at is not None:
             rows, as_of = await self._known_at(question, query.known_at)
         else:
-            async with snapshot(self._engine) as conn:
-                raw = await driver(conn)
-                cells, start = await store.shown_cells(raw), self._settings.fiscal_year_start
-                asker = Asker(raw, self._today(), start, self._targets, cells=cells, memory=self._memory)
-                rows = await asker.answer(question)
-                as_of = AsOf(*await store.as_of(raw))
+            (rows,), as_of = await self._answers([question])
         if query.format == "csv":
             return Answer(to_csv(["period", *question.by], rows), media_type="text/csv; charset=utf-8")
         unit, zone = kpi.definition.unit, self._settings.timezone
         return Answer(Values(kpi.id, unit, query.grain, zone, rows, as_of))
+
+    async def all_values(self, call: Call[QuestionsForm]) -> Answer:
+        questions = [self._asked(n, asked) for n, asked in enumerate(call.body.questions)]
+        found, as_of = await self._answers(questions)
+        zone = self._settings.timezone
+        answered = [
+            Answered(asked.kpi.id, asked.kpi.definition.unit, asked.grain, zone, rows)
+            for asked, rows in zip(questions, found, strict=True)
+        ]
+        return Answer(AllValues(answered, as_of))
+
+    def _asked(self, n: int, asked: AskedOf) -> Question:
+        """The n-th question. Raises Problem 422, which says where in the body the mistake is."""
+        kpi = self._catalogue.get(asked.kpi)
+        if kpi is None:
+            raise invalid(f"/questions/{n}/kpi", f"there is no KPI {asked.kpi[:100]!r}; /v1/kpis lists them")
+        return ask(kpi, asked.grain, asked.from_, asked.to, asked.by, asked.where, at=f"/questions/{n}")
+
+    async def _answers(self, questions: Sequence[Question]) -> tuple[list[list[Row]], AsOf]:
+        """The rows of each question, all of one moment, and how far the numbers were then."""
+        async with snapshot(self._engine) as conn:
+            raw = await driver(conn)
+            cells, start = await store.shown_cells(raw), self._settings.fiscal_year_start
+            asker = Asker(raw, self._today(), start, self._targets, cells=cells, memory=self._memory)
+            rows = [await asker.answer(question) for question in questions]
+            return rows, AsOf(*await store.as_of(raw))
 
     async def contributors(self, call: Call[None, ContributorsQuery]) -> Answer:
         query = call.query

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from .operation import Operation, given, part
-from .types import DeadLetter, Kpi, KpiValues, Page, Rebuilding, Rebuilt, Scorecard, Status
+from .types import AllValues, DeadLetter, Kpi, KpiValues, Page, Rebuilding, Rebuilt, Scorecard, Status
 
 
 def kpis() -> Operation[Page[Kpi]]:
@@ -23,14 +23,34 @@ def values(
     where: Mapping[str, str] | None = None,
 ) -> Operation[KpiValues]:
     """Values of a KPI. `to` is inclusive; `where` maps a dimension to the member that is asked for."""
-    query = given(
+    asked = question(kpi, grain=grain, from_=from_, to=to, by=by, where=where)
+    query = {name: said for name, said in asked.items() if name != "kpi"}
+    return Operation("metrics", "GET", f"/v1/kpis/{part(kpi)}/values", KpiValues, query=query)
+
+
+def question(
+    kpi: str,
+    *,
+    grain: str = "month",
+    from_: date | None = None,
+    to: date | None = None,
+    by: Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The same for `all_values`."""
+    return given(
+        kpi=kpi,
         grain=grain,
         from_=from_.isoformat() if from_ else None,
         to=to.isoformat() if to else None,
         by=",".join(by) or None,
         where=",".join(f"{dimension}:{member}" for dimension, member in (where or {}).items()) or None,
     )
-    return Operation("metrics", "GET", f"/v1/kpis/{part(kpi)}/values", KpiValues, query=query)
+
+
+def all_values(questions: Sequence[Mapping[str, str]]) -> Operation[AllValues]:
+    """The answers to up to 100 questions in their order, all of one moment."""
+    return Operation("metrics", "POST", "/v1/kpis/values", AllValues, {"questions": list(questions)})
 
 
 def contributors(

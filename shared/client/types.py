@@ -326,7 +326,7 @@ class Kpi(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
 
 
-class KpiValues(msgspec.Struct, frozen=True, kw_only=True):
+class KpiRows(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a KPI: `period`, a key for each dimension asked for, `value`, and what it was made from."""
 
     kpi: str
@@ -334,6 +334,18 @@ class KpiValues(msgspec.Struct, frozen=True, kw_only=True):
     grain: str
     timezone: str
     rows: list[dict[str, Any]]
+
+
+class KpiValues(KpiRows, frozen=True, kw_only=True):
+    """The answer to one question, and how far the numbers were."""
+
+    as_of: dict[str, Any]
+
+
+class AllValues(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers to several questions in their order, all of one moment."""
+
+    answers: list[KpiRows]
     as_of: dict[str, Any]
 
 

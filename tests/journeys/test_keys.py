@@ -71,6 +71,7 @@ OPENS = {
     "kpis:read": {
         "GET /v1/kpis",
         "GET /v1/kpis/{id}/values",
+        "POST /v1/kpis/values",
         "GET /v1/kpis/{id}/contributors",
         "GET /v1/kpis/{id}/restatements",
         "GET /v1/scorecards/{role}",

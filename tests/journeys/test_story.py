@@ -180,6 +180,32 @@ def test_cuts_are_as_worked_by_hand(made: Outside, told: Told, kpi: str, dimensi
     assert len(rows) == len(BY[kpi, dimension])
 
 
+def test_many_questions_at_once_get_the_answers_that_each_gets_alone(made: Outside, told: Told) -> None:
+    days = {"from": OCTOBER["start"], "to": OCTOBER["end"]}
+    asked = [{"kpi": kpi, "grain": "all", "by": dimension, **days} for kpi, dimension in BY]
+    found = made.ok("metrics", "POST", "/v1/kpis/values", {"questions": asked})
+    for question, answer in zip(asked, found["answers"], strict=True):
+        query = "&".join(f"{name}={said}" for name, said in question.items() if name != "kpi")
+        alone = made.ok("metrics", "GET", f"/v1/kpis/{question['kpi']}/values?{query}")
+        assert answer == {name: said for name, said in alone.items() if name != "as_of"}
+        assert found["as_of"] == alone["as_of"]
+
+
+@pytest.mark.parametrize(
+    ("question", "pointer"),
+    [
+        ({"kpi": "nonsense"}, "/questions/1/kpi"),
+        ({"kpi": "calls", "by": "nonsense"}, "/questions/1/by"),
+        ({"kpi": "calls", "where": "rep"}, "/questions/1/where"),
+        ({"kpi": "calls", "where": "nonsense:x"}, "/questions/1/where"),
+        ({"kpi": "calls", "from": "2026-11-02", "to": "2026-11-01"}, "/questions/1/to"),
+    ],
+)
+def test_of_many_questions_the_wrong_one_is_named(made: Outside, question: dict[str, str], pointer: str) -> None:
+    answer = made.call("metrics", "POST", "/v1/kpis/values", {"questions": [{"kpi": "calls"}, question]})
+    assert [error["pointer"] for error in made.refused(answer, 422)["errors"]] == [pointer]
+
+
 def test_what_tasuki_did_by_rep_owner_and_stage(made: Outside, told: Told) -> None:
     def by(kpi: str, dimension: str) -> dict[str, Any]:
         return {row[dimension]: row["value"] for row in made.rows(kpi, by=dimension, **EVER)}

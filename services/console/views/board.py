@@ -1,27 +1,27 @@
 """`/`: how the team stands, live."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from starlette.responses import Response, StreamingResponse
 
 from services.console.charts import FULL, ROW, bars, heat_map
 from services.console.live import LiveBoard
+from services.console.questions import Rows, ask
 from services.console.site import Site, Visit
 from shared.client import AsyncClient, metrics
 from shared.client.types import Kpi, KpiScore, MemberScore, Scorecard
 from shared.events import Language
-from shared.periods import period_of
+from shared.periods import Period, period_of
 
 TILES = ("calls", "connects", "conversations", "appointments", "handoffs", "opportunities", "booked_amount")
 FUNNEL = ("calls", "connects", "conversations", "appointments", "opportunities", "deals")
+HOURS = ("hours", "connects")
 TRENDS = ("connects", "appointments", "opportunities")
 ROLE = "inside_sales"
 TREND_DAYS = 28
-
-Rows = list[dict[str, Any]]
 
 
 class Tile(NamedTuple):
@@ -60,44 +60,35 @@ async def make_board(site: Site, tasuki: AsyncClient, language: Language) -> str
     today = site.today()
     month = period_of(today, "month")
     kpis = {kpi.id: kpi for kpi in (await tasuki.send(metrics.kpis())).items}
-    shown = [name for name in TILES if name in kpis]
-
-    async def rows(name: str, grain: str, first: date, last: date, by: Sequence[str] = ()) -> Rows:
-        found = await tasuki.send(metrics.values(name, grain=grain, from_=first, to=last, by=by))
-        return found.rows
-
-    since = today - timedelta(days=2 * TREND_DAYS - 1)
-    todays, months, hours, trends, card = await asyncio.gather(
-        asyncio.gather(*(rows(name, "day", today, today) for name in shown)),
-        asyncio.gather(*(rows(name, "month", month.first, month.last) for name in {*shown, *FUNNEL} if name in kpis)),
-        rows("connects", "month", month.first, month.last, ("weekday", "hour")) if "connects" in kpis else _none(),
-        asyncio.gather(*(rows(name, "day", since, today) for name in TRENDS if name in kpis)),
-        tasuki.send(metrics.scorecard(ROLE, grain="month")),
+    rows, card = await asyncio.gather(
+        ask(tasuki.send, _questions(kpis, today, month)), tasuki.send(metrics.scorecard(ROLE, grain="month"))
     )
-    of_month = dict(zip([name for name in {*shown, *FUNNEL} if name in kpis], months, strict=True))
     scores = {score.kpi: score for score in card.total.kpis}
     return site.render(
         "board_body.html",
         language,
         today=today,
         month=month.label,
-        tiles=[Tile(kpis[n], day, of_month[n], scores.get(n)) for n, day in zip(shown, todays, strict=True)],
-        funnel=bars([(n, _first(of_month[n])) for n in FUNNEL if n in kpis]),
+        tiles=[Tile(kpis[n], rows["day", n], rows["month", n], scores.get(n)) for n in TILES if n in kpis],
+        funnel=bars([(n, _first(rows["month", n])) for n in FUNNEL if n in kpis]),
         kpis=kpis,
         full=FULL,
         row=ROW,
-        heat=heat_map({(int(r["weekday"]), int(r["hour"])): r["value"] or 0 for r in hours}),
+        heat=heat_map({(int(r["weekday"]), int(r["hour"])): r["value"] or 0 for r in rows.get(HOURS, ())}),
         card=card,
         members=_by_score(card),
-        trends=[
-            _trend(kpis[name], found, today)
-            for name, found in zip([name for name in TRENDS if name in kpis], trends, strict=True)
-        ],
+        trends=[_trend(kpis[name], rows["trend", name], today) for name in TRENDS if name in kpis],
     )
 
 
-async def _none() -> Rows:
-    return []
+def _questions(kpis: Collection[str], today: date, month: Period) -> dict[tuple[str, str], dict[str, str]]:
+    """All that the board shows of these KPIs, by what it is for and the KPI."""
+    since = today - timedelta(days=2 * TREND_DAYS - 1)
+    days = {("day", n): metrics.question(n, grain="day", from_=today, to=today) for n in TILES}
+    months = {("month", n): metrics.question(n, from_=month.first, to=month.last) for n in {*TILES, *FUNNEL}}
+    hours = {HOURS: metrics.question(HOURS[1], from_=month.first, to=month.last, by=("weekday", "hour"))}
+    trends = {("trend", n): metrics.question(n, grain="day", from_=since, to=today) for n in TRENDS}
+    return {asked: question for asked, question in (days | months | hours | trends).items() if asked[1] in kpis}
 
 
 def _first(rows: Rows) -> float:

@@ -1,11 +1,14 @@
 """`/review`: the week for marketing, inside sales and sales together, to look at or to print."""
 
 import asyncio
-from datetime import date, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from datetime import timedelta
+from functools import partial
+from typing import NamedTuple
 
 from starlette.responses import Response
 
+from services.console.questions import Rows, ask
 from services.console.site import Visit
 from shared.client import handoff, metrics
 from shared.client.types import Kpi
@@ -17,9 +20,8 @@ KPIS = (
     "deals", "booked_amount",
 )  # fmt: skip
 PIPELINE = ("open_pipeline_amount", "pipeline_coverage")
+MIX, SOURCES = ("mix", "segment_share"), ("sources", "leads")
 SOON_DAYS = 60
-
-Rows = list[dict[str, Any]]
 
 
 class Line(NamedTuple):
@@ -36,16 +38,8 @@ async def show(visit: Visit) -> Response:
     before = period_of(week.first - timedelta(days=1), "week")
     kpis = {kpi.id: kpi for kpi in (await visit.send(metrics.kpis())).items}
 
-    async def rows(name: str, grain: str, first: date, last: date, *by: str) -> Rows:
-        return (await visit.send(metrics.values(name, grain=grain, from_=first, to=last, by=by))).rows
-
-    shown = [name for name in KPIS if name in kpis]
-    now, then, pipeline, mix, sources, results = await asyncio.gather(
-        asyncio.gather(*(rows(name, "week", week.first, week.last) for name in shown)),
-        asyncio.gather(*(rows(name, "week", before.first, before.last) for name in shown)),
-        asyncio.gather(*(rows(name, "quarter", week.last, week.last) for name in PIPELINE if name in kpis)),
-        rows("segment_share", "week", week.first, week.last, "segment") if "segment_share" in kpis else _none(),
-        rows("leads", "week", week.first, week.last, "campaign"),
+    rows, results = await asyncio.gather(
+        ask(visit.send, _questions(kpis, week, before)),
         visit.ask(handoff.results(first=week.first.isoformat(), last=week.last.isoformat())),
     )
     campaigns = visit.site.config.campaigns.values()
@@ -54,10 +48,10 @@ async def show(visit: Visit) -> Response:
         week=week,
         previous=before.label,
         following=period_of(week.last + timedelta(days=1), "week").label,
-        lines=[Line(kpis[n], this, last) for n, this, last in zip(shown, now, then, strict=True)],
-        pipeline=[(kpis[n], found) for n, found in zip([n for n in PIPELINE if n in kpis], pipeline, strict=True)],
-        mix=mix,
-        leads={row["campaign"]: row["value"] for row in sources},
+        lines=[Line(kpis[n], rows["week", n], rows["before", n]) for n in KPIS if n in kpis],
+        pipeline=[(kpis[n], rows["pipeline", n]) for n in PIPELINE if n in kpis],
+        mix=rows.get(MIX, ()),
+        leads={row["campaign"]: row["value"] for row in rows.get(SOURCES, ())},
         running=[c for c in campaigns if c.from_ <= week.last and c.to >= week.first],
         planned=[c for c in campaigns if _is_soon(c, week)],
         total=results["total"] if results else None,
@@ -78,5 +72,13 @@ def _is_soon(campaign: Campaign, week: Period) -> bool:
     return week.last < campaign.from_ <= week.last + timedelta(days=SOON_DAYS)
 
 
-async def _none() -> Rows:
-    return []
+def _questions(kpis: Collection[str], week: Period, before: Period) -> dict[tuple[str, str], dict[str, str]]:
+    """All that the review shows of these KPIs, by what it is for and the KPI."""
+    question = partial(metrics.question, grain="week")
+    weeks = {("week", n): question(n, from_=week.first, to=week.last) for n in KPIS}
+    others = {("before", n): question(n, from_=before.first, to=before.last) for n in KPIS}
+    pipeline = {("pipeline", n): question(n, grain="quarter", from_=week.last, to=week.last) for n in PIPELINE}
+    mix = {MIX: question(MIX[1], from_=week.first, to=week.last, by=("segment",))}
+    sources = {SOURCES: question(SOURCES[1], from_=week.first, to=week.last, by=("campaign",))}
+    found = weeks | others | pipeline | mix | sources
+    return {asked: said for asked, said in found.items() if asked[1] in kpis}
