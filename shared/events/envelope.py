@@ -21,6 +21,7 @@ _ENCODER = msgspec.json.Encoder()
 _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TRACEPARENT = "ce_traceparent"
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time")
+_NAMES = {f"tasuki.{name}.v1": name for name in TYPES | WEBHOOK_TYPES}
 VALUE_BYTES = 2 * 1024 * 1024
 """Greatest value of a record that is looked at. What ingest takes is a request of 1 MiB at most."""
 STRUCTURED = b"application/cloudevents+json"
@@ -114,29 +115,36 @@ def from_record(record: Record, *, webhook: bool = False) -> Event:
     if len(record.value or b"") > VALUE_BYTES:
         raise Undecodable("oversized", f"{len(record.value or b'')} bytes, of {VALUE_BYTES} at most")
     attributes, data = _structured(record) if is_structured(record) else _binary(record)
-    missing = [name for name in _REQUIRED if not attributes.get(name)]
-    if missing:
-        raise Undecodable("missing_attribute", ", ".join(missing))
+    if not all(map(attributes.get, _REQUIRED)):
+        raise Undecodable("missing_attribute", ", ".join(name for name in _REQUIRED if not attributes.get(name)))
     if attributes.get("ce_specversion", "1.0") != "1.0":
         raise Undecodable("unknown_version", f"CloudEvents {attributes['ce_specversion']}")
-    prefix, _, version = attributes["ce_type"].rpartition(".")
-    if not prefix.startswith("tasuki."):
-        raise Undecodable("unknown_type", attributes["ce_type"])
-    if version != "v1":
-        raise Undecodable("unknown_version", attributes["ce_type"])
+    name = _name_of(attributes["ce_type"])
     time = parse_time(attributes["ce_time"])
     recorded = attributes.get("ce_recordedtime")
     return Event(
         id=attributes["ce_id"],
         source=attributes["ce_source"],
-        name=prefix.removeprefix("tasuki."),
+        name=name,
         time=time,
         subject=attributes.get("ce_subject", ""),
         key=attributes.get("ce_partitionkey") or record.key or "",
         recorded_at=parse_time(recorded) if recorded else record.appended_at,
-        data=decode_data(prefix.removeprefix("tasuki."), data, webhook=webhook),
+        data=decode_data(name, data, webhook=webhook),
         traceparent=attributes.get(_TRACEPARENT),
     )
+
+
+def _name_of(type_: str) -> str:
+    """The short name of a type of our first version, known or not."""
+    if (known := _NAMES.get(type_)) is not None:
+        return known
+    prefix, _, version = type_.rpartition(".")
+    if not prefix.startswith("tasuki."):
+        raise Undecodable("unknown_type", type_)
+    if version != "v1":
+        raise Undecodable("unknown_version", type_)
+    return prefix.removeprefix("tasuki.")
 
 
 def traceparent_of(headers: Sequence[tuple[str, bytes]]) -> str | None:
@@ -146,7 +154,10 @@ def traceparent_of(headers: Sequence[tuple[str, bytes]]) -> str | None:
 
 def is_structured(record: Record) -> bool:
     """Whether the record's value is a whole event, not only its data."""
-    return any(name == "content-type" and value.startswith(STRUCTURED) for name, value in record.headers)
+    for name, value in record.headers:  # noqa: SIM110 - a third of what `any` takes, for each event there is
+        if name == "content-type" and value.startswith(STRUCTURED):
+            return True
+    return False
 
 
 def data_of(record: Record) -> bytes:

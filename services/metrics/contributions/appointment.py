@@ -1,12 +1,11 @@
 """The fact of one appointment: that it was won, by whom, and how wanted and how well known the lead is. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
-from services.metrics.contributions.order import Order, causes_of, latest
-from services.metrics.contributions.rules import Rules
+from services.metrics.contributions.facts import Amount, Contribution, Fact, of_lead
+from services.metrics.contributions.order import Order, latest
+from services.metrics.contributions.rules import KnownAt, Rules
 from shared.events import Appointment, Event
 
 
@@ -24,22 +23,23 @@ class Setting(NamedTuple):
 
 
 def appointment_facts(
-    settings: Sequence[Setting], base: Callable[[datetime], Dimensions], standing: tuple[str, str], rules: Rules
+    settings: Sequence[Setting], known: KnownAt, standing: tuple[str, str], rules: Rules
 ) -> Iterator[Contribution]:
     """`appointment` at the first `set`; one that was cancelled later was won all the same.
 
-    `base`: the lead's dimensions at a time; `standing`: tier and rank.
+    `known`: what is known of the lead; `standing`: tier and rank.
     """
     first = next((s for s in settings if s.status == "set"), None)
     if first is not None:
         moment, source, _ = first.order
         tier, rank = standing
-        dimensions = base(moment)._replace(
-            name="appointment",
-            rep=latest(s.rep for s in settings),
-            channel=latest(s.how_set for s in settings),
-            source=source,
+        dimensions = of_lead(
+            "appointment",
+            known(moment),
+            source,
+            latest(s.rep for s in settings),
+            latest(s.how_set for s in settings),
             tier=tier,
             rank=rank,
         )
-        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), causes_of(settings))
+        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), settings)

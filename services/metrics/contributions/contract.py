@@ -9,8 +9,8 @@ from datetime import date
 from itertools import groupby
 from typing import NamedTuple
 
-from services.metrics.contributions.facts import Amount, Causes, Contribution, Dimensions, Fact
-from services.metrics.contributions.order import Order, causes_of
+from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
+from services.metrics.contributions.order import Order
 from shared.events import Contract, Event
 
 
@@ -41,19 +41,18 @@ def contract_facts(contracts: Mapping[str, Sequence[Term]]) -> Iterator[Contribu
     """`contract` (total: change of annual revenue), `running_company` (+1, -1) and `new_customer`."""
     histories = [list(running(terms)) for terms in contracts.values()]
     for history, terms in zip(histories, contracts.values(), strict=True):
-        causes = causes_of(terms)
         held: tuple[int, str] | None = None
         for state in history:
             now = state.revenue if state.runs else None
             if now != held:
-                yield from _change(state.since, held, -1, causes)
-                yield from _change(state.since, now, 1, causes)
+                yield from _change(state.since, held, -1, terms)
+                yield from _change(state.since, now, 1, terms)
                 held = now
-    causes = causes_of(term for terms in contracts.values() for term in terms)
-    yield from _companies(histories, causes)
+    said = [term for terms in contracts.values() for term in terms]
+    yield from _companies(histories, said)
     first = min((s.since for history in histories for s in history if s.runs), default=None)
     if first is not None:
-        yield Contribution(Fact(Dimensions("new_customer"), first, 0), Amount(1), causes)
+        yield Contribution(Fact(Dimensions("new_customer"), first, 0), Amount(1), said)
 
 
 def running(terms: Sequence[Term]) -> Iterator[Running]:
@@ -67,14 +66,14 @@ def running(terms: Sequence[Term]) -> Iterator[Running]:
         yield Running(day, runs, revenue)
 
 
-def _change(day: date, revenue: tuple[int, str] | None, sign: int, causes: Causes) -> Iterator[Contribution]:
+def _change(day: date, revenue: tuple[int, str] | None, sign: int, said: Sequence[Term]) -> Iterator[Contribution]:
     if revenue is not None:
         minor, currency = revenue
         fact = Fact(Dimensions("contract", currency=currency), day, 0)
-        yield Contribution(fact, Amount(sign, sign * minor), causes)
+        yield Contribution(fact, Amount(sign, sign * minor), said)
 
 
-def _companies(histories: Sequence[Sequence[Running]], causes: Causes) -> Iterator[Contribution]:
+def _companies(histories: Sequence[Sequence[Running]], said: Sequence[Term]) -> Iterator[Contribution]:
     changes: dict[date, int] = {}
     for history in histories:
         ran = False
@@ -86,4 +85,4 @@ def _companies(histories: Sequence[Sequence[Running]], causes: Causes) -> Iterat
         before, running_contracts = running_contracts, running_contracts + changes[day]
         sign = (running_contracts > 0) - (before > 0)
         if sign:
-            yield Contribution(Fact(Dimensions("running_company"), day, 0), Amount(sign), causes)
+            yield Contribution(Fact(Dimensions("running_company"), day, 0), Amount(sign), said)

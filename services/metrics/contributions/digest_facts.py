@@ -6,33 +6,31 @@ from functools import partial
 
 from services.metrics.contributions.appointment import appointment_facts
 from services.metrics.contributions.contract import contract_facts
-from services.metrics.contributions.facts import Amount, Contribution, Fact
+from services.metrics.contributions.facts import Amount, Contribution, Fact, of_lead
 from services.metrics.contributions.lead import Handover, LeadState
-from services.metrics.contributions.opportunity import BaseAt, first_created, holding_close, opportunity_facts
-from services.metrics.contributions.order import causes_of
-from services.metrics.contributions.rules import Rules
+from services.metrics.contributions.opportunity import first_created, holding_close, opportunity_facts
+from services.metrics.contributions.rules import KnownAt, Rules
 
 Facts = Iterator[Contribution]
 MICROSECOND = timedelta(microseconds=1)
 
 
-def digest_facts(state: LeadState, base: BaseAt, rules: Rules) -> Facts:
-    """All of them. `base`: the lead's dimensions at the time of a fact."""
-    yield from _creation(state, base, rules)
-    yield from _seconds(state, base, rules)
+def digest_facts(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
+    """All of them. `known`: what is known of the lead."""
+    yield from _creation(state, known, rules)
+    yield from _seconds(state, known, rules)
     for settings in state.appointments.values():
-        yield from appointment_facts(settings, base, rules.standing(state.best()), rules)
+        yield from appointment_facts(settings, known, rules.standing(state.best()), rules)
     for decided in state.decisions:
         moment, source, _ = decided.order
         created = [h for h in state.handovers if h.handoff_id == decided.handoff_id]
         rep = created[0].rep if created else ""
-        dimensions = base(moment)._replace(
-            name="handoff_decision", outcome=decided.outcome, rep=rep, owner=decided.sales_rep, source=source
+        dimensions = of_lead(
+            "handoff_decision", known(moment), source, rep, outcome=decided.outcome, owner=decided.sales_rep
         )
-        causes = (*causes_of(created), *causes_of([decided]))
-        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), causes)
+        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), (*created, decided))
     for steps in state.opportunities.values():
-        yield from opportunity_facts(steps, base, partial(_rep_at, state.handovers), rules)
+        yield from opportunity_facts(steps, known, partial(_rep_at, state.handovers), rules)
     if state.contracts:
         yield from contract_facts(state.contracts)
 
@@ -42,37 +40,39 @@ def _rep_at(handovers: Sequence[Handover], moment: datetime) -> str:
     return next((h.rep for h in reversed(handovers) if h.order[0] <= moment), "")
 
 
-def _creation(state: LeadState, base: BaseAt, rules: Rules) -> Facts:
+def _creation(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
     """`lead` (outcome: what became of it, ever), and `first_response` (value: how long it took)."""
     created = state.created_at
     if created is None:
         return
     place = rules.place(created)
     source = state.origin.text if state.origin else ""
-    told = causes_of([state.origin] if state.origin else [])
-    lead = base(created)
-    yield Contribution(Fact(lead._replace(name="lead", source=source, outcome=_became(state)), *place), Amount(1), told)
+    lead, said = known(created), (state.origin,) if state.origin else ()
+    dimensions = of_lead("lead", lead, source, outcome=_became(state))
+    yield Contribution(Fact(dimensions, *place), Amount(1), said)
     if state.response:
         (moment, _, _), rep, channel = state.response
         took = (moment - created) // MICROSECOND
-        dimensions = lead._replace(name="first_response", rep=rep, channel=channel, source=source)
-        yield Contribution(Fact(dimensions, *place, took), Amount(1), causes_of([state.response]))
+        dimensions = of_lead("first_response", lead, source, rep, channel)
+        yield Contribution(Fact(dimensions, *place, took), Amount(1), (state.response,))
 
 
 def _became(state: LeadState) -> str:
+    if not state.opportunities:
+        return ""
     opportunity = any(first_created(steps) for steps in state.opportunities.values())
     deal = any((close := holding_close(steps)) and close.status == "won" for steps in state.opportunities.values())
     return "+".join(word for word, true in (("opportunity", opportunity), ("deal", deal)) if true)
 
 
-def _seconds(state: LeadState, base: BaseAt, rules: Rules) -> Facts:
+def _seconds(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
     """`second_call`, and `second_action` (value: how long after the first)."""
     if len(state.calls) == 2:
         (moment, source, _), rep, channel = state.calls[1]
-        dimensions = base(moment)._replace(name="second_call", rep=rep, channel=channel, source=source)
-        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), causes_of(state.calls))
+        dimensions = of_lead("second_call", known(moment), source, rep, channel)
+        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), state.calls)
     if len(state.actions) == 2:
         (moment, source, _), rep, channel = state.actions[1]
         took = (moment - state.actions[0].order[0]) // MICROSECOND
-        dimensions = base(moment)._replace(name="second_action", rep=rep, channel=channel, source=source)
-        yield Contribution(Fact(dimensions, *rules.place(moment), took), Amount(1), causes_of(state.actions))
+        dimensions = of_lead("second_action", known(moment), source, rep, channel)
+        yield Contribution(Fact(dimensions, *rules.place(moment), took), Amount(1), state.actions)

@@ -1,10 +1,13 @@
 """Facts: the countable things behind the KPIs, each placed in one hour of one business day."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.metrics.contributions.kinds import kind_of
+from services.metrics.contributions.order import Ordered
+from services.metrics.contributions.rules import Attributes
 
 
 class Dimensions(NamedTuple):
@@ -35,6 +38,35 @@ class Dimensions(NamedTuple):
     category: str = ""
 
 
+@lru_cache(maxsize=50_000)  # few are many facts' dimensions, and to make them costs more than to count by them
+def of_lead(
+    name: str,
+    lead: Attributes,
+    source: str = "",
+    rep: str = "",
+    channel: str = "",
+    outcome: str = "",
+    type_: str = "",
+    direction: str = "",
+    **others: str,
+) -> Dimensions:
+    """The dimensions of a fact of a lead with these attributes. Named arguments cost: for what there is much of, by
+    place."""
+    return Dimensions(
+        name,
+        type=type_,
+        direction=direction,
+        outcome=outcome,
+        rep=rep,
+        channel=channel,
+        segment=lead.segment,
+        campaign=lead.campaign,
+        industry=lead.industry,
+        source=source,
+        **others,
+    )
+
+
 class Fact(NamedTuple):
     """One cell: where a fact stands.
 
@@ -60,16 +92,17 @@ class Amount(NamedTuple):
     total: int = 0
 
 
-Causes = tuple[tuple[str, str], ...]
-"""(source, id) of the events that a fact rests on; empty where it rests on observations alone."""
-
-
 class Contribution(NamedTuple):
-    """A fact with its amount and what it rests on."""
+    """A fact with its amount, and what was said that it rests on: nothing where that are observations alone."""
 
     fact: Fact
     amount: Amount
-    causes: Causes = ()
+    said: Sequence[Ordered] = ()
+
+    @property
+    def causes(self) -> tuple[tuple[str, str], ...]:
+        """(source, id) of the events in which that was said."""
+        return tuple((source, id_) for _, source, id_ in (one.order for one in self.said))
 
 
 class Contributions:

@@ -4,15 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from services.metrics.contributions.facts import Amount, Contribution, Dimensions, Fact
-from services.metrics.contributions.order import Order, causes_of, latest
-from services.metrics.contributions.rules import Rules
+from services.metrics.contributions.facts import Amount, Contribution, Fact, of_lead
+from services.metrics.contributions.order import Order, latest
+from services.metrics.contributions.rules import KnownAt, Rules
 from shared.events import Event, Opportunity
 
 RepAt = Callable[[datetime], str]
 """Rep of the lead's latest handoff at a time, or ""."""
-BaseAt = Callable[[datetime], Dimensions]
-"""The lead's dimensions at a time."""
 
 
 class Step(NamedTuple):
@@ -49,7 +47,7 @@ def holding_close(steps: Sequence[Step]) -> Step | None:
     return next((s for s in reversed(steps) if s.status in ("won", "lost")), None)
 
 
-def opportunity_facts(steps: Sequence[Step], base: BaseAt, rep_at: RepAt, rules: Rules) -> Iterator[Contribution]:
+def opportunity_facts(steps: Sequence[Step], known: KnownAt, rep_at: RepAt, rules: Rules) -> Iterator[Contribution]:
     """Facts from all steps, in order. Each attribute is the latest known over all of them.
 
     `opportunity` stands at the first created, `validity` (outcome valid or invalid) at the latest of both, `close`
@@ -66,34 +64,28 @@ def opportunity_facts(steps: Sequence[Step], base: BaseAt, rep_at: RepAt, rules:
 
     def fact(name: str, at: Step, outcome: str = "", value: int = 0) -> Fact:
         moment, source, _ = at.order
-        dimensions = base(moment)._replace(
-            name=name,
-            outcome=outcome,
-            rep=credited or rep_at(moment),
-            owner=owner,
-            source=source,
-            product=product,
-            currency=currency,
+        rep = credited or rep_at(moment)
+        dimensions = of_lead(
+            name, known(moment), source, rep, outcome=outcome, owner=owner, product=product, currency=currency
         )
         return Fact(dimensions, *rules.place(moment), value)
 
-    causes = causes_of(steps)
     if created:
-        yield Contribution(fact("opportunity", created), Amount(1, minor), causes)
+        yield Contribution(fact("opportunity", created), Amount(1, minor), steps)
     if judged:
-        yield Contribution(fact("validity", judged, judged.status), Amount(1, minor), causes)
+        yield Contribution(fact("validity", judged, judged.status), Amount(1, minor), steps)
     if closed:
-        yield Contribution(fact("close", closed, closed.status), Amount(1, minor), causes)
+        yield Contribution(fact("close", closed, closed.status), Amount(1, minor), steps)
     if created and closed and closed.status == "won":
         took = (closed.order[0] - created.order[0]) // timedelta(microseconds=1)
-        yield Contribution(fact("sales_cycle", closed, value=took), Amount(1), causes)
+        yield Contribution(fact("sales_cycle", closed, value=took), Amount(1), steps)
     if created:
         # A stock is cut at its period's end, so what it is cut by must not change between opening and closing. The team
         # of the rep does; therefore the fact's value tells which day's team it is.
         opened = fact("open_pipeline", created)
         stock, day = opened.dimensions, opened.day.toordinal()
         for at, sign in _openings(steps, created):
-            yield Contribution(Fact(stock, *rules.place(at.order[0]), day), Amount(sign, sign * minor), causes)
+            yield Contribution(Fact(stock, *rules.place(at.order[0]), day), Amount(sign, sign * minor), steps)
 
 
 def _openings(steps: Sequence[Step], created: Step) -> Iterator[tuple[Step, int]]:

@@ -23,11 +23,6 @@ class Ordered(Protocol):
         """Its place."""
 
 
-def causes_of(told: Iterable[Ordered]) -> tuple[tuple[str, str], ...]:
-    """(source, id) of the events in which these were said."""
-    return tuple((t.order[1], t.order[2]) for t in told)
-
-
 def earlier(held: Told | None, told: Told) -> Told:
     """Of two the one that was said first."""
     return told if held is None or told < held else held

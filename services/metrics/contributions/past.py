@@ -7,43 +7,41 @@ They are made only for facts that such a KPI selects, so whoever has none pays n
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 
 import msgspec
 
 from services.metrics.contributions.digest_facts import digest_facts
-from services.metrics.contributions.facts import Contribution, Dimensions
+from services.metrics.contributions.facts import Contribution
 from services.metrics.contributions.kinds import as_of_event
 from services.metrics.contributions.lead import LeadState, Past
 from services.metrics.contributions.linear import event_facts
-from services.metrics.contributions.rules import Attributes, Rules
+from services.metrics.contributions.rules import Rules
 from shared.events import Event, LeadCreated, LeadFields
 
 
-def facts_of_event(event: Event, state: LeadState, rules: Rules) -> Iterator[Contribution]:
+def facts_of_event(event: Event, state: LeadState, rules: Rules) -> Iterable[Contribution]:
     """What one event of a unit contributes by itself, as best known now and as known then."""
-    yield from event_facts(event, state.attributes, rules)
-    if rules.as_of_event:
-        yield from _then(event_facts(event, state.attributes_at(event.time), rules), rules)
+    now = event_facts(event, state.attributes, rules)
+    if not rules.as_of_event:
+        return now
+    return (*now, *_then(event_facts(event, state.attributes_at(event.time), rules), rules))
 
 
-def facts_of_unit(state: LeadState, rules: Rules) -> Iterator[Contribution]:
+def facts_of_unit(state: LeadState, rules: Rules) -> Iterable[Contribution]:
     """What only a unit's events together tell, as best known now and as known then."""
-    now = _base(state.attributes)
-    yield from digest_facts(state, lambda _: now, rules)
-    if rules.as_of_event:
-        yield from _then(digest_facts(state, lambda moment: _base(state.attributes_at(moment)), rules), rules)
-
-
-def _base(lead: Attributes) -> Dimensions:
-    return Dimensions("", segment=lead.segment, campaign=lead.campaign, industry=lead.industry)
+    now = digest_facts(state, lambda _: state.attributes, rules)
+    if not rules.as_of_event:
+        return now
+    return chain(now, _then(digest_facts(state, state.attributes_at, rules), rules))
 
 
 def _then(contributed: Iterable[Contribution], rules: Rules) -> Iterator[Contribution]:
-    for fact, amount, causes in contributed:
+    for fact, amount, said in contributed:
         dimensions = fact.dimensions
         if dimensions.name in rules.as_of_event:
             renamed = dimensions._replace(name=as_of_event(dimensions.name))
-            yield Contribution(fact._replace(dimensions=renamed), amount, causes)
+            yield Contribution(fact._replace(dimensions=renamed), amount, said)
 
 
 def tells(event: Event) -> bool:

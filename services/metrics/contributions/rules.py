@@ -1,7 +1,7 @@
 """What the configuration says about counting: the time zone, the fields that matter, and a lead's segment."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -29,6 +29,10 @@ class Attributes(NamedTuple):
     segment: str = "unknown"
     industry: str = ""
     campaign: str = ""
+
+
+KnownAt = Callable[[datetime], Attributes]
+"""What is known of a lead for a fact of a moment."""
 
 
 class Rules:

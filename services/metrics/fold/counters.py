@@ -26,16 +26,18 @@ def count(received: Sequence[Received], segments: Mapping[str, str], team: Team,
         if type(event.data) is Correction:
             counts[(shard, CORRECTIONS, (event.data.action,))] += 1
         elif event.name in ACTIVITY_TYPES:
-            data = event.data
-            rep = getattr(data, "rep", None) or getattr(data, "credited_rep", None) or ""
+            channel, direction, outcome, rep = _contact(event.data)
             day, _ = rules.place(event.time)
-            labels = (event.name, *_contact(data), rep, team.team_of(rep, day), segments.get(event.subject, ""))
+            segment = segments.get(event.subject, "")
+            labels = (event.name, channel, direction, outcome, rep, team.team_of(rep, day), segment)
             counts[(shard, ACTIVITIES, labels)] += 1
     return counts
 
 
-def _contact(data: Data) -> tuple[str, str, str]:
-    """Channel, direction and outcome; the status stands for the outcome of what has none."""
-    channel: str = "call" if type(data) is Call else getattr(data, "channel", "") or ""
-    outcome: str = getattr(data, "outcome", None) or getattr(data, "status", "") or ""
-    return channel, getattr(data, "direction", ""), outcome
+def _contact(data: Data) -> tuple[str, str, str, str]:
+    """Channel, direction, outcome and rep; the status stands for the outcome of what has none."""
+    if type(data) is Call:
+        return "call", data.direction, data.outcome, data.rep
+    outcome = getattr(data, "outcome", None) or getattr(data, "status", "") or ""
+    rep = getattr(data, "rep", None) or getattr(data, "credited_rep", None) or ""
+    return getattr(data, "channel", "") or "", getattr(data, "direction", ""), outcome, rep

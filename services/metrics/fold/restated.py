@@ -28,11 +28,10 @@ class Restated:
         """
         counts: Counter[CounterKey] = Counter()
         for shard, change in changes.items():
-            for fact, amount in change:
-                if fact.day < today:
-                    for kpi, adds_amounts in self._kpis(fact.dimensions):
-                        if moved := abs(amount.n) or int(adds_amounts):
-                            counts[shard, RESTATED, (kpi,)] += moved
+            for dimensions, (facts, with_amounts) in _moved(change, today).items():
+                for kpi, adds_amounts in self._kpis(dimensions):
+                    if moved := with_amounts if adds_amounts else facts:
+                        counts[shard, RESTATED, (kpi,)] += moved
         return counts
 
     def _kpis(self, dimensions: Dimensions) -> Iterable[tuple[str, bool]]:
@@ -45,6 +44,19 @@ class Restated:
                     counting[kpi] = counting.get(kpi, False) or _adds_amounts(part)
             found = self._counting[dimensions] = tuple(counting.items())
         return found
+
+
+def _moved(change: Contributions, today: date) -> dict[Dimensions, list[int]]:
+    """By dimensions: how many facts moved, and how many when a changed amount is one, too."""
+    found: dict[Dimensions, list[int]] = {}
+    for (dimensions, day, _, _), (n, _) in change:
+        if day < today:
+            moved = found.get(dimensions)
+            if moved is None:
+                moved = found[dimensions] = [0, 0]
+            moved[0] += abs(n)
+            moved[1] += abs(n) or 1
+    return found
 
 
 def _adds_amounts(part: Simple) -> bool:

@@ -86,12 +86,13 @@ class Work:
                 return False  # what was known when may be otherwise for all that the lead ever did
             if stored is None:
                 state.past = past_of(events, events, self._rules)
-        if not state.respond(events, created, complete=stored is None):
+        news = stored is None or any(changed)
+        if news and not state.respond(events, created, complete=stored is None):
             return False
         self.states[unit] = state
         for event in events:
             self._linear.add_all(facts_of_event(event, state, self._rules))
-        if any(changed) or stored is None:
+        if news:
             change = self.change(unit)
             if stored:
                 change.add_all(facts_of_unit(stored.state(), self._rules), sign=-1)
