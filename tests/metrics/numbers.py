@@ -70,9 +70,13 @@ class Numbers:
     async def take(self, batch: Sequence[Event], shard: int | None = None) -> None:
         """One batch in one transaction, as the consumer hands it over: no identity twice in one call. shard: where the
         events stand; unless given, where they are at home."""
-        once = list({event.identity: event for event in batch}.values())
+        once = {event.identity: event for event in batch}.values()
+        await self.take_received([received(event, shard) for event in once])
+
+    async def take_received(self, batch: Sequence[Received]) -> None:
+        """The same with the records as they came."""
         async with transaction(self.engine) as conn:
-            fresh = await self.fold.fresh(conn, [received(event, shard) for event in once])
+            fresh = await self.fold.fresh(conn, batch)
             assert not fresh.conflicts
             await self.fold.handle(conn, fresh.new)
 

@@ -67,6 +67,19 @@ Past = list[tuple[datetime, Attributes]]
 """Since when what was known of a lead, in order of time."""
 
 
+class Glance(msgspec.Struct, array_like=True, frozen=True):
+    """What of a digest is enough for most calls: what is believed, and the moment after which a call tells nothing new
+    of the unit (None: any may)."""
+
+    attributes: Attributes
+    settled_at: datetime | None
+
+    def suffices(self, events: Iterable[Event]) -> bool:
+        """Whether none of the events can change the digest."""
+        settled = self.settled_at
+        return settled is not None and all(type(event.data) is Call and event.time > settled for event in events)
+
+
 class LeadState(msgspec.Struct, array_like=True):
     """The digest. `attributes` is what follows from the rest by the rules; so is `past`, kept where they want it."""
 
@@ -91,6 +104,17 @@ class LeadState(msgspec.Struct, array_like=True):
     def created_at(self) -> datetime | None:
         """Earliest observation; without any, when it was declared; a lead known from activities alone: the first."""
         return self.observed_at or self.declared_at or self.active_at
+
+    @property
+    def settled_at(self) -> datetime | None:
+        """The moment after which a call is later than everything that is remembered; None while any may be."""
+        if len(self.calls) < 2 or self.response is None:
+            return None
+        return max(self.calls[1].order[0], self.response.order[0])
+
+    def glance(self) -> Glance:
+        """What of it is enough for most calls."""
+        return Glance(self.attributes, self.settled_at)
 
     def attributes_at(self, moment: datetime) -> Attributes:
         """What was known at a moment."""
@@ -130,16 +154,12 @@ class LeadState(msgspec.Struct, array_like=True):
         return True
 
     def _call(self, event: Event, _call: Call, _rules: Rules) -> bool:
-        if self._is_one_of_many(event):
-            return False
+        settled = self.settled_at
+        if settled is not None and event.time > settled:
+            return False  # one of many
         changed = self._act(event)
         action = _action(event)
         return (_keep_two(self.calls, action) if action else False) or changed
-
-    def _is_one_of_many(self, call: Event) -> bool:
-        """Whether a call is later than everything that is remembered: most are."""
-        time, calls, response = call.time, self.calls, self.response
-        return len(calls) == 2 and time > calls[1][0][0] and response is not None and time > response[0][0]
 
     def _act(self, event: Event, _data: Data | None = None, _rules: Rules | None = None) -> bool:
         changed = self.active_at is None or event.time < self.active_at

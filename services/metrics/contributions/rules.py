@@ -19,8 +19,9 @@ TIER = "target_tier"
 RANK_A, RANK_B = 0.8, 0.5
 """Least shares of the rank fields that must be known for rank A and for rank B."""
 
-FOLD_VERSION = 4
-"""Goes up whenever the same events would give other facts or states; the next start then rebuilds the numbers."""
+FOLD_VERSION = 5
+"""Goes up whenever the same events would give other facts or states, or the store would not understand old ones; the
+next start then rebuilds the numbers."""
 
 
 class Attributes(NamedTuple):

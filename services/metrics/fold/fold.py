@@ -113,9 +113,10 @@ class Fold:
         for work in works:
             await self._settle(raw, work, {join.name for join in joins}, new)
             await self._write(raw, work)
-        segments = {unit: state.attributes.segment for unit, state in works[0].states.items()}
         today, _ = self._rules.place(min(event.recorded_at for event in events))
-        counts = count(received, segments, self.team, self._rules) + self._restated.count(works[0].changes, today)
+        counts = count(received, works[0].segments, self.team, self._rules) + self._restated.count(
+            works[0].changes, today
+        )
         await store.add_counters(raw, counts)
         await store.note_changes(raw, works[0].changes.values(), counts)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from services.metrics.contributions import Group
 from services.metrics.contributions.facts import Contributions
 from services.metrics.contributions.lead import LeadState
+from services.metrics.contributions.linear import event_facts
 from services.metrics.contributions.past import facts_of_event, facts_of_unit, past_of, tells
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.units import unit_of
@@ -19,7 +20,7 @@ class Work:
 
     `groups`: unit -> name of its group, for units that do not stand alone; `grouped`: names of such groups.
     `corrected`: group -> shard of those whose past is corrected. `shards`: every group that the batch touches, with the
-    shard whose cells its change goes to.
+    shard whose cells its change goes to. `segments`: of the units whose events it took, as known now.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Work:
         self._events: dict[str, list[Event]] = {}
         self.shards: dict[str, int] = dict(self._corrected)
         self.stored: Mapping[str, StoredLead] = {}
-        self.states: dict[str, LeadState] = {}
+        self.segments: dict[str, str] = {}
         self.dirty: dict[str, tuple[int, LeadState]] = {}
         self.changes: dict[int, Contributions] = {}
         # Whatever lead they are of, facts of one event add up in the cells of one shard: that makes fewer cells.
@@ -69,13 +70,18 @@ class Work:
 
     def replace(self, group: str, counted: Group) -> None:
         """The digests of a group that was made anew. Only a unit that stands alone keeps its digest."""
-        self.states |= counted.states
-        self.states |= {lead: counted.states[into] for lead, into in counted.survivors.items()}
+        self.segments |= {unit: state.attributes.segment for unit, state in counted.states.items()}
+        self.segments |= {lead: self.segments[into] for lead, into in counted.survivors.items()}
         if group not in self._grouped:
             self.dirty[group] = (self._shard(group), counted.states.get(group, LeadState()))
 
     def _absorb(self, unit: str, events: Sequence[Event]) -> bool:
         stored = self.stored.get(unit)
+        if stored and not self._rules.as_of_event and (glance := stored.glance()).suffices(events):
+            self.segments[unit] = glance.attributes.segment
+            for event in events:
+                self._linear.add_all(event_facts(event, glance.attributes, self._rules))
+            return True
         state = stored.state() if stored else LeadState()
         attributes, created = state.attributes, state.created_at
         changed = [state.absorb(event, self._rules) for event in events]
@@ -89,7 +95,7 @@ class Work:
         news = stored is None or any(changed)
         if news and not state.respond(events, created, complete=stored is None):
             return False
-        self.states[unit] = state
+        self.segments[unit] = state.attributes.segment
         for event in events:
             self._linear.add_all(facts_of_event(event, state, self._rules))
         if news:

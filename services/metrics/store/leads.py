@@ -6,11 +6,28 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
-from services.metrics.contributions.lead import LeadState
+from services.metrics.contributions.lead import Glance, LeadState
 from services.metrics.store.staging import new_load, stage
 
-_pack = msgspec.msgpack.Encoder(order="deterministic").encode
-_unpack_state = msgspec.msgpack.Decoder(LeadState).decode
+
+class _Begin(msgspec.Struct, array_like=True):
+    """How a packed digest begins: who needs no more unpacks no more."""
+
+    glance: Glance
+
+
+class _Packed(_Begin, array_like=True):
+    state: LeadState
+
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_decode_begin = msgspec.msgpack.Decoder(_Begin).decode
+_decode = msgspec.msgpack.Decoder(_Packed).decode
+
+
+def pack(state: LeadState) -> bytes:
+    """A digest as it is stored."""
+    return _encode(_Packed(state.glance(), state))
 
 
 class StoredLead(NamedTuple):
@@ -19,9 +36,13 @@ class StoredLead(NamedTuple):
     shard: int
     packed: bytes
 
+    def glance(self) -> Glance:
+        """What of it is enough for most calls."""
+        return _decode_begin(self.packed).glance
+
     def state(self) -> LeadState:
         """A fresh copy of the digest."""
-        return _unpack_state(self.packed)
+        return _decode(self.packed).state
 
 
 async def load_leads(conn: asyncpg.Connection, table: str, leads: Collection[str]) -> dict[str, StoredLead]:
@@ -39,7 +60,7 @@ async def save_leads(conn: asyncpg.Connection, table: str, leads: Mapping[str, t
         return
     load = new_load()
     await stage(
-        conn, "incoming_leads", [(load, lead, shard, _pack(state)) for lead, (shard, state) in sorted(leads.items())]
+        conn, "incoming_leads", [(load, lead, shard, pack(state)) for lead, (shard, state) in sorted(leads.items())]
     )
     await conn.execute(
         f"""

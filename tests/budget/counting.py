@@ -1,0 +1,74 @@
+"""Counts operations instead of time: they are the same on every machine and under any load."""
+
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.db import driver, transaction
+
+
+class Calls:
+    """Calls of functions, Python's and C's, while a block runs."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def _note(self, _frame: FrameType, kind: str, _argument: Any) -> None:
+        if kind in ("call", "c_call"):
+            self.made += 1
+
+
+@contextmanager
+def counting_calls() -> Iterator[Calls]:
+    """In this thread."""
+    calls, before = Calls(), sys.getprofile()
+    sys.setprofile(calls._note)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(before)
+
+
+@contextmanager
+def counting_statements(engine: AsyncEngine) -> Iterator[list[str]]:
+    """The SQL of the statements that connections made from now on send (COPY aside), as they are sent."""
+    sent: list[str] = []
+
+    def note(query: Any) -> None:
+        sent.append(query.query)
+
+    def connected(connection: Any, _record: Any) -> None:
+        connection.driver_connection.add_query_logger(note)
+
+    event.listen(engine.sync_engine, "connect", connected)
+    try:
+        yield sent
+    finally:
+        event.remove(engine.sync_engine, "connect", connected)
+
+
+async def rows_written(engine: AsyncEngine, schema: str, work: Callable[[], Awaitable[object]]) -> Mapping[str, int]:
+    """How many rows of each table of the schema some work inserts, updates and deletes."""
+    before = await _written(engine, schema)
+    await work()
+    after = await _written(engine, schema)
+    return {table: n - before.get(table, 0) for table, n in after.items() if n > before.get(table, 0)}
+
+
+async def _written(engine: AsyncEngine, schema: str) -> dict[str, int]:
+    async with transaction(engine) as conn:
+        raw: asyncpg.Connection = await driver(conn)
+        await raw.execute("select pg_stat_force_next_flush()")
+    async with transaction(engine) as conn:
+        raw = await driver(conn)
+        rows = await raw.fetch(
+            "select relname, n_tup_ins + n_tup_upd + n_tup_del as n from pg_stat_user_tables where schemaname = $1",
+            schema,
+        )
+    return {row["relname"]: row["n"] for row in rows}
