@@ -57,9 +57,14 @@ class Batch:
         self._condemned[place] = (reason, error)
         return True
 
+    @property
+    def has_condemned(self) -> bool:
+        """Whether any record is condemned."""
+        return bool(self._condemned)
+
     def condemnation(self, record: Record) -> tuple[str, str] | None:
         """Reason and error of a condemned record."""
-        return self._condemned.get((record.at, record.offset)) if self._condemned else None
+        return self._condemned.get((record.at, record.offset))
 
     def halves(self) -> Iterator["Batch"]:
         """The batch as two, to be committed one after the other."""
@@ -119,8 +124,9 @@ def understand(batch: Batch) -> tuple[list[Received], list[DeadLetter]]:
     """Decode the records; what is condemned or undecodable is a dead letter."""
     received: list[Received] = []
     dead: list[DeadLetter] = []
+    has_condemned = batch.has_condemned
     for record in batch.records:
-        if (condemnation := batch.condemnation(record)) is not None:
+        if has_condemned and (condemnation := batch.condemnation(record)) is not None:
             dead.append(DeadLetter(record, *condemnation))
             continue
         try:

@@ -97,7 +97,7 @@ def _consumer(runtime: Runtime, rules: Rules, catalogue: Catalogue, name: str) -
         group=SCHEMA,
         member=f"{runtime.settings.member(SCHEMA)}.{name}",
         topics=TOPICS,
-        handler=Fold(runtime.engine, rules, runtime.config.team, catalogue, lambda: runtime.log.partitions),
+        handler=Fold(runtime.engine, rules, runtime.config.team, catalogue, runtime.log),
         settings=runtime.settings,
         clock=runtime.clock,
         telemetry=runtime.telemetry,

@@ -3,6 +3,7 @@ works."""
 
 from collections.abc import Collection
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -76,6 +77,7 @@ class Team:
         self._entries: dict[str, list[Member]] = {}
         for member in members:
             self._entries.setdefault(member.id, []).append(member)
+        self._entry = lru_cache(maxsize=50_000)(self._find_entry)  # asked for each event that is counted
 
     def __contains__(self, rep: object) -> bool:
         """Whether anybody of this id is or was a member."""
@@ -93,6 +95,9 @@ class Team:
 
     def entry(self, rep: str, day: date) -> Member | None:
         """What held for a person on a day."""
+        return self._entry(rep, day)
+
+    def _find_entry(self, rep: str, day: date) -> Member | None:
         return next((m for m in self._entries.get(rep, ()) if m.from_ <= day <= m.to), None)
 
     def team_of(self, rep: str, day: date) -> str:

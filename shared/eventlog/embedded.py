@@ -119,6 +119,10 @@ class EmbeddedLog:
     def partitions(self) -> int:
         return self._partitions
 
+    @property
+    def by_key(self) -> bool:
+        return True
+
     @asynccontextmanager
     async def closing(self) -> AsyncIterator[None]:
         """Nothing is appended while the block runs, and never again when it ends well: the log has moved."""

@@ -66,6 +66,10 @@ class KafkaLog:
             raise LogUnavailable("Kafka has not been reached yet")
         return self._partitions
 
+    @property
+    def by_key(self) -> bool:
+        return False  # whoever may write to the topics divides as they like
+
     async def append(self, messages: Sequence[Message]) -> None:
         if messages:
             await self._appender.append(_divided(messages, await self._topics_checked()))

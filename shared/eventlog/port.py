@@ -136,6 +136,10 @@ class EventLog(Protocol):
     def partitions(self) -> int:
         """Partitions of each topic."""
 
+    @property
+    def by_key(self) -> bool:
+        """Whether every record is in the partition of its key (`partition_of`): that nobody but us writes here."""
+
     async def append(self, messages: Sequence[Message]) -> None:
         """Write the messages. Raises LogUnavailable."""
 

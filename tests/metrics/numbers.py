@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -31,6 +31,13 @@ Cells = dict[tuple[Any, ...], tuple[int, int]]
 TABLES = ("events", "leads", "cells", "leads_2", "cells_2", "counters", "meta", "membership", "ties", "groups")
 
 
+class Foreign(NamedTuple):
+    """A log in which others write, too: a lead's events may stand anywhere."""
+
+    partitions: int = 12
+    by_key: bool = False
+
+
 class Numbers:
     """What the metrics consumer drives, driven by a test."""
 
@@ -48,7 +55,7 @@ class Numbers:
             self.catalogue.as_of_event,
         )
         self._team = config.team
-        self.fold = Fold(engine, self.rules, config.team, self.catalogue, lambda: 12)
+        self.fold = Fold(engine, self.rules, config.team, self.catalogue, Foreign())
 
     async def reset(self) -> None:
         """Forget everything."""
@@ -65,7 +72,7 @@ class Numbers:
 
     def restart(self) -> None:
         """As a new process: what it remembered of a database that is gone, or never came to be, must not help it."""
-        self.fold = Fold(self.engine, self.rules, self._team, self.catalogue, lambda: 12)
+        self.fold = Fold(self.engine, self.rules, self._team, self.catalogue, Foreign())
 
     async def take(self, batch: Sequence[Event], shard: int | None = None) -> None:
         """One batch in one transaction, as the consumer hands it over: no identity twice in one call. shard: where the

@@ -25,9 +25,9 @@ TYING_EVENTS = ("opportunity", "appointment", "contract", "lead-merged")
 def unit_of(event: Event) -> str:
     """The unit that an event is about. Lead ids hold no space, so the kinds cannot meet."""
     data = event.data
-    if isinstance(data, Contract):
+    if type(data) is Contract:
         return f"company {data.company}"
-    if isinstance(data, Spend):
+    if type(data) is Spend:
         return f"spend {data.campaign or ''}"
     return event.subject
 

@@ -4,7 +4,8 @@ Everything happens in the consumer's one transaction. Most batches touch only th
 one another; a batch with corrections, or with something that may tie groups together, reaches beyond and runs alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,7 +23,7 @@ from services.metrics.fold.work import Work
 from shared.config.team import Team
 from shared.consume import Fresh, Received
 from shared.db import DatabaseUnavailable, driver
-from shared.events import Correction, Event, content_digest, data_of
+from shared.events import Correction, Event, content_digest
 from shared.partition import partition_of
 
 
@@ -33,15 +34,24 @@ class OtherRules(DatabaseUnavailable):
         super().__init__("the numbers are made by other rules than those of config/ here; they are to be made anew")
 
 
+class Divided(Protocol):
+    """How a log divides its records: of EventLog what is needed here, once the log was reached."""
+
+    @property
+    def partitions(self) -> int:
+        """See EventLog."""
+
+    @property
+    def by_key(self) -> bool:
+        """See EventLog."""
+
+
 class Fold:
     """The handler of the metrics consumer."""
 
-    def __init__(
-        self, engine: AsyncEngine, rules: Rules, team: Team, catalogue: Catalogue, partitions: Callable[[], int]
-    ) -> None:
-        """partitions: of each topic of the log, once that is reached."""
+    def __init__(self, engine: AsyncEngine, rules: Rules, team: Team, catalogue: Catalogue, log: Divided) -> None:
         self._engine = engine
-        self._partitions = partitions
+        self._log = log
         self._rules = rules
         self.team = team
         self._restated = Restated(catalogue)
@@ -50,10 +60,7 @@ class Fold:
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
         """Store the events; those that were there already are duplicates or contradict their identity."""
         raw = await driver(conn)
-        load = await store.stage_events(
-            raw,
-            (store.NewEvent(event, unit_of(event), record.partition, data_of(record)) for record, event in received),
-        )
+        load = await store.stage_events(raw, received)
         await self._lock(raw, received, load)
         known = await store.store_events(raw, load)
         if not known:
@@ -80,9 +87,12 @@ class Fold:
     def _shards(self, received: Sequence[Received]) -> set[int]:
         """The shards of a batch, and those in which its leads are at home: a producer that is not ours may divide keys
         otherwise, and then one lead's events come on several shards."""
-        partitions = self._partitions()
-        at_home = {partition_of(event.subject, partitions) for _, event in received if event.subject}
-        return at_home | {record.partition for record, _ in received}
+        partitions = self._log.partitions
+        found = {record.partition for record, _ in received}
+        for record, event in received:
+            if event.subject and not (self._log.by_key and record.key == event.subject):
+                found.add(partition_of(event.subject, partitions))
+        return found
 
     async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
         """Add what the new events change to the cells, digests and counters.
@@ -96,7 +106,8 @@ class Fold:
         corrections = [e for e in events if isinstance(e.data, Correction)]
         corrected = await store.roots_of(raw, corrections) if corrections else []
         new = frozenset(event.identity for event in events)
-        corrected += [stored for stored in await store.awaited(raw) if stored.event.identity in new]
+        if await store.holds_world(raw):  # else no correction waits for any of them: see _lock
+            corrected += [stored for stored in await store.awaited(raw) if stored.event.identity in new]
         joins = await joins_of(raw, events, corrected)
         groups = await store.groups_of(raw, {unit_of(e) for e in events})
         shared = {groups.get(u, u) for r, e in received if (u := unit_of(e)) in groups or u != r.key}

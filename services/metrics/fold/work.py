@@ -46,12 +46,11 @@ class Work:
         self._linear = self.changes.setdefault(min(record.partition for record, _ in received), Contributions())
         for record, event in received:
             unit = unit_of(event)
-            if unit and not isinstance(event.data, Correction):
+            if unit and type(event.data) is not Correction:
                 group = groups.get(unit, unit)
-                if not side.holds(group):
-                    continue
-                self._events.setdefault(group, []).append(event)
-                self.shards.setdefault(group, record.partition)
+                if side.shown or side.holds(group):
+                    self._events.setdefault(group, []).append(event)
+                    self.shards.setdefault(group, record.partition)
 
     def change(self, group: str) -> Contributions:
         """The change of the cells of the group's shard."""

@@ -5,7 +5,6 @@ from services.metrics.store.changes import KEPT_S, Seen, Told, changes_since, fo
 from services.metrics.store.counters import CounterKey, add_counters, counters
 from services.metrics.store.events import (
     EVENT_COLUMNS,
-    NewEvent,
     Stored,
     all_corrections,
     awaited,
@@ -23,7 +22,7 @@ from services.metrics.store.events import (
 )
 from services.metrics.store.groups import add_ties, groups_of, join_groups, members_of, reaches_beyond
 from services.metrics.store.leads import StoredLead, load_leads, save_leads
-from services.metrics.store.locks import lock_shards, lock_units, lock_world, lock_world_unless
+from services.metrics.store.locks import holds_world, lock_shards, lock_units, lock_world, lock_world_unless
 from services.metrics.store.sides import Side, advance_side, begin_side, hold_sides, show_side, shown_cells, sides
 from services.metrics.store.state import as_of, count_rebuild, membership, set_membership, state_number
 
@@ -32,7 +31,6 @@ __all__ = [
     "KEPT_S",
     "CounterKey",
     "DimensionIds",
-    "NewEvent",
     "Seen",
     "Side",
     "Stored",
@@ -58,6 +56,7 @@ __all__ = [
     "groups_up_to",
     "history",
     "hold_sides",
+    "holds_world",
     "join_groups",
     "load_leads",
     "lock_shards",

@@ -7,26 +7,22 @@ from typing import NamedTuple
 import asyncpg
 
 from services.metrics.contributions.truth import IdentityKey
+from services.metrics.contributions.units import unit_of
 from services.metrics.store.staging import new_load, stage
-from shared.events import Correction, Event, decode_data
+from shared.events import Correction, Event, data_of, decode_data
+from shared.inbox import Received
 
 
-class NewEvent(NamedTuple):
-    """An event to be stored, the unit that it is about, its shard and its bytes."""
-
-    event: Event
-    unit: str
-    shard: int
-    data: bytes
-
-
-async def stage_events(conn: asyncpg.Connection, events: Iterable[NewEvent]) -> int:
+async def stage_events(conn: asyncpg.Connection, received: Iterable[Received]) -> int:
     """Have events ready to be stored in one order for all writers; their load."""
     load = new_load()
     rows = [
-        (load, e.source, e.id, e.name, e.time, unit, e.subject, shard, e.recorded_at, data, *(_target(e) or _NOTHING))
-        for e, unit, shard, data in events
-    ]
+        (
+            load, e.source, e.id, e.name, e.time, unit_of(e), e.subject, record.partition, e.recorded_at,
+            data_of(record), *(_target(e) or _NOTHING),
+        )
+        for record, e in received
+    ]  # fmt: skip
     rows.sort()
     await stage(conn, "incoming_events", rows)
     return load
@@ -61,9 +57,8 @@ EVENT_COLUMNS = """e.source, e.id, e.name, e.time, e.lead, e.subject, e.shard, e
 
 
 def _target(event: Event) -> IdentityKey | None:
-    if isinstance(event.data, Correction):
-        return (event.data.corrects.source, event.data.corrects.id)
-    return None
+    data = event.data
+    return (data.corrects.source, data.corrects.id) if type(data) is Correction else None
 
 
 async def stored_events(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> dict[IdentityKey, Event]:

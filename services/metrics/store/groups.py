@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterable
 import asyncpg
 
 from services.metrics.contributions.units import Tie
+from services.metrics.store.staging import TEXTS, texts
 
 
 async def groups_of(conn: asyncpg.Connection, units: Collection[str]) -> dict[str, str]:
     """Unit -> name of its group; a unit that stands alone is not in the answer."""
-    rows = await conn.fetch("select unit, name from metrics.groups where unit = any($1::text[])", list(units))
+    rows = await conn.fetch(f"select unit, name from metrics.groups where unit = any({TEXTS})", texts(units))  # noqa: S608
     return {row["unit"]: row["name"] for row in rows}
 
 

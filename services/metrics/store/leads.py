@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from services.metrics.contributions.lead import Glance, LeadState
-from services.metrics.store.staging import new_load, stage
+from services.metrics.store.staging import TEXTS, new_load, stage, texts
 
 
 class _Begin(msgspec.Struct, array_like=True):
@@ -48,8 +48,8 @@ class StoredLead(NamedTuple):
 async def load_leads(conn: asyncpg.Connection, table: str, leads: Collection[str]) -> dict[str, StoredLead]:
     """The digests of those of the leads that have one. Nobody else may change them: see `locks`."""
     rows = await conn.fetch(
-        f"select lead, shard, state from {table} where lead = any($1::text[])",  # noqa: S608 (the table is one of ours)
-        list(leads),
+        f"select lead, shard, state from {table} where lead = any({TEXTS})",  # noqa: S608 (the table is one of ours)
+        texts(leads),
     )
     return {row["lead"]: StoredLead(row["shard"], row["state"]) for row in rows}
 

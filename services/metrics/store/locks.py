@@ -20,6 +20,21 @@ async def lock_world(conn: asyncpg.Connection, exclusive: bool) -> None:
     await conn.execute(f"select {function}($1)", WORLD_LOCK)
 
 
+async def holds_world(conn: asyncpg.Connection) -> bool:
+    """Whether this transaction holds the exclusive lock: whether it reaches beyond its own groups."""
+    held: bool = await conn.fetchval(
+        """
+        select exists (
+            select from pg_locks
+            where locktype = 'advisory' and pid = pg_backend_pid() and mode = 'ExclusiveLock' and objsubid = 1
+              and classid::bigint << 32 | objid::bigint = $1
+        )
+        """,
+        WORLD_LOCK,
+    )
+    return held
+
+
 async def lock_world_unless(conn: asyncpg.Connection, reaches_beyond: Callable[[], Awaitable[bool]]) -> bool:
     """Hold the shared lock; or, when under it the batch turns out to reach beyond, the exclusive one. Whether it is.
 

@@ -3,10 +3,11 @@
 Copying costs the client less than half of what arrays as parameters cost.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import count
 
 import asyncpg
+import msgspec
 
 _COPY_LIMIT_BYTES = 500_000
 """What one COPY takes at most. asyncpg writes up to 512 KiB at once and then waits until its buffer has room, for ever
@@ -26,6 +27,14 @@ _COLUMNS = {
     """,
 }
 _loads = count(1)
+
+TEXTS = "array(select json_array_elements_text($1::json))"
+"""Many texts as one parameter, made by `texts`. asyncpg asks two abstract classes for every element of an array."""
+
+
+def texts(values: Collection[str]) -> str:
+    """The parameter of TEXTS."""
+    return msgspec.json.encode(values).decode()
 
 
 def new_load() -> int:
