@@ -23,9 +23,9 @@ from tests.metrics.numbers import Numbers
 from tests.system import ROOT
 
 EVENTS, LEADS = 2_000, 400
-DECODING_CALLS = 37
-COUNTING_CALLS = 95
-STATEMENTS_A_BATCH = 38
+DECODING_CALLS = 36
+COUNTING_CALLS = 74
+STATEMENTS_A_BATCH = 34
 ROWS_AN_EVENT = {"events": 1.0, "cells": 0.9, "leads": 0.05, "counters": 0.05, "changes": 0.001, "dimensions": 0.05}
 
 

@@ -1,0 +1,49 @@
+"""What an activity may cost until it is acknowledged: as for consuming, some 15 % over what was counted."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.budget.counting import counting_calls, counting_statements, rows_written
+from tests.ingest.door import Door, call, open_door
+
+EVENTS = 1_000
+STATEMENTS_A_REQUEST = 16
+CALLS_AN_EVENT = 163
+ROWS_AN_EVENT = {"events": 1.0, "outbox": 1.0}
+
+
+@pytest.fixture
+async def door(database_url: str) -> AsyncIterator[Door]:
+    async with open_door(database_url) as opened:
+        await post(opened, "before")  # what is made once is made
+        yield opened
+
+
+async def post(door: Door, prefix: str, events: int = EVENTS) -> None:
+    """Calls on ten leads, in one request."""
+    calls = [call(n, id=f"{prefix}-{n}", lead_id=f"lead-{n % 10}") for n in range(events)]
+    answer = await door.post("/v1/activities", calls)
+    assert answer.is_success, answer.text
+
+
+@pytest.mark.parametrize("events", [1, EVENTS])
+async def test_statements(door: Door, events: int) -> None:
+    await door.runtime.engine.dispose()
+    with counting_statements(door.runtime.engine) as sent:
+        await post(door, "counted", events)
+    print(f"{events} events: {len(sent)} statements")
+    assert len(sent) <= STATEMENTS_A_REQUEST
+
+
+async def test_rows(door: Door) -> None:
+    written = await rows_written(door.runtime.engine, "ingest", lambda: post(door, "written"))
+    print({table: n / EVENTS for table, n in written.items()})
+    assert {table: n for table, n in written.items() if n / EVENTS > ROWS_AN_EVENT.get(table, 0)} == {}
+
+
+async def test_calls(door: Door) -> None:
+    with counting_calls() as counted:
+        await post(door, "called")
+    print(f"{counted.made / EVENTS:.1f} calls an event")
+    assert counted.made / EVENTS <= CALLS_AN_EVENT
