@@ -22,6 +22,7 @@ from bench.report import Progress
 from bench.stage import Database, environment
 from shared.db import dsn
 from shared.eventlog.embedded import EmbeddedLog
+from shared.eventlog.opened import open_log
 from shared.eventlog.port import Message
 from shared.events import to_message
 from shared.process import die_with_parent
@@ -32,12 +33,17 @@ ARRIVALS_S = 0.1
 
 
 def fill(database: Database, messages: Iterable[Message], total: int) -> None:
-    """Append the messages to the log."""
-    asyncio.run(_append(database.url, messages, Progress("filling the log", total)))
+    """Append the messages to the log in a database."""
+    fill_log(Settings(database_url=database.url, kafka_bootstrap_servers=None), messages, total)
 
 
-async def _append(url: str, messages: Iterable[Message], progress: Progress) -> None:
-    log = await EmbeddedLog.open(Settings(database_url=url))
+def fill_log(settings: Settings, messages: Iterable[Message], total: int) -> None:
+    """Append the messages to the log that the settings name."""
+    asyncio.run(_append(settings, messages, Progress("filling the log", total)))
+
+
+async def _append(settings: Settings, messages: Iterable[Message], progress: Progress) -> None:
+    log = await open_log(settings)
     try:
         left, done = iter(messages), 0
         while batch := list(islice(left, _BATCH)):

@@ -1,6 +1,7 @@
 """The real metrics service, in a process of its own: followed through `/v1/status`, measured from /proc."""
 
 import http.client
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,14 +76,15 @@ class Service:
         events = msgspec.json.decode(self.get("/v1/rebuild", "POST"), type=Rebuilt).events
         return events, meter.spent()
 
-    def follow(self, what: str) -> Taken:
+    def follow(self, what: str, within_s: float = math.inf) -> Taken:
         """Wait until all that is in the log is in the numbers; counted from what is left when it answers first."""
-        return self.take(what, self.status().lag, self.meter())
+        return self.take(what, self.status().lag, self.meter(), within_s)
 
-    def take(self, what: str, records: int, meter: Meter) -> Taken:
+    def take(self, what: str, records: int, meter: Meter, within_s: float = math.inf) -> Taken:
         """Wait until so many records, which have been in the log since the meter began, are in the numbers.
 
-        It looks ever sooner towards the end: to see the end when it comes, and to cost little until then.
+        It looks ever sooner towards the end: to see the end when it comes, and to cost little until then. Raises
+        RuntimeError when they are not there within that time.
         """
         begun, lag, progress = time.monotonic(), records, Progress(what, records)
         seen, wait = [(begun, 0)], _LOOK_FIRST_S
@@ -92,6 +94,8 @@ class Service:
             now, taken = time.monotonic(), records - lag
             seen.append((now, taken))
             progress.reached(taken)
+            if now - begun > within_s:
+                raise RuntimeError(f"{lag} of {records} records are left after {within_s:.0f} s")
             if taken:
                 wait = min(_LOOK_MOST_S, max(_LOOK_LEAST_S, (now - begun) * lag / taken / 4))
         return Taken(records, meter.spent(), _fifths(seen))
