@@ -18,7 +18,7 @@ CHROMIUM = { deploy/chromium.sh || [ "$$TASUKI_REQUIRE_CHROMIUM" != 1 ]; }
 HELM = { deploy/helm/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_HELM" != 1 ]; }
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
-.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate client bench bench-console bench-handoff bench-ingest bench-metrics docs lock clean
+.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate client bench bench-console bench-handoff bench-ingest bench-metrics bench-peers docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -70,8 +70,8 @@ generate: $(VENV)/installed-dev ## write the generated files anew
 client: $(VENV)/installed-dev ## build the client alone, as a wheel for programs that talk to Tasuki: build/
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir build deploy/client && ls build/tasuki_client-*.whl
 
-bench: $(VENV)/installed-dev ## measure speed on this machine: ingest, and how soon a number shows
-	@bench/install-wrk.sh && exec $(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/installed-dev ## measure speed on this machine: ingest, how soon a number shows, and peers
+	@bench/install-wrk.sh && { deploy/kafka/install.sh >/dev/null || true; } && exec $(BIN)/python -m bench $(ARGS)
 
 bench-ingest: $(VENV)/installed-dev ## measure the door against an echo and a transaction a request (ARGS=--quick: a minute)
 	@bench/install-wrk.sh && exec $(BIN)/python -m bench --only ingest $(ARGS)
@@ -85,6 +85,9 @@ bench-console: $(VENV)/installed-dev ## measure the live board: how soon it open
 bench-metrics: $(VENV)/installed-dev ## measure the numbers: consuming, growth, rebuild, answers, memory (ARGS=--quick: minutes)
 	@exec $(BIN)/python -m bench.metrics $(ARGS)
 
+bench-peers: $(VENV)/installed-dev ## measure the numbers beside Kafka Streams and others (ARGS=--quick: minutes)
+	@deploy/kafka/install.sh >/dev/null && exec $(BIN)/python -m bench.peers $(ARGS)
+
 docs: $(VENV)/installed-dev ## build the documentation as a site, in Japanese and English, into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "To read it: python3 -m http.server --directory build/site"
@@ -95,7 +98,9 @@ lock: .cache/uv/bin/uv ## choose the newest versions of all dependencies anew
 	compile --output-file requirements.lock; \
 	compile --extra otel --constraint requirements.lock --output-file requirements-otel.lock; \
 	compile --extra otel --group dev --constraint requirements-otel.lock --output-file requirements-dev.lock; \
-	! grep -n '://' requirements.lock requirements-otel.lock requirements-dev.lock
+	.cache/uv/bin/uv pip compile bench/peers/requirements.in --quiet --upgrade --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --output-file bench/peers/requirements.txt; \
+	! grep -n '://' requirements.lock requirements-otel.lock requirements-dev.lock bench/peers/requirements.txt
 
 clean: ## remove what make has installed and what tools have cached (.data stays)
 	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
