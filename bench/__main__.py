@@ -3,18 +3,21 @@
 import argparse
 
 from bench import freshness, ingest
+from bench.peers import measure as peers
 
-PARTS = ("ingest", "freshness")
+PARTS = ("ingest", "freshness", "peers")
 
 
 def main() -> None:
     """Run the parts, one after the other, and print their tables."""
     parser = argparse.ArgumentParser(prog="bench", description="Speed, as ratios inside one run.")
-    parser.add_argument("--quick", action="store_true", help="small sizes: about a minute, rough figures")
+    parser.add_argument("--quick", action="store_true", help="small sizes: minutes, rough figures")
     parser.add_argument("--only", choices=PARTS, action="append", help="this part (may be given several times)")
     parser.add_argument("--rounds", type=int, help="rounds of ingest (7; quick: 3)")
     parser.add_argument("--seconds", type=float, help="seconds of each load of ingest (3; quick: 1)")
-    parser.add_argument("--fresh-seconds", type=float, help="seconds of the load of freshness (20; quick: 4)")
+    parser.add_argument("--fresh-seconds", type=float, help="seconds of each load of freshness (20; quick: 4)")
+    parser.add_argument("--rate", type=int, action="append", help="events/s of freshness (200 and then 2,000)")
+    parser.add_argument("--events", type=int, help=f"that peers take ({peers.EVENTS:,}; quick: {peers.QUICK_EVENTS:,})")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (1)")
     given = parser.parse_args()
     quick = given.quick
@@ -23,7 +26,10 @@ def main() -> None:
         seconds = given.seconds or (1.0 if quick else 3.0)
         ingest.measure(rounds=given.rounds or (3 if quick else 7), seconds=seconds, seed=given.seed)
     if "freshness" in parts:
-        freshness.measure(seconds=given.fresh_seconds or (4.0 if quick else 20.0), seed=given.seed)
+        seconds = given.fresh_seconds or (4.0 if quick else 20.0)
+        freshness.measure(rates=given.rate or freshness.RATES, seconds=seconds, seed=given.seed)
+    if "peers" in parts:
+        peers.measure(events=given.events or (peers.QUICK_EVENTS if quick else peers.EVENTS), seed=given.seed)
 
 
 if __name__ == "__main__":
