@@ -59,7 +59,7 @@ def lead_name(n: int) -> str:
     return f"lead-{n:08d}"
 
 
-def history(events: int, leads: int, seed: int) -> Iterator[Message]:
+def history(events: int, leads: int, seed: int, reps: Sequence[str] = REPS) -> Iterator[Message]:
     """Calls of a year, most of them of its last 90 days: in order of time, but for late ones, and with duplicates;
     `events` messages in all."""
     draw = random.Random(seed)  # noqa: S311 - figures that can be repeated
@@ -71,7 +71,8 @@ def history(events: int, leads: int, seed: int) -> Iterator[Message]:
         if recent and draw.random() < DUPLICATES:
             yield recent[draw.randrange(len(recent))]
             continue
-        message = to_message(call(f"call-{n:012d}", _moment(n / events), lead_name(draw.randrange(leads)), draw))
+        lead = lead_name(draw.randrange(leads))
+        message = to_message(call(f"call-{n:012d}", _moment(n / events), lead, draw, reps))
         if len(recent) < _REPEATED_WITHIN:
             recent.append(message)
         else:
@@ -102,7 +103,7 @@ def calls_on(leads: Sequence[str], prefix: str, begin: datetime = BEGIN) -> Iter
         yield to_message(call(f"{prefix}-{n:08d}", time, lead, draw))
 
 
-def call(id_: str, time: datetime, lead: str, draw: random.Random) -> Event:
+def call(id_: str, time: datetime, lead: str, draw: random.Random, reps: Sequence[str] = REPS) -> Event:
     """A call by one of the reps."""
     return Event(
         id=id_,
@@ -113,7 +114,7 @@ def call(id_: str, time: datetime, lead: str, draw: random.Random) -> Event:
         key=lead,
         recorded_at=time,
         data=Call(
-            rep=draw.choice(REPS),
+            rep=draw.choice(reps),
             direction="outbound",
             outcome=draw.choices(OUTCOMES, ODDS)[0],
             duration_s=draw.randrange(600),
