@@ -18,7 +18,7 @@ CHROMIUM = { deploy/chromium.sh || [ "$$TASUKI_REQUIRE_CHROMIUM" != 1 ]; }
 HELM = { deploy/helm/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_HELM" != 1 ]; }
 KAFKA = { deploy/kafka/install.sh >/dev/null || [ "$$TASUKI_REQUIRE_KAFKA" != 1 ]; }
 
-.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate client bench bench-console bench-handoff bench-ingest bench-metrics bench-peers docs lock clean
+.PHONY: help run run-kafka kafka kafka-cluster demo test test-faults soak mutants check format generate client bench bench-console bench-growth bench-handoff bench-ingest bench-metrics bench-peers docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -84,6 +84,9 @@ bench-console: $(VENV)/installed-dev ## measure the live board: how soon it open
 
 bench-metrics: $(VENV)/installed-dev ## measure the numbers: consuming, growth, rebuild, answers, memory (ARGS=--quick: minutes)
 	@exec $(BIN)/python -m bench.metrics $(ARGS)
+
+bench-growth: $(VENV)/installed-dev ## measure 10 times the events, leads, reps, KPIs, partitions (ARGS=--quick: minutes)
+	@exec $(BIN)/python -m bench.growth $(ARGS)
 
 bench-peers: $(VENV)/installed-dev ## measure the numbers beside Kafka Streams and others (ARGS=--quick: minutes)
 	@deploy/kafka/install.sh >/dev/null && exec $(BIN)/python -m bench.peers $(ARGS)

@@ -26,6 +26,11 @@ def ratio(name: str, value: float, *, must: str = "", aim: str = "") -> None:
     figure(name, f"{value:.2f}", ", ".join(word for word in (must and f"must {must}", aim and f"aim {aim}") if word))
 
 
+def row(name: str, values: Sequence[str]) -> None:
+    """A row of a table with many columns, or what stands above them."""
+    print(f"  {name:<24}{''.join(f'{value:>12}' for value in values)}", flush=True)
+
+
 def spread(values: Sequence[float]) -> str:
     """Least and greatest of some rounds."""
     return f"{min(values):,.0f} to {max(values):,.0f}"
