@@ -23,7 +23,7 @@ from shared.settings import Settings
 
 STARTS = 3
 PATIENCE_S = 300.0
-_SHOWN = b"\ntasuki_kpi_value{"
+_LINE = b"\ntasuki_kpi_value{"
 _DISK = """
 select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -33,12 +33,13 @@ where n.nspname = $1 and c.relkind in ('r', 'm')
 
 class Start(NamedTuple):
     """A new start: seconds until it answered, milliseconds until a scrape had the KPIs and scrapes made for that, the
-    milliseconds of one more, and resident memory after all."""
+    milliseconds of one more and the lines of KPIs in it, and resident memory after all."""
 
     started_s: float
     first_ms: float
     tries: int
     second_ms: float
+    lines: int
     memory_mib: float
 
 
@@ -79,24 +80,25 @@ async def _disk(db: Database) -> Disk:
 
 def _start(db: Database, config: Path) -> Start:
     with metrics(db, config_dir=str(config)) as service:
-        (first_ms, tries), (second_ms, _) = (_scrape(service) for _ in range(2))
-        return Start(service.started_s, first_ms, tries, second_ms, service.memory_mib())
+        (first_ms, tries, _), (second_ms, _, lines) = (_scrape(service) for _ in range(2))
+        return Start(service.started_s, first_ms, tries, second_ms, lines, service.memory_mib())
 
 
-def _scrape(service: Service) -> tuple[float, int]:
-    """Milliseconds until an answer has the KPIs, and the answers until then: KPIs that take too long are left out."""
+def _scrape(service: Service) -> tuple[float, int, int]:
+    """Milliseconds until an answer has the KPIs, the answers until then, since KPIs that take too long are left out,
+    and the lines that there are of them."""
     begun, tries = time.monotonic(), 1
-    while _SHOWN not in service.get("/metrics"):
+    while not (lines := service.get("/metrics").count(_LINE)):
         if time.monotonic() - begun > PATIENCE_S:
             raise RuntimeError(f"no KPIs on /metrics after {PATIENCE_S:.0f} s")
         tries += 1
-    return 1000 * (time.monotonic() - begun), tries
+    return 1000 * (time.monotonic() - begun), tries, lines
 
 
 def _found(size: Size, taken: Taken, memory_mib: float, grown: Disk, starts: Sequence[Start]) -> Found:
     if not taken.records:
         raise RuntimeError(f"{size.events} events were taken before it answered; take a larger --base")
-    started_s, first_ms, tries, second_ms, scraped_mib = (median(values) for values in zip(*starts, strict=True))
+    started_s, first_ms, tries, second_ms, lines, scraped_mib = (median(values) for values in zip(*starts, strict=True))
     return Found(
         events_s=taken.records_s,
         python_us=1e6 * taken.spent.python_s / taken.records,
@@ -109,4 +111,5 @@ def _found(size: Size, taken: Taken, memory_mib: float, grown: Disk, starts: Seq
         first_ms=first_ms,
         tries=tries,
         second_ms=second_ms,
+        lines=lines,
     )

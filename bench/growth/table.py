@@ -26,10 +26,12 @@ class Found(NamedTuple):
     first_ms: float
     tries: float
     second_ms: float
+    lines: float
 
 
 class Figure(NamedTuple):
-    """How a figure of `Found` is told. `each`: it is of one event; `speed`: the more the better."""
+    """How a figure of `Found` is told. `name`: as a cost, "" when it is none. `each`: it is of one event; `speed`: the
+    more the better."""
 
     head: str
     name: str
@@ -50,6 +52,7 @@ FIGURES = (
     Figure("scrape ms", "first scrape with the KPIs after it", 1),
     Figure("scrapes", "scrapes that it took", 0),
     Figure("again ms", "second scrape", 1),
+    Figure("KPI lines", "", 0),
 )
 """In the order of `Found`."""
 
@@ -91,8 +94,9 @@ def tell(dimension: str, base: Size, steps: Iterable[tuple[Step, Found]]) -> Non
             row("  of 1x", [f"{ratio:.2f}" for ratio in ratios(here, found[0][1])])
     step, most = found[-1]
     for cost, of in zip(costs(most, found[0][1]), FIGURES, strict=True):
-        total = not (of.each and dimension == "events")
-        figure(f"{of.name}, at {step.times}x", f"{cost:.2f}", verdict(cost, step.times, total=total))
+        if of.name:
+            total = not (of.each and dimension == "events")
+            figure(f"{of.name}, at {step.times}x", f"{cost:.2f}", verdict(cost, step.times, total=total))
 
 
 def _told(dimension: str, base: Size) -> str:

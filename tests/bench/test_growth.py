@@ -18,7 +18,7 @@ from services.metrics.catalogue.compile import compile_catalogue
 from shared.config import load_config
 
 BASE = base_of(1000)
-FOUND = Found(10_000, 60.0, 30.0, 150.0, 160.0, 500.0, 400.0, 1.0, 20.0, 1, 10.0)
+FOUND = Found(10_000, 60.0, 30.0, 150.0, 160.0, 500.0, 400.0, 1.0, 20.0, 1, 10.0, 3000)
 
 
 def test_the_base_is_what_is_shipped() -> None:
@@ -94,4 +94,5 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert table[5].startswith("of 1x 0.40 1.00 1.00 2.00 ")
     assert table[6] == "live: time of an event, at 10x 2.50 no: 2.50 of 1x, must <= 1.25"
     assert "live: CPU of python, an event, at 10x 1.00 straight or better" in table
+    assert not [line for line in table[6:] if line.startswith(",")]
     assert any(line.endswith("0.20 of what growing in proportion would be") for line in table)
