@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from bench.metrics import asking, consuming, growth
+from bench.metrics import asking, consuming, cost
 
 PARTS = ("consuming", "history", "stored", "asking")
 FULL = {"events": 1_000_000, "history": 100_000, "stored": 10_000_000, "base": 100_000, "asked": 1_000_000}
@@ -39,9 +39,9 @@ def main() -> None:
     if "consuming" in parts:
         consuming.measure(events=size["events"], seed=given.seed)
     if "history" in parts:
-        growth.measure_history(length=size["history"], events=a_round["alone"])
+        cost.measure_history(length=size["history"], events=a_round["alone"])
     if "stored" in parts:
-        growth.measure_stored(stored=size["stored"], base=size["base"], seed=given.seed, **a_round)
+        cost.measure_stored(stored=size["stored"], base=size["base"], seed=given.seed, **a_round)
     if "asking" in parts:
         asking.measure(
             events=size["asked"], reps=given.reps, requests=given.requests, seed=given.seed,

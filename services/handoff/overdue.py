@@ -11,11 +11,11 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.handoff import gate, store
+from services.handoff import deadlines, gate
+from services.handoff.deadlines import Late
 from services.handoff.emit import emit, happened, tell_webhooks
 from services.handoff.merges import counting
 from services.handoff.rules import Rules
-from services.handoff.store import Late
 from shared.backoff import Backoff, pause
 from shared.clock import Clock
 from shared.db import DatabaseUnavailable, autocommit, in_transaction
@@ -58,14 +58,14 @@ class Overdue:
 
     async def _until_due(self) -> float:
         async with autocommit(self._engine) as conn:
-            due = await store.next_due(conn, self._clock.now())
+            due = await deadlines.next_due(conn, self._clock.now())
         left = LOOK_S if due is None else (due - self._clock.now()).total_seconds()
         return min(LOOK_S, max(0.1, left))
 
 
 async def tell(conn: AsyncConnection, rules: Rules, now: datetime) -> int:
     """Tell of at most AT_ONCE handoffs that are due and that nobody told of; their number."""
-    late = await store.mark_overdue(conn, now, AT_ONCE)
+    late = await deadlines.mark_overdue(conn, now, AT_ONCE)
     if late:
         await _tell(conn, late, now)
         leads = sorted(await counting(conn, {one.lead_id for one in late}))
@@ -75,7 +75,7 @@ async def tell(conn: AsyncConnection, rules: Rules, now: datetime) -> int:
 
 async def remind(conn: AsyncConnection, now: datetime) -> int:
     """Remind of at most AT_ONCE handoffs whose time is nearly over; their number."""
-    near = await store.take_reminders(conn, now, AT_ONCE)
+    near = await deadlines.take_reminders(conn, now, AT_ONCE)
     events = [
         happened(
             "handoff-due-soon",
@@ -94,7 +94,7 @@ async def remind(conn: AsyncConnection, now: datetime) -> int:
 async def tell_if_late(conn: AsyncConnection, handoff_id: str, at: datetime) -> None:
     """Tell of a pending handoff whose time was over at a moment, if nobody has. The caller holds the lead's row and
     takes it through the gate."""
-    late = await store.mark_late(conn, handoff_id, at)
+    late = await deadlines.mark_late(conn, handoff_id, at)
     if late is not None:
         await _tell(conn, [late], at)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from .operation import Operation, given, part
 from .types import AllValues, DeadLetter, Kpi, KpiValues, Page, Rebuilding, Rebuilt, Scorecard, Status
@@ -13,39 +13,34 @@ def kpis() -> Operation[Page[Kpi]]:
     return Operation("metrics", "GET", "/v1/kpis", Page[Kpi], query=given(limit=200))
 
 
-def values(
-    kpi: str,
-    *,
-    grain: str = "month",
-    from_: date | None = None,
-    to: date | None = None,
-    by: Sequence[str] = (),
-    where: Mapping[str, str] | None = None,
-) -> Operation[KpiValues]:
-    """Values of a KPI. `to` is inclusive; `where` maps a dimension to the member that is asked for."""
-    asked = question(kpi, grain=grain, from_=from_, to=to, by=by, where=where)
-    query = {name: said for name, said in asked.items() if name != "kpi"}
-    return Operation("metrics", "GET", f"/v1/kpis/{part(kpi)}/values", KpiValues, query=query)
+class Asked(TypedDict, total=False):
+    """What is asked of a KPI: by month unless `grain` says otherwise; `to` is inclusive, `where` maps a dimension to
+    the member that is asked for."""
+
+    grain: str
+    from_: date | None
+    to: date | None
+    by: Sequence[str]
+    where: Mapping[str, str]
 
 
-def question(
-    kpi: str,
-    *,
-    grain: str = "month",
-    from_: date | None = None,
-    to: date | None = None,
-    by: Sequence[str] = (),
-    where: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """The same for `all_values`."""
+def question(kpi: str, **asked: Unpack[Asked]) -> dict[str, str]:
+    """A question for `all_values`."""
+    first, last = asked.get("from_"), asked.get("to")
     return given(
         kpi=kpi,
-        grain=grain,
-        from_=from_.isoformat() if from_ else None,
-        to=to.isoformat() if to else None,
-        by=",".join(by) or None,
-        where=",".join(f"{dimension}:{member}" for dimension, member in (where or {}).items()) or None,
+        grain=asked.get("grain", "month"),
+        from_=first.isoformat() if first else None,
+        to=last.isoformat() if last else None,
+        by=",".join(asked.get("by", ())) or None,
+        where=",".join(f"{dimension}:{member}" for dimension, member in asked.get("where", {}).items()) or None,
     )
+
+
+def values(kpi: str, **asked: Unpack[Asked]) -> Operation[KpiValues]:
+    """Values of a KPI."""
+    query = {name: said for name, said in question(kpi, **asked).items() if name != "kpi"}
+    return Operation("metrics", "GET", f"/v1/kpis/{part(kpi)}/values", KpiValues, query=query)
 
 
 def all_values(questions: Sequence[Mapping[str, str]]) -> Operation[AllValues]:

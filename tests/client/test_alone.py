@@ -51,8 +51,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_client_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    sources = (ROOT / "shared/client").iterdir()
-    assert held == {f"tasuki_client/{path.name}" for path in sources if path.is_file()}
+    client = ROOT / "shared/client"
+    sources = (path.relative_to(client) for path in client.rglob("*") if path.is_file())
+    assert held == {f"tasuki_client/{path}" for path in sources if "__pycache__" not in path.parts}
     assert "tasuki_client/py.typed" in held
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared.events import Language
 from tests.handoff.desk import Desk, at, call, created, fields, hearing, observed, said
-from tests.handoff.test_handoffs import APPOINTMENT
+from tests.handoff.test_package import APPOINTMENT
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -1,0 +1,103 @@
+"""The package: all that sales needs, and nothing prettified."""
+
+from shared.events import ContentUsed, HandoffCreated, PolicyVersion
+from tests.handoff.desk import NOW, Desk, at, call, created, fields, hearing
+from tests.handoff.desk import made as event_of
+
+APPOINTMENT = {
+    "scheduled_for": "2026-11-25T10:00:00+09:00",
+    "accepted_by": {"name": "佐々木", "title": "部長", "has_authority": None},
+    "pressured": True,
+    "problem_clear": False,
+    "contact_state": "比較検討中",
+    "how_set": "call",
+}
+
+
+async def test_what_content_was_used_stands_in_the_package(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    use = ContentUsed(rep="tanaka", content="first-mail", kind="template", language="ja", channel="email")
+    await desk.deliver(call("L1", "c1"), event_of("content-used", "L1", use, NOW, "u1"))
+    made = await desk.hand_over("L1")
+    assert [(a["id"], a["content"], a["kind"]) for a in made["content_sent"]] == [("u1", "first-mail", "template")]
+    assert {a["id"] for a in made["history"]} == {"u1", "c1"}
+
+
+async def test_the_package_is_all_that_sales_needs(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    await desk.deliver(call("L1", "c1", at("2026-11-20 09:00")), call("L1", "c2", at("2026-11-20 09:30"), "no_answer"))
+    made = await desk.hand_over("L1", appointment=APPOINTMENT)
+    assert made == await desk.get(f"/v1/handoffs/{made['handoff_id']}")
+    assert {name: made[name] for name in ("lead_id", "status", "rep", "owner", "reason", "segment", "policy")} == {
+        "lead_id": "L1",
+        "status": "pending",
+        "rep": "tanaka",
+        "owner": "suzuki",
+        "reason": "時期が合う",
+        "segment": "enterprise",
+        "policy": {"id": "default", "version": 1},
+    }
+    assert made["due_at"] == "2026-11-20T05:00:00Z"  # four business hours after Friday 10:00 in Tokyo
+    assert made["readiness"]["decision"] == "ready"
+    assert made["company_name"] == "株式会社テスト"
+    assert [a["id"] for a in made["history"]] == ["c2", "c1"]
+    assert made["override"] is None
+    assert made["outcome"] == {
+        "status": "pending",
+        "decided_at": None,
+        "sales_rep": None,
+        "reason": None,
+        "comment": None,
+        "opportunities": [],
+    }
+    assert made["bant"]["needs"]["quote"] == "needs: confirmed と言われた"
+    assert made["bant"]["needs"]["by"] == "tanaka"
+    unheard = {"status": "unknown", "value": None, "quote": None, "by": None, "observed_at": None}
+    assert made["bant"]["budget"] == unheard
+    (event,) = [told for told in await desk.told() if told.name == "handoff-created"]
+    assert (event.source, event.subject, event.key, event.time) == ("tasuki.handoff", "L1", "L1", NOW)
+    assert event.data == HandoffCreated(
+        handoff_id=made["handoff_id"],
+        rep="tanaka",
+        owner="suzuki",
+        segment="enterprise",
+        policy=PolicyVersion("default", 1),
+        overridden=False,
+    )
+
+
+async def test_the_appointment_is_handed_over_as_it_was_really_set(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    made = await desk.hand_over("L1", appointment=APPOINTMENT)
+    assert made["appointment"] == {
+        "appointment_id": None,
+        "scheduled_for": "2026-11-25T01:00:00Z",
+        "accepted_by": {"name": "佐々木", "title": "部長", "has_authority": None},
+        "contact_state": "比較検討中",
+        "how_set": "call",
+        "pressured": True,
+        "problem_clear": False,
+        "note": None,
+    }
+    await desk.ready_lead("L2")
+    assert (await desk.hand_over("L2"))["appointment"] is None
+
+
+async def test_each_question_that_defines_an_appointment_is_answered_or_unknown(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    made = await desk.hand_over("L1", appointment=APPOINTMENT)
+    assert made["definitions_version"] == 1
+    definition = (await desk.get("/v1/definitions"))["appointment"]
+    assert [line["asks"] for line in made["defined"]] == [definition[line["question"]] for line in made["defined"]]
+    assert {line["question"]: (line["answer"]["ja"], line["answer"]["en"]) for line in made["defined"]} == {
+        "who_may_accept": ("佐々木（部長）、決裁権: 不明", "佐々木 (部長), can decide: unknown"),
+        "in_what_state": ("比較検討中", "比較検討中"),
+        "how_it_was_set": ("電話、断り切れずに承諾: はい", "call, accepted under pressure: yes"),
+        "problem_clear": ("いいえ", "no"),
+    }
+    assert made["open_questions"] == []
+    await desk.deliver(created("L2"), fields("L2", "form", employees=10), hearing("L2", needs="confirmed"))
+    bare = await desk.hand_over("L2", override={"reason": "x"})
+    assert {(line["known"], line["answer"]["ja"]) for line in bare["defined"]} == {(False, "不明")}
+    assert len(bare["open_questions"]) == 5
+    assert bare["open_questions"][0] == bare["readiness"]["missing"][0]["ask"]
