@@ -52,6 +52,10 @@ class DatabaseUnavailable(Exception):
     knows. The caller repeats later; what it repeats must be idempotent."""
 
 
+class Overtaken(Exception):
+    """Somebody else has done meanwhile what this transaction was about to do: repeated, it finds that done."""
+
+
 def connect(settings: Settings, name: str, *, pool_size: int | None = None) -> AsyncEngine:
     """An engine for `settings.database_url`; nothing connects before it is used.
 
@@ -250,10 +254,11 @@ def is_outage(error: BaseException) -> bool:
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Whether the same transaction may well succeed when it is repeated at once: deadlock, serialization failure."""
+    """Whether the same transaction may well succeed when it is repeated at once: deadlock, serialization failure,
+    Overtaken."""
     return any(
         # a prepared statement goes stale when a migration runs beside us
-        _state(e) in _RETRYABLE_STATES or isinstance(e, asyncpg.InvalidCachedStatementError)
+        _state(e) in _RETRYABLE_STATES or isinstance(e, asyncpg.InvalidCachedStatementError | Overtaken)
         for e in _causes(error)
     )
 

@@ -18,6 +18,7 @@ from services.metrics.rebuild.rebuilder import Rebuilder
 from services.metrics.rebuild.steps import rebuild
 from services.metrics.routes import Routes
 from services.metrics.scorecard_routes import Scorecards
+from services.metrics.settling import Settling
 from services.metrics.targets import in_currency
 from shared.consume import Consumer
 from shared.db import driver, transaction
@@ -67,6 +68,7 @@ def put_together(runtime: Runtime, catalogue: Catalogue) -> Service:
             "rebuild": rebuilder.run,
             "board": board.run,
             "forgetting": Forgetting(engine).run,
+            "settling": Settling(engine).run,
         },
         alive={name: consumer.healthy for name, consumer in consumers.items()},
         collectors={

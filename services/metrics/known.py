@@ -42,43 +42,42 @@ class _Recomputation:
         self._cells = cells
         self._recorded_by = recorded_by
         self._ids = store.DimensionIds()
-        self._changes: dict[int, Contributions] = {}
+        self._change = Contributions()
 
     async def run(self) -> int:
         """The number of events gone through."""
         corrections = by_target(await store.all_corrections(self._conn, self._recorded_by))
         done = 0
-        async for shard, events in self._by_group():
+        async for events in self._by_group():
             _, found = contributions(truths(events, corrections), self._rules)
-            self._changes.setdefault(shard, Contributions()).add_sum(found)
+            self._change.add_sum(found)
             done += len(events)
-            if sum(len(c) for c in self._changes.values()) > CELLS_IN_MEMORY:
+            if len(self._change) > CELLS_IN_MEMORY:
                 await self._flush()
         await self._flush()
         return done
 
     async def _flush(self) -> None:
-        await store.ensure_dimensions(self._engine, self._ids, self._changes.values())
-        await store.add_cells(self._conn, self._cells, self._changes, self._ids)
-        self._changes.clear()
+        await store.ensure_dimensions(self._engine, self._ids, self._change)
+        await store.add_cells(self._conn, self._cells, self._change, self._ids)
+        self._change = Contributions()
 
-    async def _by_group(self) -> AsyncIterator[tuple[int, list[Event]]]:
-        """Shard and events of every group."""
-        group, shard, events = "", 0, list[Event]()
+    async def _by_group(self) -> AsyncIterator[list[Event]]:
+        """The events of every group."""
+        group, events = "", list[Event]()
         rows = self._conn.cursor(
             f"""
             select {store.EVENT_COLUMNS} from metrics.events e where lead <> '' and recorded_at <= $1
-            order by lead, shard
+            order by lead
             """,  # noqa: S608 - ours
             self._recorded_by,
             prefetch=FETCH,
         )
         async for row in rows:
             if row["lead"] != group and events:
-                yield shard, events
+                yield events
                 events = []
-            if not events:
-                group, shard = row["lead"], row["shard"]
+            group = row["lead"]
             events.append(store.event_of(row))
         if events:
-            yield shard, events
+            yield events

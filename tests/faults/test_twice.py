@@ -22,7 +22,10 @@ from tests.system import ROOT, System, tasuki, until
 
 CELLS = """
 select count(*), md5(string_agg(c::text, chr(10) order by c::text))
-from (select * from metrics.cells union all select * from metrics.cells_2) c where n <> 0 or total <> 0
+from (
+    select day, dimensions, hour, value, sum(n) as n, sum(total) as total
+    from (select * from metrics.cells union all select * from metrics.cells_2) entered group by 1, 2, 3, 4
+) c where n <> 0 or total <> 0
 """
 """Of both sides: one of them is shown, the other empty."""
 

@@ -92,7 +92,7 @@ class Numbers:
         await rebuild(self.engine, self.rules)
 
     async def cells(self) -> Cells:
-        """Every cell that is not empty, over all shards."""
+        """Every cell that is not empty."""
         async with transaction(self.engine) as conn:
             raw = await driver(conn)
             rows = await raw.fetch(

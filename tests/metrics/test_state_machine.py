@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from services.metrics.contributions.rules import Rules
 from services.metrics.rebuild.steps import Rebuild, rebuild
+from services.metrics.settling import Settling
 from services.metrics.verify.recount import Recount
 from shared.config import load_config
 from shared.db import transaction
@@ -45,6 +46,7 @@ class Engine(RuleBasedStateMachine):
         self.waiting: list[Event] = []
         self.arrived: list[Event] = []
         self.policy = 0
+        self.settling = Settling(self.numbers.engine)
         self.numbers.rules = self.policies[0]
         self.runner.run(self.numbers.reset())
 
@@ -106,6 +108,10 @@ class Engine(RuleBasedStateMachine):
         self.numbers.rules = self.policies[self.policy]
         self.numbers.restart()
         self.runner.run(rebuild(self.numbers.engine, self.numbers.rules, only_if_stale=True))
+
+    @rule()
+    def a_day_is_settled(self) -> None:
+        self.runner.run(self.settling.step())
 
     @rule(events=st.integers(1, 5))
     def a_rebuild_goes_on(self, events: int) -> None:

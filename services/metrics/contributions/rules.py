@@ -19,7 +19,7 @@ TIER = "target_tier"
 RANK_A, RANK_B = 0.8, 0.5
 """Least shares of the rank fields that must be known for rank A and for rank B."""
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 """Goes up whenever the same events would give other facts or states, or the store would not understand old ones; the
 next start then rebuilds the numbers."""
 

@@ -16,21 +16,17 @@ CORRECTION_LABELS = ("action",)
 
 
 def count(received: Sequence[Received], segments: Mapping[str, str], team: Team, rules: Rules) -> Counter[CounterKey]:
-    """How much a batch of new events adds to each counter; `segments` by lead, as known now.
-
-    All is counted under one of the batch's shards: shards only keep consumers from waiting for each other.
-    """
+    """How much a batch of new events adds to each counter; `segments` by lead, as known now."""
     counts: Counter[CounterKey] = Counter()
-    shard = min(record.partition for record, _ in received)
     for _, event in received:
         if type(event.data) is Correction:
-            counts[(shard, CORRECTIONS, (event.data.action,))] += 1
+            counts[(CORRECTIONS, (event.data.action,))] += 1
         elif event.name in ACTIVITY_TYPES:
             channel, direction, outcome, rep = _contact(event.data)
             day, _ = rules.place(event.time)
             segment = segments.get(event.subject, "")
             labels = (event.name, channel, direction, outcome, rep, team.team_of(rep, day), segment)
-            counts[(shard, ACTIVITIES, labels)] += 1
+            counts[(ACTIVITIES, labels)] += 1
     return counts
 
 

@@ -60,13 +60,14 @@ class Fold:
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
         """Store the events; those that were there already are duplicates or contradict their identity."""
         raw = await driver(conn)
-        load = await store.stage_events(raw, received)
-        await self._lock(raw, received, load)
-        known = await store.store_events(raw, load)
+        known = (await self._locked(raw, received)).stored
+        new = [r for r in received if r.event.identity not in known] if known else received
+        if new:
+            groups = await store.groups_of(raw, {unit_of(event) for _, event in new})
+            await store.store_events(raw, new, groups)
         if not known:
-            return Fresh(received, (), ())
+            return Fresh(new, (), ())
         held = await store.stored_events(raw, known)
-        new = [r for r in received if r.event.identity not in known]
         again = [r for r in received if r.event.identity in known]
         same = {e.identity for _, e in again if content_digest(held[e.identity]) == content_digest(e)}
         return Fresh(
@@ -75,14 +76,23 @@ class Fold:
             conflicts=[r for r in again if r.event.identity not in same],
         )
 
-    async def _lock(self, conn: asyncpg.Connection, received: Sequence[Received], load: int) -> None:
-        """Before the first row is written: whoever waits for a row then never also waits for a lock."""
-        if any(isinstance(event.data, Correction) for _, event in received):
+    async def _locked(self, conn: asyncpg.Connection, received: Sequence[Received]) -> store.Known:
+        """What is known of the events, under the locks that they need. Before the first row is written: whoever waits
+        for a row then never also waits for a lock."""
+        identities = [event.identity for _, event in received]
+        known: store.Known | None = None
+
+        async def reaches_beyond() -> bool:
+            nonlocal known
+            known = await store.known_of(conn, identities)
+            return bool(known.corrected) or await store.has_new(conn, own_ties(event for _, event in received))
+
+        if any(type(event.data) is Correction for _, event in received):
             await store.lock_world(conn, exclusive=True)
-        else:
-            ties = own_ties(event for _, event in received)
-            await store.lock_world_unless(conn, lambda: store.reaches_beyond(conn, load, ties))
+        elif await store.lock_world_unless(conn, reaches_beyond):
+            known = None  # others may have gone on until we had the lock
         await store.lock_shards(conn, self._shards(received))
+        return await store.known_of(conn, identities) if known is None else known
 
     def _shards(self, received: Sequence[Received]) -> set[int]:
         """The shards of a batch, and those in which its leads are at home: a producer that is not ours may divide keys
@@ -106,8 +116,8 @@ class Fold:
         corrections = [e for e in events if isinstance(e.data, Correction)]
         corrected = await store.roots_of(raw, corrections) if corrections else []
         new = frozenset(event.identity for event in events)
-        if await store.holds_world(raw):  # else no correction waits for any of them: see _lock
-            corrected += [stored for stored in await store.awaited(raw) if stored.event.identity in new]
+        if await store.holds_world(raw):  # else no correction waits for any of them: see _locked
+            corrected += await store.stored_roots(raw, (await store.known_of(raw, new)).corrected)
         joins = await joins_of(raw, events, corrected)
         groups = await store.groups_of(raw, {unit_of(e) for e in events})
         shared = {groups.get(u, u) for r, e in received if (u := unit_of(e)) in groups or u != r.key}
@@ -116,20 +126,20 @@ class Fold:
         renamed = {old: join.name for join in joins for old in join.before}
         for join in joins:
             groups |= dict.fromkeys(join.units, join.name)
-        shards = {renamed.get(c.group, c.group): c.shard for c in corrected}
-        grouped = {*groups.values(), *await store.members_of(raw, shards)}
+        moved = {renamed.get(c.group, c.group) for c in corrected}
+        grouped = {*groups.values(), *await store.members_of(raw, moved)}
         sides = [side for side in await self._sides(raw) if side.shown or side.building]
-        works = [Work(side, self._rules, groups, grouped, received, shards) for side in sides]
+        works = [Work(side, self._rules, groups, grouped, received, moved) for side in sides]
         await self._join(raw, works, joins, new)
         for work in works:
             await self._settle(raw, work, {join.name for join in joins}, new)
             await self._write(raw, work)
         today, _ = self._rules.place(min(event.recorded_at for event in events))
-        counts = count(received, works[0].segments, self.team, self._rules) + self._restated.count(
-            works[0].changes, today
-        )
-        await store.add_counters(raw, counts)
-        await store.note_changes(raw, works[0].changes.values(), counts)
+        counts = count(received, works[0].segments, self.team, self._rules)
+        counts += self._restated.count(works[0].change, today)
+        # All under one of the batch's shards: shards only keep consumers from waiting for each other.
+        await store.add_counters(raw, counts, shard=min(record.partition for record, _ in received))
+        await store.note_changes(raw, works[0].change, counts)
 
     async def _sides(self, conn: asyncpg.Connection) -> Sequence[store.Side]:
         """Both sets of numbers. Raises OtherRules when one of them is made by other rules than these."""
@@ -145,24 +155,24 @@ class Fold:
         """Make the groups of what the batch ties together, and take out what they contributed apart."""
         for join in joins:
             for work in works:
-                work.shards.setdefault(join.name, 0)
-                await self._take_out(conn, work, join.before, join.name, new)
+                work.touched.add(join.name)
+                await self._take_out(conn, work, join.before, new)
             await store.join_groups(conn, join.name, join.units, join.before)
 
     async def _settle(self, conn: asyncpg.Connection, work: Work, made: set[str], new: frozenset[IdentityKey]) -> None:
         """Everything that the batch changes, into `work`. `made`: groups that have come to be with it."""
-        held = [group for group in work.shards if work.side.holds(group)]
+        held = [group for group in work.touched if work.side.holds(group)]
         work.stored = await store.load_leads(conn, work.side.leads, held) if held else {}
         anew = work.absorb()
         for group in anew - made:
-            await self._take_out(conn, work, {group}, group, new)
+            await self._take_out(conn, work, {group}, new)
         anew |= {group for group in made if work.side.holds(group)}
         if anew:
             await self._put_in(conn, work, anew)
 
     async def _write(self, conn: asyncpg.Connection, work: Work) -> None:
-        await store.ensure_dimensions(self._engine, self._dimension_ids, work.changes.values())
-        await store.add_cells(conn, work.side.cells, work.changes, self._dimension_ids)
+        await store.ensure_dimensions(self._engine, self._dimension_ids, work.change)
+        await store.add_cells(conn, work.side.cells, work.change, self._dimension_ids)
         await store.save_leads(conn, work.side.leads, work.dirty)
 
     async def _take_out(
@@ -170,7 +180,6 @@ class Fold:
         conn: asyncpg.Connection,
         work: Work,
         groups: set[str] | frozenset[str],
-        into: str,
         new: frozenset[IdentityKey],
     ) -> None:
         """Take out all that groups contributed before the batch."""
@@ -178,7 +187,7 @@ class Fold:
         before = by_target(c for c in corrections if c.identity not in new)
         for events in histories.values():
             _, old = contributions(truths((e for e in events if e.identity not in new), before), self._rules)
-            work.change(into).add_sum(old, sign=-1)
+            work.change.add_sum(old, sign=-1)
 
     async def _put_in(self, conn: asyncpg.Connection, work: Work, groups: set[str]) -> None:
         """Put in all that groups contribute now."""
@@ -186,7 +195,7 @@ class Fold:
         now = by_target(corrections)
         for group, events in histories.items():
             counted, current = contributions(truths(events, now), self._rules)
-            work.change(group).add_sum(current)
+            work.change.add_sum(current)
             work.replace(group, counted)
 
     async def _histories(

@@ -1,7 +1,7 @@
 """How much batches move days that had ended already, by KPI: what `tasuki_kpi_restated_total` counts. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 
 from services.metrics.catalogue.kpis import Catalogue, Simple, parts_of
@@ -20,18 +20,17 @@ class Restated:
         self._parts = [(kpi.id, part) for kpi in catalogue for part in parts_of(kpi).values()]
         self._counting: dict[Dimensions, tuple[tuple[str, bool], ...]] = {}
 
-    def count(self, changes: Mapping[int, Contributions], today: date) -> Counter[CounterKey]:
-        """Facts that the changes (by shard) put into or take out of days before `today`, for each KPI that counts them.
+    def count(self, change: Contributions, today: date) -> Counter[CounterKey]:
+        """Facts that the change puts into or takes out of days before `today`, for each KPI that counts them.
 
         A fact whose amount alone changes is one, for the KPIs that add amounts. What moves from one cell to another, as
         when a lead is found to be of another segment, is two: one out, one in.
         """
         counts: Counter[CounterKey] = Counter()
-        for shard, change in changes.items():
-            for dimensions, (facts, with_amounts) in _moved(change, today).items():
-                for kpi, adds_amounts in self._kpis(dimensions):
-                    if moved := with_amounts if adds_amounts else facts:
-                        counts[shard, RESTATED, (kpi,)] += moved
+        for dimensions, (facts, with_amounts) in _moved(change, today).items():
+            for kpi, adds_amounts in self._kpis(dimensions):
+                if moved := with_amounts if adds_amounts else facts:
+                    counts[RESTATED, (kpi,)] += moved
         return counts
 
     def _kpis(self, dimensions: Dimensions) -> Iterable[tuple[str, bool]]:

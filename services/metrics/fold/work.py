@@ -1,7 +1,6 @@
-"""One batch while it is taken into a set of numbers: the digests it found, how they became, and the change of each
-shard's cells."""
+"""One batch while it is taken into a set of numbers: the digests it found, how they became, what changes in cells."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from services.metrics.contributions import Group
 from services.metrics.contributions.facts import Contributions
@@ -19,8 +18,8 @@ class Work:
     """What concerns the groups that the side holds; the others are yet to be gone through.
 
     `groups`: unit -> name of its group, for units that do not stand alone; `grouped`: names of such groups.
-    `corrected`: group -> shard of those whose past is corrected. `shards`: every group that the batch touches, with the
-    shard whose cells its change goes to. `segments`: of the units whose events it took, as known now.
+    `corrected`: groups whose past is corrected. `touched`: every group that the batch touches. `segments`: of the units
+    whose events it took, as known now.
     """
 
     def __init__(
@@ -30,34 +29,25 @@ class Work:
         groups: Mapping[str, str],
         grouped: Collection[str],
         received: Sequence[Received],
-        corrected: Mapping[str, int],
+        corrected: Iterable[str],
     ) -> None:
         self.side = side
         self._rules = rules
         self._grouped = frozenset(grouped)
-        self._corrected = {group: shard for group, shard in corrected.items() if side.holds(group)}
+        self._corrected = {group for group in corrected if side.holds(group)}
         self._events: dict[str, list[Event]] = {}
-        self.shards: dict[str, int] = dict(self._corrected)
+        self.touched = set(self._corrected)
         self.stored: Mapping[str, StoredLead] = {}
         self.segments: dict[str, str] = {}
-        self.dirty: dict[str, tuple[int, LeadState]] = {}
-        self.changes: dict[int, Contributions] = {}
-        # Whatever lead they are of, facts of one event add up in the cells of one shard: that makes fewer cells.
-        self._linear = self.changes.setdefault(min(record.partition for record, _ in received), Contributions())
-        for record, event in received:
+        self.dirty: dict[str, LeadState] = {}
+        self.change = Contributions()
+        for _, event in received:
             unit = unit_of(event)
             if unit and type(event.data) is not Correction:
                 group = groups.get(unit, unit)
                 if side.shown or side.holds(group):
                     self._events.setdefault(group, []).append(event)
-                    self.shards.setdefault(group, record.partition)
-
-    def change(self, group: str) -> Contributions:
-        """The change of the cells of the group's shard."""
-        return self.changes.setdefault(self._shard(group), Contributions())
-
-    def _shard(self, group: str) -> int:
-        return self.stored[group].shard if group in self.stored else self.shards[group]
+                    self.touched.add(group)
 
     def absorb(self) -> set[str]:
         """Take new events in without looking at history; the groups for which that is not enough."""
@@ -72,14 +62,14 @@ class Work:
         self.segments |= {unit: state.attributes.segment for unit, state in counted.states.items()}
         self.segments |= {lead: self.segments[into] for lead, into in counted.survivors.items()}
         if group not in self._grouped:
-            self.dirty[group] = (self._shard(group), counted.states.get(group, LeadState()))
+            self.dirty[group] = counted.states.get(group, LeadState())
 
     def _absorb(self, unit: str, events: Sequence[Event]) -> bool:
         stored = self.stored.get(unit)
         if stored and not self._rules.as_of_event and (glance := stored.glance()).suffices(events):
             self.segments[unit] = glance.attributes.segment
             for event in events:
-                self._linear.add_all(event_facts(event, glance.attributes, self._rules))
+                self.change.add_all(event_facts(event, glance.attributes, self._rules))
             return True
         state = stored.state() if stored else LeadState()
         attributes, created = state.attributes, state.created_at
@@ -96,11 +86,10 @@ class Work:
             return False
         self.segments[unit] = state.attributes.segment
         for event in events:
-            self._linear.add_all(facts_of_event(event, state, self._rules))
+            self.change.add_all(facts_of_event(event, state, self._rules))
         if news:
-            change = self.change(unit)
             if stored:
-                change.add_all(facts_of_unit(stored.state(), self._rules), sign=-1)
-            change.add_all(facts_of_unit(state, self._rules))
-            self.dirty[unit] = (self._shard(unit), state)
+                self.change.add_all(facts_of_unit(stored.state(), self._rules), sign=-1)
+            self.change.add_all(facts_of_unit(state, self._rules))
+            self.dirty[unit] = state
         return True

@@ -89,33 +89,29 @@ class Rebuild:
                 await store.note_anew(raw)
                 return True
             told = await store.told_between(raw, side.reached, last)
-            await self._put_in(raw, side, told.events, told.shards)
-            await store.advance_side(raw, side, last, sum(len(events) for events in told.events.values()))
+            await self._put_in(raw, side, told)
+            await store.advance_side(raw, side, last, sum(map(len, told.values())))
             return False
 
     async def _put_in(
-        self,
-        conn: asyncpg.Connection,
-        side: store.Side,
-        histories: Mapping[str, Sequence[Event]],
-        shards: Mapping[str, int],
+        self, conn: asyncpg.Connection, side: store.Side, histories: Mapping[str, Sequence[Event]]
     ) -> None:
         identities = [event.identity for events in histories.values() for event in events]
         corrections = by_target(await store.corrections_of(conn, identities))
         grouped = await store.members_of(conn, histories)
-        changes: dict[int, Contributions] = {}
-        leads: dict[str, tuple[int, LeadState]] = {}
+        change = Contributions()
+        leads: dict[str, LeadState] = {}
 
         def count() -> None:
             for group, events in histories.items():
                 counted, found = contributions(truths(events, corrections), self._rules)
-                changes.setdefault(shards[group], Contributions()).add_sum(found)
+                change.add_sum(found)
                 if group not in grouped:
-                    leads[group] = (shards[group], counted.states.get(group, LeadState()))
+                    leads[group] = counted.states.get(group, LeadState())
 
         await asyncio.to_thread(count)  # others are answered meanwhile
-        await store.ensure_dimensions(self._engine, self._ids, changes.values())
-        await store.add_cells(conn, side.cells, changes, self._ids)
+        await store.ensure_dimensions(self._engine, self._ids, change)
+        await store.add_cells(conn, side.cells, change, self._ids)
         await store.save_leads(conn, side.leads, leads)
 
 

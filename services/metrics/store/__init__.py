@@ -1,29 +1,39 @@
 """The SQL of metrics. Always sets of rows, never single ones."""
 
-from services.metrics.store.cells import DimensionIds, add_cells, ensure_dimensions
+from services.metrics.store.cells import DimensionIds, add_cells, day_after, ensure_dimensions, settle_day
 from services.metrics.store.changes import KEPT_S, Seen, Told, changes_since, forget_changes, note_anew, note_changes
 from services.metrics.store.counters import CounterKey, add_counters, counters
 from services.metrics.store.events import (
     EVENT_COLUMNS,
+    Known,
     Stored,
     all_corrections,
-    awaited,
     corrections_of,
     event_of,
     groups_from,
     groups_up_to,
     history,
+    known_of,
     roots_of,
-    stage_events,
     store_events,
     stored_events,
+    stored_roots,
     told_between,
     tying_events,
 )
-from services.metrics.store.groups import add_ties, groups_of, join_groups, members_of, reaches_beyond
+from services.metrics.store.groups import add_ties, groups_of, has_new, join_groups, members_of
 from services.metrics.store.leads import StoredLead, load_leads, save_leads
 from services.metrics.store.locks import holds_world, lock_shards, lock_units, lock_world, lock_world_unless
-from services.metrics.store.sides import Side, advance_side, begin_side, hold_sides, show_side, shown_cells, sides
+from services.metrics.store.sides import (
+    Side,
+    advance_side,
+    begin_side,
+    hold_shown,
+    hold_sides,
+    show_side,
+    shown_cells,
+    sides,
+)
 from services.metrics.store.state import as_of, count_rebuild, membership, set_membership, state_number
 
 __all__ = [
@@ -31,6 +41,7 @@ __all__ = [
     "KEPT_S",
     "CounterKey",
     "DimensionIds",
+    "Known",
     "Seen",
     "Side",
     "Stored",
@@ -42,22 +53,25 @@ __all__ = [
     "advance_side",
     "all_corrections",
     "as_of",
-    "awaited",
     "begin_side",
     "changes_since",
     "corrections_of",
     "count_rebuild",
     "counters",
+    "day_after",
     "ensure_dimensions",
     "event_of",
     "forget_changes",
     "groups_from",
     "groups_of",
     "groups_up_to",
+    "has_new",
     "history",
+    "hold_shown",
     "hold_sides",
     "holds_world",
     "join_groups",
+    "known_of",
     "load_leads",
     "lock_shards",
     "lock_units",
@@ -67,17 +81,17 @@ __all__ = [
     "membership",
     "note_anew",
     "note_changes",
-    "reaches_beyond",
     "roots_of",
     "save_leads",
     "set_membership",
+    "settle_day",
     "show_side",
     "shown_cells",
     "sides",
-    "stage_events",
     "state_number",
     "store_events",
     "stored_events",
+    "stored_roots",
     "told_between",
     "tying_events",
 ]

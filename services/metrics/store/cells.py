@@ -1,14 +1,20 @@
-"""Cells, and the rows of dimensions that they stand for."""
+"""Cells, and the rows of dimensions that they stand for.
+
+The tables of cells are ledgers: rows are entered and never changed, and the rows of a cell add up to it. So who counts
+finds no rows, waits for none and leaves none behind.
+"""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics.contributions.facts import Contributions, Dimensions
-from services.metrics.store.staging import new_load, stage
+from services.metrics.store.sides import Side
+from services.metrics.store.staging import copy_text
 from shared.db import driver, transaction
 
 
@@ -34,9 +40,9 @@ def _key(dimensions: Dimensions) -> bytes:
     return hashlib.blake2b(msgspec.msgpack.encode(dimensions), digest_size=16).digest()
 
 
-async def ensure_dimensions(engine: AsyncEngine, ids: DimensionIds, changes: Iterable[Contributions]) -> None:
-    """Have an id for the dimensions of all changes, in a transaction of its own: others wait for no batch."""
-    missing = ids.missing(fact.dimensions for change in changes for fact, _ in change)
+async def ensure_dimensions(engine: AsyncEngine, ids: DimensionIds, change: Contributions) -> None:
+    """Have an id for the dimensions of a change, in a transaction of its own: others wait for no batch."""
+    missing = ids.missing(fact.dimensions for fact, _ in change)
     if missing:
         async with transaction(engine) as conn:
             made = await _find_or_make(await driver(conn), missing)
@@ -61,26 +67,43 @@ async def _find_or_make(conn: asyncpg.Connection, missing: Sequence[Dimensions])
     return {d: ids[key] for d, key in zip(missing, keys, strict=True)}
 
 
-async def add_cells(
-    conn: asyncpg.Connection, table: str, changes: Mapping[int, Contributions], ids: DimensionIds
-) -> None:
-    """Add changes, by shard, to cells; in one order for all writers."""
-    load = new_load()
+async def add_cells(conn: asyncpg.Connection, table: str, change: Contributions, ids: DimensionIds) -> None:
+    """Enter a change of cells: a row for each. A cell is the sum of its rows; `settle_day` makes one of many."""
+    days: dict[date, str] = {}
     rows = [
-        (load, day, ids[dimensions], hour, value, shard, n, str(total))
-        for shard, change in changes.items()
+        f"{days.get(day) or days.setdefault(day, day.isoformat())}\t{ids[dimensions]}\t{hour}\t{value}\t{n}\t{total}\n"
         for (dimensions, day, hour, value), (n, total) in change
     ]
-    if not rows:
-        return
-    rows.sort()
-    await stage(conn, "incoming_cells", rows)
-    await conn.execute(
+    await copy_text(conn, table, ("day", "dimensions", "hour", "value", "n", "total"), rows)
+
+
+async def settle_day(conn: asyncpg.Connection, side: Side, day: date) -> int:
+    """Make one row of each cell of a day, where the rows are more than twice the cells; how many rows that saves.
+
+    Others enter rows meanwhile, and what they enter is left as it is: only what is deleted here is entered again. The
+    caller holds the set (`hold_shown`), since nobody may empty the table beside this.
+    """
+    saved: int = await conn.fetchval(
         f"""
-        insert into {table} as held (day, dimensions, hour, value, shard, n, total)
-        select day, dimensions, hour, value, shard, n, total::numeric from incoming_cells where load = $1
-        on conflict (day, dimensions, hour, value, shard)
-        do update set n = held.n + excluded.n, total = held.total + excluded.total
+        with counted as (
+            select count(*) as rows, count(distinct (dimensions, hour, value)) as cells from {side.cells} where day = $1
+        ), taken as (
+            delete from {side.cells} where day = $1 and (select rows > 2 * cells from counted)
+            returning dimensions, hour, value, n, total
+        ), entered as (
+            insert into {side.cells} (day, dimensions, hour, value, n, total)
+            select $1, dimensions, hour, value, sum(n), sum(total) from taken
+            group by dimensions, hour, value having sum(n) <> 0 or sum(total) <> 0
+            returning 1
+        )
+        select (select count(*) from taken) - (select count(*) from entered)
         """,  # noqa: S608 (the table is one of ours)
-        load,
+        day,
     )
+    return saved
+
+
+async def day_after(conn: asyncpg.Connection, side: Side, day: date) -> date | None:
+    """The next day after this one that has cells; None when there is none."""
+    found: date | None = await conn.fetchval(f"select min(day) from {side.cells} where day > $1", day)  # noqa: S608
+    return found

@@ -4,7 +4,7 @@ A change is noted in the transaction that makes it, so a reader is told exactly 
 one did not. Whoever changes cells or counters in any other way has to say so with `note_anew`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -53,11 +53,9 @@ class Told(msgspec.Struct, array_like=True):
 _decoder = msgspec.json.Decoder(Told)
 
 
-async def note_changes(
-    conn: asyncpg.Connection, changes: Iterable[Contributions], counts: Mapping[CounterKey, int]
-) -> None:
+async def note_changes(conn: asyncpg.Connection, change: Contributions, counts: Mapping[CounterKey, int]) -> None:
     """Tell what this transaction adds to cells and counters."""
-    told = Told([each for change in changes for each in change], [(name, of, n) for (_, name, of), n in counts.items()])
+    told = Told(list(change), [(*key, n) for key, n in counts.items()])
     if len(told.facts) > FACTS_AT_MOST:
         await note_anew(conn)
     elif told.facts or told.counts:

@@ -1,6 +1,6 @@
 """Every event ever taken, and which of them corrects which."""
 
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,50 +8,74 @@ import asyncpg
 
 from services.metrics.contributions.truth import IdentityKey
 from services.metrics.contributions.units import unit_of
-from services.metrics.store.staging import new_load, stage
+from services.metrics.store.staging import TEXTS, copy_rows, texts
+from shared.db import Overtaken
 from shared.events import Correction, Event, data_of, decode_data
 from shared.inbox import Received
 
 
-async def stage_events(conn: asyncpg.Connection, received: Iterable[Received]) -> int:
-    """Have events ready to be stored in one order for all writers; their load."""
-    load = new_load()
+class Known(NamedTuple):
+    """What is stored that concerns some identities: those of events, and those that a correction is about."""
+
+    stored: frozenset[IdentityKey]
+    corrected: frozenset[IdentityKey]
+
+
+async def known_of(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> Known:
+    """Which of the identities are stored, and which of them a stored correction is about."""
+    rows = await conn.fetch(
+        f"""
+        with asked as materialized (select {TEXTS} as ids)
+        select source, id, false as of_correction from metrics.events
+        where source = any($2::text[]) and id = any((select ids from asked)::text[])
+        union all
+        select corrects_source, corrects_id, true from metrics.events
+        where corrects_source = any($2::text[]) and corrects_id = any((select ids from asked)::text[])
+        """,  # noqa: S608 - our own text
+        texts([id_ for _, id_ in identities]),
+        sorted({source for source, _ in identities}),
+    )
+    asked = frozenset(identities)
+    found = [((row["source"], row["id"]), row["of_correction"]) for row in rows]
+    return Known(
+        asked.intersection(identity for identity, of_correction in found if not of_correction),
+        asked.intersection(identity for identity, of_correction in found if of_correction),
+    )
+
+
+async def store_events(conn: asyncpg.Connection, received: Iterable[Received], groups: Mapping[str, str]) -> None:
+    """Store new events in one order for all writers. `groups`: of units that do not stand alone. Raises Overtaken when
+    somebody else has just stored one of them."""
     rows = [
         (
-            load, e.source, e.id, e.name, e.time, unit_of(e), e.subject, record.partition, e.recorded_at,
-            data_of(record), *(_target(e) or _NOTHING),
+            e.source, e.id, e.name, e.time, groups.get(unit := unit_of(e), unit), e.subject, record.partition,
+            e.recorded_at, data_of(record), *(_target(e) or _NOTHING),
         )
         for record, e in received
     ]  # fmt: skip
     rows.sort()
-    await stage(conn, "incoming_events", rows)
-    return load
+    try:
+        await copy_rows(conn, "metrics.events", _STORED, rows)
+    except asyncpg.UniqueViolationError as error:
+        raise Overtaken(f"an event was stored by somebody else meanwhile: {error}") from error
 
 
-async def store_events(conn: asyncpg.Connection, load: int) -> set[IdentityKey]:
-    """Store what was staged, each with the group of its unit; the identities that were there already."""
-    known = await conn.fetch(
-        """
-        with stored as (
-            insert into metrics.events
-              (source, id, name, time, lead, subject, shard, recorded_at, data, corrects_source, corrects_id)
-            select i.source, i.id, i.name, i.time, coalesce(g.name, i.unit), i.subject, i.shard, i.recorded_at, i.data,
-                   i.corrects_source, i.corrects_id
-            from incoming_events i left join metrics.groups g on g.unit = i.unit where i.load = $1
-            on conflict (source, id) do nothing
-            returning source, id
-        )
-        select source, id from incoming_events i
-        where load = $1 and not exists (select from stored s where s.source = i.source and s.id = i.id)
-        """,
-        load,
-    )
-    return {(row["source"], row["id"]) for row in known}
-
-
+_STORED = (
+    "source",
+    "id",
+    "name",
+    "time",
+    "lead",
+    "subject",
+    "shard",
+    "recorded_at",
+    "data",
+    "corrects_source",
+    "corrects_id",
+)
 _NOTHING = (None, None)
 
-EVENT_COLUMNS = """e.source, e.id, e.name, e.time, e.lead, e.subject, e.shard, e.recorded_at, e.data,
+EVENT_COLUMNS = """e.source, e.id, e.name, e.time, e.lead, e.subject, e.recorded_at, e.data,
             e.corrects_source, e.corrects_id"""
 """What is read of an event. Named, as everywhere: a statement with `*` fails when a newer release adds a column."""
 
@@ -103,11 +127,10 @@ async def all_corrections(conn: asyncpg.Connection, recorded_by: datetime) -> li
 
 
 class Stored(NamedTuple):
-    """A stored event, the group that it is counted with, and its shard."""
+    """A stored event, and the group that it is counted with."""
 
     event: Event
     group: str
-    shard: int
 
 
 async def roots_of(conn: asyncpg.Connection, corrections: Iterable[Event]) -> list[Stored]:
@@ -130,23 +153,21 @@ async def roots_of(conn: asyncpg.Connection, corrections: Iterable[Event]) -> li
     return roots
 
 
-async def awaited(conn: asyncpg.Connection) -> list[Stored]:
-    """The stored events that were staged in this transaction and that a stored correction is about."""
+async def stored_roots(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> list[Stored]:
+    """Those of these events that are stored, are no corrections, and are counted."""
     rows = await conn.fetch(
         f"""
-        with awaited as materialized (
-            select distinct i.source, i.id from incoming_events i
-            join metrics.events c on c.corrects_source = i.source and c.corrects_id = i.id
-        )
-        select {EVENT_COLUMNS} from awaited join metrics.events e using (source, id)
-        where e.lead <> '' and e.corrects_source is null
+        select {EVENT_COLUMNS} from unnest($1::text[], $2::text[]) as asked(source, id)
+        join metrics.events e using (source, id) where e.lead <> '' and e.corrects_source is null
         """,  # noqa: S608 - ours
+        [i[0] for i in identities],
+        [i[1] for i in identities],
     )
     return [_stored(row) for row in rows]
 
 
 def _stored(row: asyncpg.Record) -> Stored:
-    return Stored(event_of(row), row["lead"], row["shard"])
+    return Stored(event_of(row), row["lead"])
 
 
 def event_of(row: asyncpg.Record) -> Event:
@@ -207,24 +228,16 @@ async def groups_up_to(conn: asyncpg.Connection, above: str, events: int) -> str
     return last
 
 
-class Told(NamedTuple):
-    """All events of some groups (corrections among them), by group, and the shard of each group."""
-
-    events: dict[str, list[Event]]
-    shards: dict[str, int]
-
-
-async def told_between(conn: asyncpg.Connection, above: str, last: str) -> Told:
-    """The groups after one up to another, that one too."""
+async def told_between(conn: asyncpg.Connection, above: str, last: str) -> dict[str, list[Event]]:
+    """All events (corrections among them) of the groups after one up to another, that one too."""
     rows = await conn.fetch(
-        f"select {EVENT_COLUMNS} from metrics.events e where lead > $1 and lead <= $2 order by lead, shard",  # noqa: S608
+        f"select {EVENT_COLUMNS} from metrics.events e where lead > $1 and lead <= $2 order by lead",  # noqa: S608
         above,
         last,
     )
-    found = Told({}, {})
+    found: dict[str, list[Event]] = {}
     for row in rows:
-        found.events.setdefault(row["lead"], []).append(event_of(row))
-        found.shards.setdefault(row["lead"], row["shard"])
+        found.setdefault(row["lead"], []).append(event_of(row))
     return found
 
 

@@ -24,22 +24,17 @@ async def members_of(conn: asyncpg.Connection, names: Collection[str]) -> dict[s
     return found
 
 
-async def reaches_beyond(conn: asyncpg.Connection, load: int, ties: Collection[Tie]) -> bool:
-    """Whether any of the ties is not known yet, or a stored correction awaits one of the staged events."""
+async def has_new(conn: asyncpg.Connection, ties: Collection[Tie]) -> bool:
+    """Whether any of the ties is not known yet."""
     found: bool = await conn.fetchval(
         """
         select exists (
             select from unnest($1::text[], $2::text[]) as t(tie, unit)
             where not exists (select from metrics.ties k where k.tie = t.tie and k.unit = t.unit)
-        ) or exists (
-            select from incoming_events i
-            join metrics.events c on c.corrects_source = i.source and c.corrects_id = i.id
-            where i.load = $3
         )
         """,
         [tie for tie, _ in ties],
         [unit for _, unit in ties],
-        load,
     )
     return found
 

@@ -33,7 +33,6 @@ def pack(state: LeadState) -> bytes:
 class StoredLead(NamedTuple):
     """A lead's digest as it was stored."""
 
-    shard: int
     packed: bytes
 
     def glance(self) -> Glance:
@@ -48,23 +47,21 @@ class StoredLead(NamedTuple):
 async def load_leads(conn: asyncpg.Connection, table: str, leads: Collection[str]) -> dict[str, StoredLead]:
     """The digests of those of the leads that have one. Nobody else may change them: see `locks`."""
     rows = await conn.fetch(
-        f"select lead, shard, state from {table} where lead = any({TEXTS})",  # noqa: S608 (the table is one of ours)
+        f"select lead, state from {table} where lead = any({TEXTS})",  # noqa: S608 (the table is one of ours)
         texts(leads),
     )
-    return {row["lead"]: StoredLead(row["shard"], row["state"]) for row in rows}
+    return {row["lead"]: StoredLead(row["state"]) for row in rows}
 
 
-async def save_leads(conn: asyncpg.Connection, table: str, leads: Mapping[str, tuple[int, LeadState]]) -> None:
-    """Write (shard, digest) of leads, in one order for all writers. A lead keeps the shard that it was saved with."""
+async def save_leads(conn: asyncpg.Connection, table: str, leads: Mapping[str, LeadState]) -> None:
+    """Write digests of leads, in one order for all writers."""
     if not leads:
         return
     load = new_load()
-    await stage(
-        conn, "incoming_leads", [(load, lead, shard, pack(state)) for lead, (shard, state) in sorted(leads.items())]
-    )
+    await stage(conn, "incoming_leads", [(load, lead, pack(leads[lead])) for lead in sorted(leads)])
     await conn.execute(
         f"""
-        insert into {table} (lead, shard, state) select lead, shard, state from incoming_leads where load = $1
+        insert into {table} (lead, shard, state) select lead, 0, state from incoming_leads where load = $1
         on conflict (lead) do update set state = excluded.state
         """,  # noqa: S608 (the table is one of ours)
         load,

@@ -60,6 +60,13 @@ async def hold_sides(conn: asyncpg.Connection) -> tuple[Side, Side]:
     return await sides(conn)
 
 
+async def hold_shown(conn: asyncpg.Connection) -> Side:
+    """The set that is shown; nobody begins to build, or shows another one, until the transaction ends."""
+    await conn.execute("select from metrics.sides order by side for share")
+    shown, _ = await sides(conn)
+    return shown
+
+
 async def begin_side(conn: asyncpg.Connection, side: Side, fingerprint: str) -> None:
     """Empty a set and build it. Rows are deleted, not truncated: an older snapshot may still show this set."""
     await conn.execute(f"delete from {side.cells}")  # noqa: S608 (the table is one of ours)

@@ -1,9 +1,10 @@
-"""The way in for many rows: copied into a temporary table, from which one statement takes them on.
+"""The way in for many rows: copied into the table itself, or into a temporary one, from which one statement takes them
+on.
 
 Copying costs the client less than half of what arrays as parameters cost.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import count
 
 import asyncpg
@@ -17,14 +18,7 @@ _VALUE_BYTES = 20
 _CHARACTER_BYTES = 4
 
 _COLUMNS = {
-    "incoming_events": """
-        source text, id text, name text, time timestamptz, unit text, subject text, shard smallint,
-        recorded_at timestamptz, data bytea, corrects_source text, corrects_id text
-    """,
-    "incoming_leads": "lead text, shard smallint, state bytea",
-    "incoming_cells": """
-        day date, dimensions integer, hour smallint, value bigint, shard smallint, n bigint, total text
-    """,
+    "incoming_leads": "lead text, state bytea",
 }
 _loads = count(1)
 
@@ -49,6 +43,35 @@ async def stage(conn: asyncpg.Connection, table: str, rows: Iterable[tuple[objec
     )
     for part in _parts(rows):
         await conn.copy_records_to_table(table, records=part)
+
+
+async def copy_rows(
+    conn: asyncpg.Connection, table: str, columns: Sequence[str], rows: Iterable[tuple[object, ...]]
+) -> None:
+    """Put rows into columns of a table, with a schema before its name."""
+    schema, _, name = table.rpartition(".")
+    for part in _parts(rows):
+        await conn.copy_records_to_table(name, records=part, columns=columns, schema_name=schema)
+
+
+async def copy_text(conn: asyncpg.Connection, table: str, columns: Sequence[str], lines: Sequence[str]) -> None:
+    """Put lines in the text form of COPY into columns of a table, with or without a schema before its name."""
+    schema, _, name = table.rpartition(".")
+    for text in _texts(lines):
+        source = memoryview(text)  # to asyncpg, bytes would be the name of a file
+        await conn.copy_to_table(name, source=source, columns=columns, schema_name=schema or None, format="text")
+
+
+def _texts(lines: Sequence[str]) -> Iterator[bytes]:
+    """The lines in order, as much at a time as one COPY takes."""
+    text = "".join(lines).encode()
+    if len(text) <= _COPY_LIMIT_BYTES or len(lines) == 1:
+        if text:
+            yield text
+        return
+    middle = len(lines) // 2
+    yield from _texts(lines[:middle])
+    yield from _texts(lines[middle:])
 
 
 def _parts(rows: Iterable[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:

@@ -1,0 +1,44 @@
+"""Settles the ledgers of cells: makes one row of each cell of a day, where many were entered."""
+
+import asyncio
+import logging
+from datetime import date
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.metrics import store
+from shared.db import DatabaseUnavailable, driver, transaction
+
+PAUSE_S = 10.0
+"""Between two days: a year is gone through in an hour, and nobody notices."""
+
+_log = logging.getLogger(__name__)
+
+
+class Settling:
+    """One of it in each process, which goes through the days of the cells that are shown, again and again."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._reached = date.min
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Settle a day every now and then until `stop`."""
+        while not stop.is_set():
+            try:
+                await self.step()
+            except DatabaseUnavailable as error:
+                _log.info("cells are left as they are for now: %s", error)
+            try:
+                await asyncio.wait_for(stop.wait(), PAUSE_S)
+            except TimeoutError:
+                continue
+
+    async def step(self) -> int:
+        """Settle the next day; how many rows that saves."""
+        async with transaction(self._engine) as conn:
+            raw = await driver(conn)
+            side = await store.hold_shown(raw)
+            day = await store.day_after(raw, side, self._reached)
+            self._reached = day or date.min
+            return await store.settle_day(raw, side, day) if day else 0
