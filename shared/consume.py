@@ -253,9 +253,8 @@ class Consumer:
                 await dead_letters.store(conn, self._schema, sifted.dead, self._clock.now())
                 await positions.count(conn, self._schema, sifted.tallies)
         batch.committed()
-        now = self._clock.now()
-        for _, event in sifted.new:
-            self._freshness.observe(max(0.0, (now - event.recorded_at).total_seconds()))
+        now_s = self._clock.now().timestamp()
+        self._freshness.observe_all([max(0.0, now_s - event.recorded_at.timestamp()) for _, event in sifted.new])
 
     @contextmanager
     def _traced(self, received: Sequence[Received]) -> Iterator[Sequence[Received]]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
@@ -160,9 +161,12 @@ async def sift(
         )
         for r in fresh.conflicts
     ]
-    tallies: dict[TopicPartition, Tally] = defaultdict(Tally)
+    times: dict[tuple[str, int], list[datetime]] = {}
     for record, event in fresh.new:
-        tallies[record.at].took(event.time)
+        times.setdefault((record.topic, record.partition), []).append(event.time)
+    tallies: dict[TopicPartition, Tally] = defaultdict(Tally)
+    for at, taken in times.items():
+        tallies[TopicPartition(*at)] = Tally(processed=len(taken), last_event_at=max(taken))
     for record, _ in fresh.duplicates:
         tallies[record.at].duplicates += 1
     all_dead = [*dead, *conflicts]

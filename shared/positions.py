@@ -25,11 +25,6 @@ class Tally:
     dead_lettered: int = 0
     last_event_at: datetime | None = None
 
-    def took(self, at: datetime) -> None:
-        """Count a distinct event that happened at this time."""
-        self.processed += 1
-        self.last_event_at = at if self.last_event_at is None else max(at, self.last_event_at)
-
 
 async def stored(
     conn: AsyncConnection, schema: str, topics: Sequence[str], partitions: Collection[int]

@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.db import DatabaseUnavailable, driver, transaction
 from shared.eventlog.assigned import Assigned
 from shared.eventlog.group import log_errors
-from shared.eventlog.port import Fetched, LogUnavailable, PositionLost, Record, TopicPartition
+from shared.eventlog.port import Fetched, LogUnavailable, PositionLost, Positions, Record, TopicPartition
 from shared.notify import Waker
 from shared.outbox import unpack_headers
 
 FETCH_BYTES = 16 * 1024 * 1024
+NOTHING = Fetched((), {})
 
 _ENDS = "select id, next_offset from log.partitions where id = any($1::int[])"
 
@@ -64,14 +65,15 @@ class EmbeddedReader:
         deadline = asyncio.get_running_loop().time() + wait_s
         while True:
             await self._assigned.follow(in_hand)
-            if records := await self._read(max_records):
-                return Fetched(records, {r.at: r.offset + 1 for r in records})
+            fetched = await self._read(max_records)
+            if fetched.records:
+                return fetched
             try:
                 woken = await self._waker.wait(max(0.0, deadline - asyncio.get_running_loop().time()))
             except DatabaseUnavailable as error:
                 raise LogUnavailable(str(error)) from error
             if not woken:
-                return Fetched((), {})
+                return NOTHING
 
     async def rewind(self, shards: Collection[int]) -> None:
         self._assigned.rewind(shards)
@@ -85,9 +87,9 @@ class EmbeddedReader:
         self._waker.close()
         await self._assigned.leave()
 
-    async def _read(self, max_records: int) -> Sequence[Record]:
+    async def _read(self, max_records: int) -> Fetched:
         if not self._assigned.next:
-            return ()
+            return NOTHING
         ends = await self._ends(self._assigned.next)
         backlog = {at: ends[at] - position for at, position in self._assigned.next.items()}
         for at, size in backlog.items():
@@ -97,7 +99,7 @@ class EmbeddedReader:
                 )
         wanted = divide(max_records, backlog)
         if not wanted:
-            return ()
+            return NOTHING
         async with log_errors(), transaction(self._engine, of_driver=True) as conn:
             rows = await (await driver(conn)).fetch(
                 _READ,
@@ -106,20 +108,23 @@ class EmbeddedReader:
                 list(wanted.values()),
                 FETCH_BYTES // len(wanted),
             )
-        records = [record(self._at[row["id"]], row) for row in rows]
-        self._advance(wanted, records)
-        return records
+        reached = self._advance(wanted, rows)
+        return Fetched([record(self._at[row["id"]], row) for row in rows], reached)
 
-    def _advance(self, wanted: Collection[TopicPartition], records: Sequence[Record]) -> None:
-        reached = {at: self._assigned.next[at] for at in wanted}
-        for r in records:
-            if r.offset != reached[r.at]:
-                raise PositionLost(f"{r.topic}/{r.partition}: offset {reached[r.at]} is gone, the next is {r.offset}")
-            reached[r.at] += 1
+    def _advance(self, wanted: Collection[TopicPartition], rows: Sequence[Any]) -> Positions:
+        found = {self._ids[at]: self._assigned.next[at] for at in wanted}
+        for row in rows:
+            id_, offset = row["id"], row["offset"]
+            if offset != found[id_]:
+                at = self._at[id_]
+                raise PositionLost(f"{at.topic}/{at.partition}: offset {found[id_]} is gone, the next is {offset}")
+            found[id_] = offset + 1
+        reached = {self._at[id_]: position for id_, position in found.items()}
         for at, position in reached.items():
             if position == self._assigned.next[at]:
                 raise PositionLost(f"{at.topic}/{at.partition}: offset {position} and all after it are gone")
         self._assigned.next.update(reached)
+        return reached
 
     async def _ends(self, at: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         async with log_errors(), transaction(self._engine, of_driver=True) as conn:

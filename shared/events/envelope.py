@@ -154,7 +154,10 @@ def traceparent_of(headers: Sequence[tuple[str, bytes]]) -> str | None:
 
 def is_structured(record: Record) -> bool:
     """Whether the record's value is a whole event, not only its data."""
-    return dict(record.headers).get("content-type", b"").startswith(STRUCTURED)
+    for name, value in reversed(record.headers):  # the last one counts; ours stands near the end
+        if name == "content-type":
+            return value.startswith(STRUCTURED)
+    return False
 
 
 def data_of(record: Record) -> bytes:

@@ -3,6 +3,8 @@
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.telemetry.batches import BatchHistogram
+
 # `_created` series would double every counter and tell nothing that a scrape does not.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client has no types here
 
@@ -64,7 +66,7 @@ class Metrics:
             ("group",),
             registry=registry,
         )
-        self.event_freshness = Histogram(
+        self.event_freshness = BatchHistogram(
             "tasuki_event_freshness_seconds",
             "Time from an event's recording at ingest to its commit here.",
             buckets=_FRESHNESS_BUCKETS,

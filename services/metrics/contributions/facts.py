@@ -113,19 +113,20 @@ class Contributions:
 
     def add(self, fact: Fact, amount: Amount, sign: int = 1) -> None:
         """Add (or with sign -1 take away) one amount."""
-        held = self._cells.get(fact)
-        if held is not None or sign != 1:
-            n, total = held or (0, 0)
-            amount = Amount(n + sign * amount[0], total + sign * amount[1])
-        if amount[0] or amount[1]:
-            self._cells[fact] = amount
-        elif held is not None:
-            del self._cells[fact]
+        cells, before = self._cells, len(self._cells)
+        if sign != 1:
+            amount = Amount(-amount[0], -amount[1])
+        held = cells.setdefault(fact, amount)  # most are new: their hash is asked for once
+        if len(cells) == before:
+            amount = cells[fact] = Amount(held[0] + amount[0], held[1] + amount[1])
+        if not (amount[0] or amount[1]):
+            del cells[fact]
 
     def add_all(self, contributed: Iterable[Contribution], sign: int = 1) -> None:
         """Add (or with sign -1 take away) many contributions."""
+        add = self.add
         for fact, amount, _ in contributed:
-            self.add(fact, amount, sign)
+            add(fact, amount, sign)
 
     def add_sum(self, other: "Contributions", sign: int = 1) -> None:
         """Add (or with sign -1 take away) another sum."""

@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
-from functools import lru_cache
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,6 +17,9 @@ from shared.view import LeadView
 TIER = "target_tier"
 RANK_A, RANK_B = 0.8, 0.5
 """Least shares of the rank fields that must be known for rank A and for rank B."""
+
+_PLACES_AT_MOST = 100_000
+"""Quarters of an hour that are remembered: three years of them."""
 
 FOLD_VERSION = 6
 """Goes up whenever the same events would give other facts or states, or the store would not understand old ones; the
@@ -57,15 +59,20 @@ class Rules:
         self.as_of_event = frozenset(as_of_event)
         self._valued = frozenset({"industry", TIER}.union(*(fields_in(s.when) for s in policy.segments)))
         self._tracked = self._valued.union(rank_fields)
-        self._place = lru_cache(maxsize=100_000)(self._place_uncached)
+        self._places: dict[int, tuple[date, int]] = {}
 
     def place(self, moment: datetime) -> tuple[date, int]:
         """Business day and hour of a moment."""
-        return self._place(int(moment.timestamp()) // 900)
-
-    def _place_uncached(self, quarter_hour: int) -> tuple[date, int]:
+        if moment.tzinfo is not UTC:
+            moment = moment.astimezone(UTC)
         # Every offset that a time zone has had since 1972 is a multiple of a quarter of an hour.
-        local = datetime.fromtimestamp(quarter_hour * 900, self.zone)
+        quarter = (moment.toordinal() * 24 + moment.hour) * 4 + moment.minute // 15
+        return self._places.get(quarter) or self._places.setdefault(quarter, self._place(moment))
+
+    def _place(self, moment: datetime) -> tuple[date, int]:
+        if len(self._places) >= _PLACES_AT_MOST:
+            self._places.clear()
+        local = moment.astimezone(self.zone)
         return local.date(), local.hour
 
     def attributes(self, observations: Iterable[Observation], campaign: str) -> Attributes:

@@ -18,7 +18,7 @@ Tie = tuple[str, str]
 """(what is shared, a unit that shares it)."""
 TYING = {"opportunity_id": "opportunity", "appointment_id": "appointment", "company": "company", "into": "lead"}
 """Members of an event's data that units may share, and the kind of tie that they are."""
-TYING_EVENTS = ("opportunity", "appointment", "contract", "lead-merged")
+TYING_EVENTS = frozenset({"opportunity", "appointment", "contract", "lead-merged"})
 """Names of the events that may tie units by themselves."""
 
 

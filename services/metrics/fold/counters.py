@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 from services.metrics.contributions.rules import Rules
 from services.metrics.store import CounterKey
@@ -18,22 +19,25 @@ CORRECTION_LABELS = ("action",)
 def count(received: Sequence[Received], segments: Mapping[str, str], team: Team, rules: Rules) -> Counter[CounterKey]:
     """How much a batch of new events adds to each counter; `segments` by lead, as known now."""
     counts: Counter[CounterKey] = Counter()
+    activities: Counter[tuple[str, str, str, str, str, date, str]] = Counter()  # before the team is looked up
     for _, event in received:
-        if type(event.data) is Correction:
-            counts[(CORRECTIONS, (event.data.action,))] += 1
-        elif event.name in ACTIVITY_TYPES:
-            channel, direction, outcome, rep = _contact(event.data)
+        data = event.data
+        if type(data) is Call:
             day, _ = rules.place(event.time)
             segment = segments.get(event.subject, "")
-            labels = (event.name, channel, direction, outcome, rep, team.team_of(rep, day), segment)
-            counts[(ACTIVITIES, labels)] += 1
+            activities["call", "call", data.direction, data.outcome, data.rep, day, segment] += 1
+        elif type(data) is Correction:
+            counts[(CORRECTIONS, (data.action,))] += 1
+        elif event.name in ACTIVITY_TYPES:
+            day, _ = rules.place(event.time)
+            activities[event.name, *_contact(data), day, segments.get(event.subject, "")] += 1
+    for (*contact, rep, day, segment), n in activities.items():
+        counts[(ACTIVITIES, (*contact, rep, team.team_of(rep, day), segment))] += n
     return counts
 
 
 def _contact(data: Data) -> tuple[str, str, str, str]:
     """Channel, direction, outcome and rep; the status stands for the outcome of what has none."""
-    if type(data) is Call:
-        return "call", data.direction, data.outcome, data.rep
     outcome = getattr(data, "outcome", None) or getattr(data, "status", "") or ""
     rep = getattr(data, "rep", None) or getattr(data, "credited_rep", None) or ""
     return getattr(data, "channel", "") or "", getattr(data, "direction", ""), outcome, rep

@@ -13,7 +13,7 @@ from shared.events import Correction, Event
 
 def own_ties(events: Iterable[Event]) -> set[Tie]:
     """What the events that are no corrections tie their units to."""
-    tying = (event for event in events if event.name in TYING_EVENTS)
+    tying = [event for event in events if event.name in TYING_EVENTS]
     return {(tie, unit) for event in tying for tie, unit in ties_of(event) if unit}
 
 

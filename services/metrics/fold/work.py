@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from services.metrics.contributions import Group
 from services.metrics.contributions.facts import Contributions
 from services.metrics.contributions.lead import LeadState
-from services.metrics.contributions.linear import event_facts
+from services.metrics.contributions.linear import call_fact
 from services.metrics.contributions.past import facts_of_event, facts_of_unit, past_of, tells
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.units import unit_of
@@ -67,9 +67,10 @@ class Work:
     def _absorb(self, unit: str, events: Sequence[Event]) -> bool:
         stored = self.stored.get(unit)
         if stored and not self._rules.as_of_event and (glance := stored.glance()).suffices(events):
-            self.segments[unit] = glance.attributes.segment
+            lead = glance.attributes
+            self.segments[unit] = lead.segment
             for event in events:
-                self.change.add_all(event_facts(event, glance.attributes, self._rules))
+                self.change.add(*call_fact(event, lead, self._rules))
             return True
         state = stored.state() if stored else LeadState()
         attributes, created = state.attributes, state.created_at

@@ -26,7 +26,7 @@ class DimensionIds:
 
     def missing(self, wanted: Iterable[Dimensions]) -> list[Dimensions]:
         """Those that are not remembered yet."""
-        return [d for d in dict.fromkeys(wanted) if d not in self._ids]
+        return list(dict.fromkeys(d for d in wanted if d not in self._ids))
 
     def remember(self, made: Mapping[Dimensions, int]) -> None:
         """Take ids of committed rows."""
