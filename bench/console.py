@@ -59,7 +59,7 @@ def measure(*, events: int, reps: int, viewers: int, seconds: float, seed: int) 
         db = stack.enter_context(database())
         fill(db, year(events, reps, seed), events)
         config = str(configuration(Path(folder), reps))
-        service = stack.enter_context(metrics(db, config_dir=config))
+        service = stack.enter_context(metrics(db, {"config_dir": config}))
         console = stack.enter_context(_console(db, service, config))
         service.follow("before the board")
         calm(db)
@@ -119,7 +119,7 @@ def _opened_ms(page: Page, url: str) -> float:
 def _watch(console: Console, service: Service, viewers: int, seconds: float) -> None:
     """What console and metrics spend while so many watch."""
     boards = asyncio.run(_follow(console, viewers, 2.0)) if viewers else 0  # until all have their first board
-    pids = (console.pid, service.pid)
+    pids = (console.pid, *service.pids)
     before, began = [cpu_s(pid) for pid in pids], time.monotonic()
     if viewers:
         boards = asyncio.run(_follow(console, viewers, seconds))

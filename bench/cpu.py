@@ -43,22 +43,23 @@ def _limit(python: float, postgres: float) -> str:
 
 
 class Meter:
-    """Reads what two trees of processes spend from the moment it is made; without PostgreSQL its part is 0."""
+    """Reads what trees of processes spend from the moment it is made: those of `python` together, and PostgreSQL's;
+    without PostgreSQL its part is 0."""
 
-    def __init__(self, python: int, postgres: int | None = None) -> None:
-        self._pids = (python, postgres)
-        self._before = [_cpu_of(pid) for pid in self._pids]
+    def __init__(self, *python: int, postgres: int | None = None) -> None:
+        self._python = python
+        self._postgres = () if postgres is None else (postgres,)
+        self._before = self._cpu_s()
         self._begun = time.monotonic()
 
     def spent(self) -> Spent:
         """What was spent until now."""
         seconds = time.monotonic() - self._begun
-        python_s, postgres_s = (_cpu_of(pid) - before for pid, before in zip(self._pids, self._before, strict=True))
+        python_s, postgres_s = (now - before for now, before in zip(self._cpu_s(), self._before, strict=True))
         return Spent(python_s, postgres_s, seconds)
 
-
-def _cpu_of(pid: int | None) -> float:
-    return 0.0 if pid is None else cpu_s(pid)
+    def _cpu_s(self) -> tuple[float, float]:
+        return sum(map(cpu_s, self._python)), sum(map(cpu_s, self._postgres))
 
 
 class _Process(NamedTuple):

@@ -46,9 +46,16 @@ def database() -> Iterator[Database]:
 @contextmanager
 def serving(arguments: list[str], env: Mapping[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m <arguments>` that listens on the port, until the block ends."""
+    with started(arguments, env) as process:
+        wait_for(port, process)
+        yield process
+
+
+@contextmanager
+def started(arguments: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m <arguments>` until the block ends, whether or not it listens yet."""
     process = subprocess.Popen([sys.executable, "-m", *arguments], env=env, preexec_fn=die_with_parent(signal.SIGKILL))
     try:
-        _wait_for(port, process)
         yield process
     finally:
         process.terminate()
@@ -63,7 +70,8 @@ def free_port() -> int:
         return port
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process listens on the port. Raises RuntimeError when it does not."""
     deadline = time.monotonic() + READY_WITHIN_S
     while True:
         try:

@@ -80,7 +80,7 @@ def run_sql(script: str) -> None:
     adapted.run_async(lambda connection: connection.execute(script))
 
 
-def make_index(schema: str, name: str, on: str) -> None:
+def make_index(schema: str, name: str, on: str, *, unique: bool = False) -> None:
     """Make an index while its table is read and written: `make_index("ingest", "leads_rep", "leads (rep, seq)")`.
 
     It stands in no transaction, so it must be all of its revision; what a broken-off run has left is made anew.
@@ -88,7 +88,7 @@ def make_index(schema: str, name: str, on: str) -> None:
     with op.get_context().autocommit_block():
         run_sql("set lock_timeout = 0")  # it waits for transactions, and nobody waits for it
         run_sql(f"drop index concurrently if exists {schema}.{name}")
-        run_sql(f"create index concurrently {name} on {schema}.{on}")
+        run_sql(f"create {'unique ' if unique else ''}index concurrently {name} on {schema}.{on}")
         run_sql("reset lock_timeout")
 
 

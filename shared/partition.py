@@ -9,7 +9,7 @@ _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=262_144)  # some 30 MB when there are as many leads
 def partition_of(key: str, partitions: int) -> int:
     """Partition (0 .. partitions - 1) of a key, hashed as UTF-8."""
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

@@ -59,7 +59,7 @@ def measure(size: Size, seed: int) -> Found:
         settings = Settings(database_url=db.url, kafka_bootstrap_servers=None, log_partitions=size.partitions)
         fill_log(settings, history(size.events, size.leads, seed, reps(size.reps)), size.events)
         calm(db)
-        with metrics(db, config_dir=str(config)) as service:
+        with metrics(db, {"config_dir": str(config)}) as service:
             taken = service.follow(f"taking {size.events:,}")
             memory_mib = service.memory_mib()
         calm(db)
@@ -79,7 +79,7 @@ async def _disk(db: Database) -> Disk:
 
 
 def _start(db: Database, config: Path) -> Start:
-    with metrics(db, config_dir=str(config)) as service:
+    with metrics(db, {"config_dir": str(config)}) as service:
         (first_ms, tries, _), (second_ms, _, lines) = (_scrape(service) for _ in range(2))
         return Start(service.started_s, first_ms, tries, second_ms, lines, service.memory_mib())
 

@@ -34,7 +34,7 @@ def measure(*, events: int, reps: int, requests: int, patience_s: float, seed: i
     """Print the table. patience_s: for the requests of one kind; those that are far too slow are made less often."""
     with tempfile.TemporaryDirectory(prefix="tasuki-bench-") as folder, database() as db:
         fill(db, year(events, reps, seed), events)
-        with metrics(db, config_dir=str(configuration(Path(folder), reps))) as service:
+        with metrics(db, {"config_dir": str(configuration(Path(folder), reps))}) as service:
             service.follow("before asking")
             calm(db)
             heading(

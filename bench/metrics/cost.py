@@ -44,7 +44,7 @@ def measure_history(*, length: int, events: int) -> None:
         with metrics(db) as service:
             service.follow("before the cost of one event")
         calm(db)
-        with metrics(db, **ALONE) as service:
+        with metrics(db, ALONE) as service:
             on_short, on_long = _in_turns(
                 lambda n: _take(db, service, short, f"short-{n}"),
                 lambda n: _take(db, service, ["long"] * events, f"long-{n}"),
@@ -68,7 +68,7 @@ def measure_stored(*, stored: int, base: int, batch: int, alone: int, seed: int)
         for settings, size, name in (({}, batch, "in full batches"), (ALONE, alone, "alone in its transaction")):
             with ExitStack() as services:
                 sides = [
-                    (db, services.enter_context(metrics(db, **settings)), leads // 10)
+                    (db, services.enter_context(metrics(db, settings)), leads // 10)
                     for db, leads in ((few, base), (many, stored))
                 ]
                 low, high = _in_turns(*(_taking(*side, size, name) for side in sides))

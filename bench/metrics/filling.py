@@ -82,6 +82,26 @@ def calm(database: Database) -> None:
     asyncio.run(run())
 
 
+def forget(database: Database) -> None:
+    """Have the metrics service begin anew: as if it had taken nothing out of the log."""
+
+    async def run() -> None:
+        conn = await asyncpg.connect(dsn(database.url))
+        try:
+            await conn.execute(f"truncate {', '.join(f'metrics.{table}' for table in TAKEN)}")
+        finally:
+            await conn.close()
+
+    asyncio.run(run())
+
+
+TAKEN = (
+    "events", "leads", "leads_2", "cells", "cells_2", "dimensions", "counters", "changes", "ties", "groups",
+    "positions",
+)  # fmt: skip
+"""Tables of what was taken."""
+
+
 @contextmanager
 def arriving(database: Database, rate: int) -> Iterator[None]:
     """So many calls a second, of just now, come into the log until the block ends."""

@@ -3,15 +3,16 @@
 import http.client
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
 from bench.cpu import Meter, Spent, memory_mib
 from bench.report import Progress
-from bench.stage import Database, environment, free_port, serving
+from bench.stage import Database, environment, free_port, started, wait_for
 
 STATUS = "/v1/status"
 _LOOK_FIRST_S, _LOOK_LEAST_S, _LOOK_MOST_S = 0.05, 0.005, 0.5
@@ -45,12 +46,12 @@ class Taken(NamedTuple):
 
 
 class Service:
-    """A running one. `started_s`: from its start until it answered."""
+    """A running one, or several replicas of it, of which the first is asked. `started_s`: until it answered."""
 
-    def __init__(self, database: Database, pid: int, port: int, started_s: float) -> None:
+    def __init__(self, database: Database, pids: Sequence[int], port: int, started_s: float) -> None:
         self._database = database
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=24 * 3600)
-        self.pid = pid
+        self.pids = tuple(pids)
         self.port = port
         self.started_s = started_s
 
@@ -102,11 +103,11 @@ class Service:
 
     def meter(self) -> Meter:
         """Measures what the service and its PostgreSQL spend from now on."""
-        return Meter(self.pid, self._database.pid)
+        return Meter(*self.pids, postgres=self._database.pid)
 
     def memory_mib(self) -> float:
         """Resident memory of the service, all its processes together."""
-        return memory_mib(self.pid)
+        return sum(map(memory_mib, self.pids))
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -126,17 +127,22 @@ def _fifths(seen: list[tuple[float, int]]) -> list[float]:
 
 
 @contextmanager
-def metrics(database: Database, **settings: str) -> Iterator[Service]:
+def metrics(
+    database: Database, settings: Mapping[str, str] = MappingProxyType({}), replicas: int = 1
+) -> Iterator[Service]:
     """The service on a database until the block ends; `settings` without their `TASUKI_`."""
-    port, begun = free_port(), time.monotonic()
+    ports, begun = [free_port() for _ in range(replicas)], time.monotonic()
     more = {f"TASUKI_{name.upper()}": value for name, value in settings.items()}
-    with serving(
-        ["services.metrics"], environment(database.url, TASUKI_METRICS_PORT=str(port), **more), port
-    ) as process:
-        service = Service(database, process.pid, port, 0.0)
-        try:
-            service.get(STATUS)
-            service.started_s = time.monotonic() - begun
-            yield service
-        finally:
-            service.close()
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                started(["services.metrics"], environment(database.url, TASUKI_METRICS_PORT=str(port), **more))
+            )
+            for port in ports
+        ]
+        for process, port in zip(running, ports, strict=True):
+            wait_for(port, process)
+        service = stack.enter_context(closing(Service(database, [p.pid for p in running], ports[0], 0.0)))
+        service.get(STATUS)
+        service.started_s = time.monotonic() - begun
+        yield service

@@ -131,7 +131,7 @@ async def _main(name: str, postgres: int) -> Pass:
         async with transaction(engine) as conn:
             for statement in filter(str.strip, _TABLES.split(";")):
                 await conn.execute(text(statement))
-        meter = Meter(os.getpid(), postgres)
+        meter = Meter(os.getpid(), postgres=postgres)
         take = {"reading": _decode, "counting": _counting(engine)}[name]
         records = await _over_all(log, settings.consumer_batch_max, take)
         spent = meter.spent()

@@ -1,4 +1,7 @@
-"""Tasuki's metrics service among its peers: as it ships, on Kafka, with the whole catalogue."""
+"""Tasuki's metrics service among its peers: as it ships, on Kafka, with the whole catalogue; a replica
+for each core, as the others use all of them."""
+
+import os
 
 import msgspec
 
@@ -18,7 +21,8 @@ def run(stage: Stage, within_s: float) -> tuple[Taken, float, Counts]:
     """What it has taken since it answered first; its resident memory in MiB after that, without PostgreSQL's; and the
     calls that it tells, by day (UTC) and rep. Raises RuntimeError when it takes longer or cannot."""
     calm(stage.database)
-    with metrics(stage.database, kafka_bootstrap_servers=stage.brokers, timezone="UTC") as service:
+    settings = {"kafka_bootstrap_servers": stage.brokers, "timezone": "UTC"}
+    with metrics(stage.database, settings, replicas=os.cpu_count() or 1) as service:
         taken = service.follow("Tasuki", within_s)
         if not taken.records:
             raise RuntimeError("it had taken all before it answered first; give it more events")

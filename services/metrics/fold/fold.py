@@ -4,7 +4,7 @@ Everything happens in the consumer's one transaction. Most batches touch only th
 one another; a batch with corrections, or with something that may tie groups together, reaches beyond and runs alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import asyncpg
@@ -14,7 +14,7 @@ from services.metrics import store
 from services.metrics.catalogue.kpis import Catalogue
 from services.metrics.contributions import contributions
 from services.metrics.contributions.rules import Rules
-from services.metrics.contributions.truth import IdentityKey, by_target, truths
+from services.metrics.contributions.truth import by_target, truths
 from services.metrics.contributions.units import unit_of
 from services.metrics.fold.counters import count
 from services.metrics.fold.grouping import Join, joins_of, own_ties
@@ -99,10 +99,11 @@ class Fold:
         otherwise, and then one lead's events come on several shards."""
         partitions = self._log.partitions
         found = {record.partition for record, _ in received}
-        for record, event in received:
-            if event.subject and not (self._log.by_key and record.key == event.subject):
-                found.add(partition_of(event.subject, partitions))
-        return found
+        if self._log.by_key:
+            strays = {event.subject for record, event in received if record.key != event.subject}
+        else:
+            strays = {event.subject for _, event in received}
+        return found.union(partition_of(lead, partitions) for lead in strays if lead)
 
     async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
         """Add what the new events change to the cells, digests and counters.
@@ -113,14 +114,19 @@ class Fold:
             return
         raw = await driver(conn)
         events = [r.event for r in received]
-        corrections = [e for e in events if isinstance(e.data, Correction)]
+        corrections = [e for e in events if type(e.data) is Correction]
         corrected = await store.roots_of(raw, corrections) if corrections else []
-        new = frozenset(event.identity for event in events)
         if await store.holds_world(raw):  # else no correction waits for any of them: see _locked
-            corrected += await store.stored_roots(raw, (await store.known_of(raw, new)).corrected)
+            known = await store.known_of(raw, [event.identity for event in events])
+            corrected += await store.stored_roots(raw, known.corrected)
         joins = await joins_of(raw, events, corrected)
-        groups = await store.groups_of(raw, {unit_of(e) for e in events})
-        shared = {groups.get(u, u) for r, e in received if (u := unit_of(e)) in groups or u != r.key}
+        units = [unit_of(event) for event in events]
+        groups = await store.groups_of(raw, set(units))
+        shared = {
+            groups.get(unit, unit)
+            for unit, (record, _) in zip(units, received, strict=True)
+            if unit != record.key or unit in groups
+        }
         if shared:
             await store.lock_units(raw, shared)
         renamed = {old: join.name for join in joins for old in join.before}
@@ -129,10 +135,10 @@ class Fold:
         moved = {renamed.get(c.group, c.group) for c in corrected}
         grouped = {*groups.values(), *await store.members_of(raw, moved)}
         sides = [side for side in await self._sides(raw) if side.shown or side.building]
-        works = [Work(side, self._rules, groups, grouped, received, moved) for side in sides]
-        await self._join(raw, works, joins, new)
+        works = [Work(side, self._rules, groups, grouped, events, units, moved) for side in sides]
+        await self._join(raw, works, joins)
         for work in works:
-            await self._settle(raw, work, {join.name for join in joins}, new)
+            await self._settle(raw, work, {join.name for join in joins})
             await self._write(raw, work)
         today, _ = self._rules.place(min(event.recorded_at for event in events))
         counts = count(received, works[0].segments, self.team, self._rules)
@@ -149,23 +155,21 @@ class Fold:
                 raise OtherRules
         return sides
 
-    async def _join(
-        self, conn: asyncpg.Connection, works: Sequence[Work], joins: Sequence[Join], new: frozenset[IdentityKey]
-    ) -> None:
+    async def _join(self, conn: asyncpg.Connection, works: Sequence[Work], joins: Sequence[Join]) -> None:
         """Make the groups of what the batch ties together, and take out what they contributed apart."""
         for join in joins:
             for work in works:
                 work.touched.add(join.name)
-                await self._take_out(conn, work, join.before, new)
+                await self._take_out(conn, work, join.before)
             await store.join_groups(conn, join.name, join.units, join.before)
 
-    async def _settle(self, conn: asyncpg.Connection, work: Work, made: set[str], new: frozenset[IdentityKey]) -> None:
+    async def _settle(self, conn: asyncpg.Connection, work: Work, made: set[str]) -> None:
         """Everything that the batch changes, into `work`. `made`: groups that have come to be with it."""
         held = [group for group in work.touched if work.side.holds(group)]
         work.stored = await store.load_leads(conn, work.side.leads, held) if held else {}
         anew = work.absorb()
         for group in anew - made:
-            await self._take_out(conn, work, {group}, new)
+            await self._take_out(conn, work, {group})
         anew |= {group for group in made if work.side.holds(group)}
         if anew:
             await self._put_in(conn, work, anew)
@@ -175,14 +179,9 @@ class Fold:
         await store.add_cells(conn, work.side.cells, work.change, self._dimension_ids)
         await store.save_leads(conn, work.side.leads, work.dirty)
 
-    async def _take_out(
-        self,
-        conn: asyncpg.Connection,
-        work: Work,
-        groups: set[str] | frozenset[str],
-        new: frozenset[IdentityKey],
-    ) -> None:
+    async def _take_out(self, conn: asyncpg.Connection, work: Work, groups: Collection[str]) -> None:
         """Take out all that groups contributed before the batch."""
+        new = work.new
         histories, corrections = await self._histories(conn, {group for group in groups if work.side.holds(group)})
         before = by_target(c for c in corrections if c.identity not in new)
         for events in histories.values():

@@ -1,6 +1,7 @@
 """One batch while it is taken into a set of numbers: the digests it found, how they became, what changes in cells."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 from services.metrics.contributions import Group
 from services.metrics.contributions.facts import Contributions
@@ -8,15 +9,15 @@ from services.metrics.contributions.lead import LeadState
 from services.metrics.contributions.linear import call_fact
 from services.metrics.contributions.past import facts_of_event, facts_of_unit, past_of, tells
 from services.metrics.contributions.rules import Rules
-from services.metrics.contributions.units import unit_of
+from services.metrics.contributions.truth import IdentityKey
 from services.metrics.store import Side, StoredLead
-from shared.consume import Received
 from shared.events import Correction, Event
 
 
 class Work:
     """What concerns the groups that the side holds; the others are yet to be gone through.
 
+    `events`: those of the batch; `units`: what each is about.
     `groups`: unit -> name of its group, for units that do not stand alone; `grouped`: names of such groups.
     `corrected`: groups whose past is corrected. `touched`: every group that the batch touches. `segments`: of the units
     whose events it took, as known now.
@@ -28,26 +29,32 @@ class Work:
         rules: Rules,
         groups: Mapping[str, str],
         grouped: Collection[str],
-        received: Sequence[Received],
+        events: Sequence[Event],
+        units: Sequence[str],
         corrected: Iterable[str],
     ) -> None:
         self.side = side
         self._rules = rules
         self._grouped = frozenset(grouped)
         self._corrected = {group for group in corrected if side.holds(group)}
+        self._new = events
         self._events: dict[str, list[Event]] = {}
         self.touched = set(self._corrected)
         self.stored: Mapping[str, StoredLead] = {}
         self.segments: dict[str, str] = {}
         self.dirty: dict[str, LeadState] = {}
         self.change = Contributions()
-        for _, event in received:
-            unit = unit_of(event)
+        for unit, event in zip(units, events, strict=True):
             if unit and type(event.data) is not Correction:
                 group = groups.get(unit, unit)
                 if side.shown or side.holds(group):
                     self._events.setdefault(group, []).append(event)
-                    self.touched.add(group)
+        self.touched.update(self._events)
+
+    @cached_property
+    def new(self) -> frozenset[IdentityKey]:
+        """The identities of the batch's events."""
+        return frozenset(event.identity for event in self._new)
 
     def absorb(self) -> set[str]:
         """Take new events in without looking at history; the groups for which that is not enough."""

@@ -2,14 +2,26 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import asyncpg
 
 from services.metrics.contributions.truth import IdentityKey
 from services.metrics.contributions.units import unit_of
-from services.metrics.store.staging import TEXTS, copy_rows, texts
+from services.metrics.store.staging import (
+    NULL,
+    TEXTS,
+    binary_bytes,
+    binary_row,
+    binary_smallint,
+    binary_text,
+    binary_time,
+    copy_binary,
+    texts,
+)
 from shared.db import Overtaken
+from shared.eventlog.port import Record
 from shared.events import Correction, Event, data_of, decode_data
 from shared.inbox import Received
 
@@ -46,34 +58,38 @@ async def known_of(conn: asyncpg.Connection, identities: Collection[IdentityKey]
 async def store_events(conn: asyncpg.Connection, received: Iterable[Received], groups: Mapping[str, str]) -> None:
     """Store new events in one order for all writers. `groups`: of units that do not stand alone. Raises Overtaken when
     somebody else has just stored one of them."""
-    rows = [
-        (
-            e.source, e.id, e.name, e.time, groups.get(unit := unit_of(e), unit), e.subject, record.partition,
-            e.recorded_at, data_of(record), *(_target(e) or _NOTHING),
-        )
-        for record, e in received
-    ]  # fmt: skip
-    rows.sort()
+    rows = sorted((event.id, event.source, _row(record, event, groups)) for record, event in received)
     try:
-        await copy_rows(conn, "metrics.events", _STORED, rows)
+        await copy_binary(conn, "metrics.events", _STORED, [row for _, _, row in rows])
     except asyncpg.UniqueViolationError as error:
         raise Overtaken(f"an event was stored by somebody else meanwhile: {error}") from error
 
 
 _STORED = (
-    "source",
-    "id",
-    "name",
-    "time",
-    "lead",
-    "subject",
-    "shard",
-    "recorded_at",
-    "data",
-    "corrects_source",
-    "corrects_id",
-)
-_NOTHING = (None, None)
+    "source", "id", "name", "time", "subject", "lead", "shard", "recorded_at", "data", "corrects_source", "corrects_id",
+)  # fmt: skip
+
+
+def _row(record: Record, event: Event, groups: Mapping[str, str]) -> bytes:
+    unit = unit_of(event)
+    group = groups.get(unit, unit)
+    subject = binary_text(event.subject)
+    return binary_row(
+        _few(event.source),
+        binary_text(event.id),
+        _few(event.name),
+        binary_time(event.time),
+        subject,
+        subject if group == event.subject else binary_text(group),
+        binary_smallint(record.partition),
+        binary_time(event.recorded_at),
+        binary_bytes(data_of(record)),
+        *(map(binary_text, target) if (target := _target(event)) else _CORRECTS_NOTHING),
+    )
+
+
+_CORRECTS_NOTHING = (NULL, NULL)
+_few = lru_cache(maxsize=1_000)(binary_text)  # sources and names: few are many events'
 
 EVENT_COLUMNS = """e.source, e.id, e.name, e.time, e.lead, e.subject, e.recorded_at, e.data,
             e.corrects_source, e.corrects_id"""
