@@ -5,12 +5,28 @@ import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from services.metrics.store.staging import new_load, stage
+from services.metrics.store.staging import (
+    NULL,
+    TEXTS,
+    binary_bytes,
+    binary_row,
+    binary_smallint,
+    binary_text,
+    binary_time,
+    copy_binary,
+    copy_text,
+    new_load,
+    stage,
+    texts,
+)
 from shared.db import dsn
 from shared.postgres import PrivatePostgres
 from tests.conftest import private_folder
@@ -35,13 +51,16 @@ async def doomed() -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.mark.parametrize("row_bytes", [100_000, 1_000_000])
+@pytest.mark.parametrize("binary", [False, True])
 async def test_a_connection_that_is_lost_while_much_is_on_its_way_says_so(
-    doomed: asyncpg.Connection, row_bytes: int
+    doomed: asyncpg.Connection, row_bytes: int, binary: bool
 ) -> None:
     """asyncpg waits for ever when it is lost while its buffer is full, and leaves an error to the event loop."""
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     server, load = doomed.get_server_pid(), new_load()
+    await doomed.execute("create schema metrics")
+    await doomed.execute("create table metrics.leads (lead text, shard smallint, state bytea)")
     await doomed.execute("begin")
 
     def rows() -> Iterator[tuple[int, str, bytes]]:
@@ -50,7 +69,12 @@ async def test_a_connection_that_is_lost_while_much_is_on_its_way_says_so(
                 os.kill(server, signal.SIGSTOP)
             yield load, f"lead-{n}", bytes(row_bytes)
 
-    staging = asyncio.create_task(stage(doomed, "incoming_leads", rows()))
+    def packed() -> Iterator[bytes]:
+        for _, lead, state in rows():
+            yield binary_row(binary_text(lead), binary_smallint(0), binary_bytes(state))
+
+    copied = copy_binary(doomed, "metrics.leads", ("lead", "shard", "state"), packed())
+    staging = asyncio.create_task(copied if binary else stage(doomed, "incoming_leads", rows()))
     async with asyncio.timeout(FAR_OFF_S):
         await asyncio.wait([staging], timeout=0.5)
         assert not staging.done()
@@ -70,3 +94,66 @@ async def test_much_is_staged_whole_and_in_order(connection: asyncpg.Connection)
         await stage(connection, "incoming_leads", iter(rows))
         stored = await connection.fetch("select load, lead, state from incoming_leads order by ctid")
     assert [tuple(row) for row in stored] == rows
+
+
+def test_texts_are_the_same_in_the_database(runner: asyncio.Runner, module_database_url: str) -> None:
+    async def told(values: list[str]) -> list[str]:
+        conn = await asyncpg.connect(dsn(module_database_url))
+        try:
+            found: list[str] = await conn.fetchval(f"select {TEXTS}", texts(values))
+            return found
+        finally:
+            await conn.close()
+
+    @settings(max_examples=200, deadline=None)
+    @example([])
+    @example([""])
+    @example(["", ""])
+    @example(["a\x1fb", "c"])
+    @example(["[", "j", "t", "null", "NULL", "{}"])
+    @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4), max_size=5))
+    def each(values: list[str]) -> None:
+        assert runner.run(told(values)) == values
+
+    each()
+
+
+def test_rows_in_binary_form_are_what_they_were(runner: asyncio.Runner, module_database_url: str) -> None:
+    async def told(rows: list[tuple[str, int, datetime, bytes, None]]) -> list[tuple[Any, ...]]:
+        conn = await asyncpg.connect(dsn(module_database_url))
+        try:
+            await conn.execute("create temporary table t (a text, b smallint, c timestamptz, d bytea, e text)")
+            packed = [
+                binary_row(binary_text(a), binary_smallint(b), binary_time(c), binary_bytes(d), NULL)
+                for a, b, c, d, _ in rows
+            ]
+            await copy_binary(conn, "t", ("a", "b", "c", "d", "e"), packed)
+            return [tuple(row) for row in await conn.fetch("select * from t order by ctid")]
+        finally:
+            await conn.close()
+
+    moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+    words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+    row = st.tuples(words, st.integers(-(2**15), 2**15 - 1), moments, st.binary(), st.none())
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.lists(row, max_size=5))
+    def each(rows: list[tuple[str, int, datetime, bytes, None]]) -> None:
+        assert runner.run(told(rows)) == rows
+
+    each()
+
+
+async def test_much_is_copied_whole_and_in_order(connection: asyncpg.Connection) -> None:
+    await connection.execute("create temporary table t (n int, text text, state bytea)")
+    rows = [(n, f"導線{n}", bytes([n % 256]) * (n * 1_000)) for n in range(100)] + [(100, "large", bytes(3_000_000))]
+    packed = [
+        binary_row(b"\0\0\0\4" + n.to_bytes(4, "big"), binary_text(text), binary_bytes(state))
+        for n, text, state in rows
+    ]
+    await copy_binary(connection, "t", ("n", "text", "state"), packed)
+    assert [tuple(row) for row in await connection.fetch("select n, text, state from t order by ctid")] == rows
+    await connection.execute("truncate t")
+    await copy_text(connection, "t", ("n", "text"), (f"{n}\t{'x' * 20_000}\n" for n in range(100)))
+    assert await connection.fetchval("select array_agg(n order by ctid) from t") == list(range(100))
+    await connection.execute("drop table t")

@@ -18,7 +18,8 @@ MICROSECOND = timedelta(microseconds=1)
 def digest_facts(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
     """All of them. `known`: what is known of the lead."""
     yield from _creation(state, known, rules)
-    yield from _seconds(state, known, rules)
+    if state.actions:
+        yield from _seconds(state, known, rules)
     for settings in state.appointments.values():
         yield from appointment_facts(settings, known, rules.standing(state.best()), rules)
     for decided in state.decisions:
@@ -48,7 +49,7 @@ def _creation(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
     place = rules.place(created)
     source = state.origin.text if state.origin else ""
     lead, said = known(created), (state.origin,) if state.origin else ()
-    dimensions = of_lead("lead", lead, source, outcome=_became(state))
+    dimensions = of_lead("lead", lead, source, "", "", _became(state))
     yield Contribution(Fact(dimensions, *place), Amount(1), said)
     if state.response:
         (moment, _, _), rep, channel = state.response

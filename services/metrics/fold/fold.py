@@ -85,7 +85,8 @@ class Fold:
         async def reaches_beyond() -> bool:
             nonlocal known
             known = await store.known_of(conn, identities)
-            return bool(known.corrected) or await store.has_new(conn, own_ties(event for _, event in received))
+            ties = own_ties(event for _, event in received)
+            return bool(known.corrected or (ties and await store.has_new(conn, ties)))
 
         if any(type(event.data) is Correction for _, event in received):
             await store.lock_world(conn, exclusive=True)
@@ -133,7 +134,7 @@ class Fold:
         for join in joins:
             groups |= dict.fromkeys(join.units, join.name)
         moved = {renamed.get(c.group, c.group) for c in corrected}
-        grouped = {*groups.values(), *await store.members_of(raw, moved)}
+        grouped = {*groups.values(), *(await store.members_of(raw, moved) if moved else ())}
         sides = [side for side in await self._sides(raw) if side.shown or side.building]
         works = [Work(side, self._rules, groups, grouped, events, units, moved) for side in sides]
         await self._join(raw, works, joins)

@@ -42,7 +42,8 @@ def _key(dimensions: Dimensions) -> bytes:
 
 async def ensure_dimensions(engine: AsyncEngine, ids: DimensionIds, change: Contributions) -> None:
     """Have an id for the dimensions of a change, in a transaction of its own: others wait for no batch."""
-    missing = ids.missing(fact.dimensions for fact, _ in change)
+    # By identity first: they are remembered (`of_lead`), few are many facts', and to hash them takes its time.
+    missing = ids.missing({id(fact[0]): fact[0] for fact, _ in change}.values())
     if missing:
         async with transaction(engine) as conn:
             made = await _find_or_make(await driver(conn), missing)

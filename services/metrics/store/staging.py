@@ -24,13 +24,19 @@ _COLUMNS = {
 }
 _loads = count(1)
 
-TEXTS = "array(select json_array_elements_text($1::json))"
-"""Many texts as one parameter, made by `texts`. asyncpg asks two abstract classes for every element of an array."""
+_BETWEEN = "\x1f"
+TEXTS = """case when left($1, 1) = 'j' then array(select json_array_elements_text(substr($1, 2)::json))
+            else string_to_array(substr($1, 2), chr(31)) end"""
+"""Many texts as one parameter, made by `texts`. asyncpg asks two abstract classes for every element of an array, and
+PostgreSQL cuts a text three times as fast as it reads JSON."""
 
 
 def texts(values: Collection[str]) -> str:
     """The parameter of TEXTS."""
-    return msgspec.json.encode(values).decode()
+    text = _BETWEEN.join(values)
+    if text.count(_BETWEEN) == len(values) - 1 and text:
+        return f"t{text}"
+    return f"j{msgspec.json.encode(values).decode()}"
 
 
 def new_load() -> int:
@@ -80,7 +86,8 @@ def binary_row(*fields: bytes) -> bytes:
 
 def binary_text(value: str) -> bytes:
     """A field of a text."""
-    return binary_bytes(value.encode())
+    text = value.encode()
+    return len(text).to_bytes(4, "big") + text
 
 
 def binary_bytes(value: bytes) -> bytes:
