@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from services.metrics.live import exporter
 from services.outreach import folder, mails
 from shared.telemetry import Metrics
+from shared.telemetry.batches import BatchHistogram
 
 Described = tuple[str, str, str, tuple[str, ...]]
 """Type, name, text, labels: a `Family` is one, and so is what is described by the library's own metrics."""
@@ -77,11 +78,11 @@ def metrics_page() -> str:
 def operational() -> Iterator[Described]:
     """The catalogue that all services share. The library keeps names of labels to itself."""
     for metric in vars(Metrics(CollectorRegistry())).values():
-        if not isinstance(metric, Counter | Gauge | Histogram):
+        if not isinstance(metric, Counter | Gauge | Histogram | BatchHistogram):
             continue
         (described,) = metric.describe()
         suffix = "_total" if described.type == "counter" else ""
-        yield described.type, described.name + suffix, described.documentation, metric._labelnames
+        yield described.type, described.name + suffix, described.documentation, getattr(metric, "_labelnames", ())
 
 
 def _section(title: str, families: Iterable[Described]) -> str:

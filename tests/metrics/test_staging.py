@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from struct import Struct
 from typing import Any
 
 import asyncpg
@@ -73,8 +74,10 @@ async def test_a_connection_that_is_lost_while_much_is_on_its_way_says_so(
         for _, lead, state in rows():
             yield binary_row(binary_text(lead), binary_smallint(0), binary_bytes(state))
 
-    copied = copy_binary(doomed, "metrics.leads", ("lead", "shard", "state"), packed())
-    staging = asyncio.create_task(copied if binary else stage(doomed, "incoming_leads", rows()))
+    if binary:
+        staging = asyncio.create_task(copy_binary(doomed, "metrics.leads", ("lead", "shard", "state"), packed()))
+    else:
+        staging = asyncio.create_task(stage(doomed, "incoming_leads", rows()))
     async with asyncio.timeout(FAR_OFF_S):
         await asyncio.wait([staging], timeout=0.5)
         assert not staging.done()
@@ -147,10 +150,8 @@ def test_rows_in_binary_form_are_what_they_were(runner: asyncio.Runner, module_d
 async def test_much_is_copied_whole_and_in_order(connection: asyncpg.Connection) -> None:
     await connection.execute("create temporary table t (n int, text text, state bytea)")
     rows = [(n, f"導線{n}", bytes([n % 256]) * (n * 1_000)) for n in range(100)] + [(100, "large", bytes(3_000_000))]
-    packed = [
-        binary_row(b"\0\0\0\4" + n.to_bytes(4, "big"), binary_text(text), binary_bytes(state))
-        for n, text, state in rows
-    ]
+    number = Struct(">ii").pack
+    packed = [binary_row(number(4, n), binary_text(text), binary_bytes(state)) for n, text, state in rows]
     await copy_binary(connection, "t", ("n", "text", "state"), packed)
     assert [tuple(row) for row in await connection.fetch("select n, text, state from t order by ctid")] == rows
     await connection.execute("truncate t")
