@@ -70,7 +70,7 @@ generate: $(VENV)/installed-dev ## write the generated files anew
 client: $(VENV)/installed-dev ## build the client alone, as a wheel for programs that talk to Tasuki: build/
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir build deploy/client && ls build/tasuki_client-*.whl
 
-bench: $(VENV)/installed-dev ## measure speed on this machine: ingest, how soon a number shows, and peers
+bench: $(VENV)/installed-dev ## measure all that we are held to, beside peers, and write its report (ARGS=--quick: minutes)
 	@bench/install-wrk.sh && { deploy/kafka/install.sh >/dev/null || true; } && exec $(BIN)/python -m bench $(ARGS)
 
 bench-ingest: $(VENV)/installed-dev ## measure the door against an echo and a transaction a request (ARGS=--quick: a minute)

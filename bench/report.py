@@ -1,29 +1,87 @@
 """How figures are told: a line a measure, with what it should be."""
 
+import operator
+import re
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """A line of a table. `reached`: whether its figure is what it must be; None where nothing is asked of it."""
+
+    name: str
+    value: str
+    note: str = ""
+    must: str = ""
+    aim: str = ""
+    reached: bool | None = None
+
+
+class Table(NamedTuple):
+    """`unit`: what stands above its figures."""
+
+    title: str
+    unit: str
+    lines: list[Line]
+
+
+told: list[Table] = []
+"""All that was told in this run, for whoever writes it down (`bench.written`)."""
 
 
 def heading(text: str) -> None:
-    """Begin a table."""
+    """Begin a table: its title and, after some spaces, what stands above its figures."""
     print(f"\n{text}", flush=True)
+    title, *units = re.split(r"\s{2,}", text)
+    told.append(Table(title, ", ".join(units), []))
 
 
 def figure(name: str, value: str, note: str = "") -> None:
     """A figure that only means something within this run."""
-    print(f"  {name:<58} {value:>16}  {note}", flush=True)
+    _tell(Line(name, value, note), note)
 
 
-def held_to(name: str, value: str, *, must: str, note: str = "") -> None:
-    """A figure that has to reach something on the kind of machine that we mean."""
-    figure(name, value, f"must {must}{note and '; '}{note}")
+def held_to(name: str, value: str, *, must: str, aim: str = "", note: str = "", measured: float | None = None) -> None:
+    """A figure that has to reach something on the kind of machine that we mean. `measured`: where it is not the first
+    number of `value`."""
+    number = float(_NUMBER.findall(value)[0].replace(",", "")) if measured is None else measured
+    _tell_held(Line(name, value, note, must, aim, is_reached(number, must)))
 
 
 def ratio(name: str, value: float, *, must: str = "", aim: str = "") -> None:
     """A ratio, which carries over to other machines."""
-    figure(name, f"{value:.2f}", ", ".join(word for word in (must and f"must {must}", aim and f"aim {aim}") if word))
+    _tell_held(Line(name, f"{value:.2f}", "", must, aim, is_reached(value, must)))
+
+
+def is_reached(value: float, must: str) -> bool | None:
+    """Whether a figure is what it must be ("p99 <= 50", ">= 40,000"); None without a must."""
+    if not must:
+        return None
+    found = _BOUND.search(must)
+    if found is None:
+        raise ValueError(f"no bound: {must!r}")
+    return _HOLDS[found[1]](value, float(found[2].replace(",", "")))
+
+
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_BOUND = re.compile(r"([<>]=?) (\d[\d,]*(?:\.\d+)?)")
+_HOLDS: Mapping[str, Callable[[float, float], bool]] = {
+    "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
+}  # fmt: skip
+
+
+def _tell_held(line: Line) -> None:
+    must = line.must and f"must {line.must}{': NOT REACHED' if line.reached is False else ''}"
+    _tell(line, "; ".join(filter(None, (", ".join(filter(None, (must, line.aim and f"aim {line.aim}"))), line.note))))
+
+
+def _tell(line: Line, note: str) -> None:
+    print(f"  {line.name:<58} {line.value:>16}  {note}", flush=True)
+    if told:
+        told[-1].lines.append(line)
 
 
 def row(name: str, values: Sequence[str]) -> None:

@@ -94,7 +94,7 @@ def _tell_growth(taken: Taken, memory_mib: float) -> None:
     figure("  what limits it", "", f"{taken.spent.each(taken.records)}; {taken.spent.limit()}")
     held_to(
         "resident memory after taking them", f"{memory_mib:,.0f} MiB",
-        must="<= 1024 MiB after 10,000,000, aim <= 300", note=f"{taken.records:,} records taken",
+        must="<= 1,024 MiB after 10,000,000", aim="<= 300 MiB", note=f"{taken.records:,} records taken",
     )  # fmt: skip
 
 
