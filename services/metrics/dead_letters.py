@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics.forms import DeadLetter, DeadLetterPage, Retried
 from shared.consume import Consumer, Rejected
-from shared.db import driver, snapshot, transaction
+from shared.db import driver, retried, snapshot, transaction
 from shared.events import Undecodable
 from shared.web import Answer, Call, Endpoint, Paging, Problem, not_found, page, read_cursor
 
@@ -60,9 +60,13 @@ class DeadLetters:
             wanted = UUID(call.path["id"])
         except ValueError:
             raise _unknown(call.path["id"]) from None
-        try:
+
+        async def take() -> None:
             async with transaction(self._engine) as conn:
                 await self._consumer.retry(conn, wanted)
+
+        try:
+            await retried(take)
         except LookupError:
             raise _unknown(call.path["id"]) from None
         except (Undecodable, Rejected) as error:

@@ -3,7 +3,7 @@
 import asyncio
 
 from shared.config import load_config
-from shared.db import connect
+from shared.db import Overtaken, connect, is_retryable
 from tests.metrics.desk import Desk, call, utc
 from tests.metrics.numbers import Numbers
 
@@ -34,3 +34,26 @@ def test_a_lead_whose_events_come_on_several_shards_is_counted_by_one_at_a_time(
         assert await numbers.digests() == digests
 
     runner.run(several_at_once())
+
+
+def test_an_event_that_comes_on_two_shards_at_once_is_counted_once(desk: Desk, runner: asyncio.Runner) -> None:
+    numbers = desk.numbers
+    calls = [[call(f"c{n}-{m}", utc(2026, 11, 2, 3, m), f"lead-{m}") for m in range(5)] for n in range(12)]
+
+    async def at_once() -> int:
+        engine = connect(numbers.settings, "replica", pool_size=3)
+        other = Numbers(engine, load_config(numbers.settings.config_dir), numbers.settings)
+        overtaken = 0
+        for batch in calls:
+            found = await asyncio.gather(numbers.take(batch), other.take(batch, shard=7), return_exceptions=True)
+            errors = [error for error in found if error is not None]
+            assert all(isinstance(error, Overtaken) and is_retryable(error) for error in errors)
+            assert len(errors) <= 1
+            overtaken += len(errors)
+            await other.take(batch, shard=7)  # as the consumer repeats it
+        await engine.dispose()
+        return overtaken
+
+    overtaken = runner.run(at_once())
+    assert desk.ask("calls") == {"all": 60}
+    assert overtaken > 0, "they never met"
