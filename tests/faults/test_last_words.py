@@ -30,11 +30,11 @@ async def by_sqlalchemy(conn: AsyncConnection, _: asyncpg.Connection) -> None:
 
 
 async def by_copy(_: AsyncConnection, raw: asyncpg.Connection) -> None:
-    await stage(raw, "incoming_leads", [(new_load(), "lead", 1, b"")])
+    await stage(raw, "incoming_leads", [(new_load(), "lead", b"")])
 
 
 async def by_copy_alone(_: AsyncConnection, raw: asyncpg.Connection) -> None:
-    await raw.copy_records_to_table("incoming_leads", records=[(new_load(), "lead", 1, b"")])
+    await raw.copy_records_to_table("incoming_leads", records=[(new_load(), "lead", b"")])
 
 
 @pytest.fixture
