@@ -77,7 +77,12 @@ class Glance(msgspec.Struct, array_like=True, frozen=True):
     def suffices(self, events: Iterable[Event]) -> bool:
         """Whether none of the events can change the digest."""
         settled = self.settled_at
-        return settled is not None and all(type(event.data) is Call and event.time > settled for event in events)
+        if settled is None:
+            return False
+        for event in events:  # noqa: SIM110 - a loop: it is gone through for every event, and mostly once
+            if type(event.data) is not Call or event.time <= settled:
+                return False
+        return True
 
 
 class LeadState(msgspec.Struct, array_like=True):

@@ -14,7 +14,7 @@ from services.metrics import store
 from services.metrics.catalogue.kpis import Catalogue
 from services.metrics.contributions import contributions
 from services.metrics.contributions.rules import Rules
-from services.metrics.contributions.truth import by_target, truths
+from services.metrics.contributions.truth import IdentityKey, by_target, truths
 from services.metrics.contributions.units import unit_of
 from services.metrics.fold.counters import count
 from services.metrics.fold.grouping import Join, joins_of, own_ties
@@ -60,15 +60,16 @@ class Fold:
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
         """Store the events; those that were there already are duplicates or contradict their identity."""
         raw = await driver(conn)
-        known = (await self._locked(raw, received)).stored
-        new = [r for r in received if r.event.identity not in known] if known else received
+        identities = [event.identity for _, event in received]
+        known = (await self._locked(raw, received, identities)).stored
+        new = [r for r, i in zip(received, identities, strict=True) if i not in known] if known else received
         if new:
             groups = await store.groups_of(raw, {unit_of(event) for _, event in new})
             await store.store_events(raw, new, groups)
         if not known:
             return Fresh(new, (), ())
         held = await store.stored_events(raw, known)
-        again = [r for r in received if r.event.identity in known]
+        again = [r for r, i in zip(received, identities, strict=True) if i in known]
         same = {e.identity for _, e in again if content_digest(held[e.identity]) == content_digest(e)}
         return Fresh(
             new,
@@ -76,10 +77,11 @@ class Fold:
             conflicts=[r for r in again if r.event.identity not in same],
         )
 
-    async def _locked(self, conn: asyncpg.Connection, received: Sequence[Received]) -> store.Known:
+    async def _locked(
+        self, conn: asyncpg.Connection, received: Sequence[Received], identities: Sequence[IdentityKey]
+    ) -> store.Known:
         """What is known of the events, under the locks that they need. Before the first row is written: whoever waits
         for a row then never also waits for a lock."""
-        identities = [event.identity for _, event in received]
         known: store.Known | None = None
 
         async def reaches_beyond() -> bool:
