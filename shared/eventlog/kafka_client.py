@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
@@ -35,7 +36,7 @@ FETCH_WAIT_MS = 100
 """How long a broker holds back the answer to a fetch when it has nothing: a partition that has just been emptied is not
 asked for again before the fetch of the others has come back."""
 FETCH_BYTES = 16 * 1024 * 1024
-PARTITION_FETCH_BYTES = 1024 * 1024
+PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 """What waits in memory is bounded by this, for each partition; a larger record still comes, alone."""
 MESSAGE_BYTES = 4 * 1024 * 1024
 """Greatest record of a topic; more than any event of ours, so that those of others come as dead letters."""
@@ -167,15 +168,21 @@ def _words(error: Exception) -> str:
 
 def to_record(found: ConsumerRecord) -> Record:
     """A record of aiokafka as one of the port. A key that is no UTF-8 keeps what of it can be read."""
+    headers = tuple(found.headers)
+    if None in map(_second, headers):
+        headers = tuple((name, value or b"") for name, value in headers)
     return Record(
         found.topic,
         found.partition,
         found.offset,
         None if found.key is None else found.key.decode(errors="replace"),
-        tuple((name, value or b"") for name, value in found.headers),
+        headers,
         found.value,
         datetime.fromtimestamp(max(0, found.timestamp) / 1000, UTC),
     )
+
+
+_second = itemgetter(1)
 
 
 async def take_of(consumer: AIOKafkaConsumer, at: TopicPartition, most: int, wait_s: float) -> list[Record]:
