@@ -65,7 +65,7 @@ def test_consuming_goes_on_while_it_is_built(desk: Desk, runner: asyncio.Runner)
 
     async def build() -> int:
         engine = connect(numbers.settings, "replica")
-        rebuild, steps = Rebuild(engine, numbers.rules, 3), 1
+        rebuild, steps = Rebuild(engine, numbers.rules, 1), 1
         await rebuild.begin()
         while not await rebuild.step():
             steps += 1

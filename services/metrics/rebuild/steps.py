@@ -8,7 +8,8 @@ rebuild meanwhile goes on with the same one; so does the next start, after a pro
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import asyncpg
 import structlog
@@ -19,13 +20,16 @@ from services.metrics.contributions import contributions
 from services.metrics.contributions.facts import Contributions
 from services.metrics.contributions.lead import LeadState
 from services.metrics.contributions.rules import Rules
-from services.metrics.contributions.truth import by_target, truths
+from services.metrics.contributions.truth import CorrectionsOf, by_target, truths
 from services.metrics.contributions.units import TYING_EVENTS
 from services.metrics.fold.grouping import joins_of
 from shared.db import driver, transaction
 from shared.events import Correction, Event
 
-EVENTS_A_STEP = 5_000
+EVENTS_A_STEP = 10_000
+PARTS = 2
+"""Of a step, one of which is read and written while the other is counted. With more of them, threads wait for one
+another more often than that saves."""
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +57,8 @@ class Rebuild:
     def __init__(self, engine: AsyncEngine, rules: Rules, events_a_step: int = EVENTS_A_STEP) -> None:
         self._engine = engine
         self._rules = rules
-        self._events_a_step = events_a_step
+        self._parts = min(PARTS, events_a_step)
+        self._events_a_part = events_a_step // self._parts
         self._ids = store.DimensionIds()
 
     async def begin(self, *, only_if_stale: bool = False) -> bool:
@@ -82,37 +87,79 @@ class Rebuild:
             _, side = await store.sides(raw)
             if not side.building or side.fingerprint != self._rules.fingerprint:
                 return True
-            last = await store.groups_up_to(raw, side.reached, self._events_a_step)
-            if last is None:
+            first = await self._read(raw, side.reached)
+            if first is None:
                 await store.show_side(raw, side)
                 await store.count_rebuild(raw)
                 await store.note_anew(raw)
                 return True
-            told = await store.told_between(raw, side.reached, last)
-            await self._put_in(raw, side, told)
-            await store.advance_side(raw, side, last, sum(map(len, told.values())))
+            last, events = await self._put_in(raw, side, first)
+            await store.advance_side(raw, side, last, events)
             return False
 
-    async def _put_in(
-        self, conn: asyncpg.Connection, side: store.Side, histories: Mapping[str, Sequence[Event]]
-    ) -> None:
+    async def _put_in(self, conn: asyncpg.Connection, side: store.Side, first: "_Part") -> tuple[str, int]:
+        """Put in a part and those after it, as many as make a step: the last group, and how many events there were.
+
+        PostgreSQL reads one and writes another while the one between them is counted.
+        """
+        part, events, parts = first, 0, 1
+        counting = self._count(part)
+        try:
+            while True:
+                following = await self._read(conn, part.last) if parts < self._parts else None
+                counted = await counting
+                if following is not None:
+                    counting = self._count(following)
+                await store.ensure_dimensions(self._engine, self._ids, counted.change)
+                await store.add_cells(conn, side.cells, counted.change, self._ids)
+                await store.save_leads(conn, side.leads, counted.leads)
+                events += sum(map(len, part.histories.values()))
+                if following is None:
+                    return part.last, events
+                part, parts = following, parts + 1
+        finally:
+            counting.cancel()
+
+    async def _read(self, conn: asyncpg.Connection, above: str) -> "_Part | None":
+        """What the groups after one tell; None when there is none."""
+        last = await store.groups_up_to(conn, above, self._events_a_part)
+        if last is None:
+            return None
+        histories = await store.told_between(conn, above, last)
         identities = [event.identity for events in histories.values() for event in events]
         corrections = by_target(await store.corrections_of(conn, identities))
-        grouped = await store.members_of(conn, histories)
-        change = Contributions()
-        leads: dict[str, LeadState] = {}
+        return _Part(last, histories, corrections, await store.members_of(conn, histories))
 
-        def count() -> None:
-            for group, events in histories.items():
-                counted, found = contributions(truths(events, corrections), self._rules)
-                change.add_sum(found)
-                if group not in grouped:
-                    leads[group] = counted.states.get(group, LeadState())
+    def _count(self, part: "_Part") -> "asyncio.Task[_Counted]":
+        """Count in a thread: others are answered meanwhile."""
+        return asyncio.create_task(asyncio.to_thread(_counted, part, self._rules))
 
-        await asyncio.to_thread(count)  # others are answered meanwhile
-        await store.ensure_dimensions(self._engine, self._ids, change)
-        await store.add_cells(conn, side.cells, change, self._ids)
-        await store.save_leads(conn, side.leads, leads)
+
+class _Part(NamedTuple):
+    """Groups up to `last`: their events, the corrections of those, and which of the groups are no lone units."""
+
+    last: str
+    histories: Mapping[str, Sequence[Event]]
+    corrections: CorrectionsOf
+    grouped: Collection[str]
+
+
+class _Counted(NamedTuple):
+    """What a part contributes, and the digests of its lone units."""
+
+    change: Contributions
+    leads: Mapping[str, LeadState]
+
+
+def _counted(part: _Part, rules: Rules) -> _Counted:
+    change = Contributions()
+    leads: dict[str, LeadState] = {}
+    for group, events in part.histories.items():
+        counted, found = contributions(truths(events, part.corrections), rules)
+        change.add_sum(found)
+        if group not in part.grouped:
+            leads[group] = counted.states.get(group, LeadState())
+    return _Counted(change, leads)
 
 
 async def _take_time(conn: asyncpg.Connection) -> None:
