@@ -28,8 +28,7 @@ from shared.events import Correction, Event
 
 EVENTS_A_STEP = 10_000
 PARTS = 2
-"""Of a step, one of which is read and written while the other is counted. With more of them, threads wait for one
-another more often than that saves."""
+"""Of a step, one of which is read and written while the other is counted."""
 
 _log = structlog.get_logger(__name__)
 
