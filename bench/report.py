@@ -21,10 +21,10 @@ class Line(NamedTuple):
 
 
 class Table(NamedTuple):
-    """`unit`: what stands above its figures."""
+    """`units`: what stands above its figures, and above what is noted beside them where that has columns, too."""
 
     title: str
-    unit: str
+    units: tuple[str, ...]
     lines: list[Line]
 
 
@@ -36,7 +36,7 @@ def heading(text: str) -> None:
     """Begin a table: its title and, after some spaces, what stands above its figures."""
     print(f"\n{text}", flush=True)
     title, *units = re.split(r"\s{2,}", text)
-    told.append(Table(title, ", ".join(units), []))
+    told.append(Table(title, tuple(units), []))
 
 
 def figure(name: str, value: str, note: str = "") -> None:

@@ -44,7 +44,9 @@ def page(command: str, machine: str, day: str, tables: Sequence[Table]) -> str:
         _rows(("", "measured", "must", "aim"), (_held(line) for table in tables for line in table.lines if line.must)),
     ]
     for table in tables:
-        parts += [f"## {_capital(table.title)}", _rows(("", table.unit, ""), (_plain(line) for line in table.lines))]
+        beside = max(1, len(table.units) - 1)  # columns
+        head = ("", *(table.units or ("",)), *([""] if len(table.units) < 2 else []))
+        parts += [f"## {_capital(table.title)}", _rows(head, (_plain(line, beside) for line in table.lines))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -52,8 +54,11 @@ def _held(line: Line) -> tuple[str, ...]:
     return line.name, line.value, f"{line.must}{'' if line.reached else ': **not reached**'}", line.aim
 
 
-def _plain(line: Line) -> tuple[str, ...]:
-    return line.name, line.value, re.sub(r" {2,}", ", ", line.note.strip())
+def _plain(line: Line, beside: int) -> tuple[str, ...]:
+    """A row with so many columns of what is noted beside its figure."""
+    *first, rest = re.split(r" {2,}", line.note.strip(), maxsplit=beside - 1)
+    noted = (*first, re.sub(r" {2,}", ", ", rest))
+    return line.name, line.value, *noted, *[""] * (beside - len(noted))
 
 
 def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -33,7 +33,7 @@ def test_what_is_printed_is_remembered(monkeypatch: pytest.MonkeyPatch, capsys: 
     report.held_to("values", "3.1 / 51.0", must="p99 <= 50", measured=51.0, note="200 requests")
     report.ratio("live / the floor", 0.514, must=">= 0.20", aim=">= 0.50")
     (table,) = report.told
-    assert (table.title, table.unit) == ("metrics: some calls", "events/s")
+    assert (table.title, table.units) == ("metrics: some calls", ("events/s",))
     assert [(line.value, line.reached) for line in table.lines] == [
         ("70,604", None),
         ("39,727", False),
@@ -47,12 +47,16 @@ def test_what_is_printed_is_remembered(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def test_a_page_says_what_was_reached_and_what_was_not() -> None:
     lines = [
-        Line("the floor | bytes", "430,000", "x   y"),
+        Line("the floor | bytes", "430,000", "x   y  z"),
         Line("a / b", "0.34", "", ">= 2.0", ">= 5.0", False),
         Line("c / d", "0.90", "", "<= 1.5", "", True),
     ]
-    text = page("make bench", "2 cores", "2026-11-29", [Table("peers: calls", "events/s", lines)])
+    text = page("make bench", "2 cores", "2026-11-29", [Table("peers: calls", ("events/s", "CPU s", "exact"), lines)])
     assert "`make bench`, 2026-11-29, on 2 cores." in text
     assert "| a / b | 0.34 | >= 2.0: **not reached** | >= 5.0 |\n| c / d | 0.90 | <= 1.5 |  |" in text
     assert "## Peers: calls" in text
-    assert "| the floor \\| bytes | 430,000 | x, y |" in text
+    assert (
+        "|  | events/s | CPU s | exact |\n| --- | --- | --- | --- |\n| the floor \\| bytes | 430,000 | x | y, z |"
+        in text
+    )
+    assert "| a / b | 0.34 |  |  |" in text
