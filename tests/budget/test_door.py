@@ -9,7 +9,7 @@ from tests.ingest.door import Door, call, open_door
 
 EVENTS = 1_000
 STATEMENTS_A_REQUEST = 16
-CALLS_AN_EVENT = 163
+CALLS_AN_EVENT = 156
 ROWS_AN_EVENT = {"events": 1.0, "outbox": 1.0}
 
 

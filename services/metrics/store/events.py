@@ -117,19 +117,20 @@ async def stored_events(conn: asyncpg.Connection, identities: Collection[Identit
 async def corrections_of(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> list[Event]:
     """All stored corrections of these events, and the corrections of those, and so on."""
     found: dict[IdentityKey, Event] = {}
-    asked = set(identities)
+    asked = frozenset(identities)
     while asked:
         rows = await conn.fetch(
             f"""
-            select {EVENT_COLUMNS} from unnest($1::text[], $2::text[]) as asked(source, id)
-            join metrics.events e on e.corrects_source = asked.source and e.corrects_id = asked.id
+            select {EVENT_COLUMNS} from metrics.events e
+            where corrects_source = any($2::text[]) and corrects_id = any({TEXTS})
             """,  # noqa: S608 - ours
-            [i[0] for i in asked],
-            [i[1] for i in asked],
+            texts([id_ for _, id_ in asked]),
+            sorted({source for source, _ in asked}),
         )
-        fresh = [event for row in rows if (event := event_of(row)).identity not in found]
-        found |= {event.identity: event for event in fresh}
-        asked = {event.identity for event in fresh}
+        told = [event_of(row) for row in rows if (row["corrects_source"], row["corrects_id"]) in asked]
+        fresh = {event.identity: event for event in told if event.identity not in found}
+        found |= fresh
+        asked = frozenset(fresh)
     return list(found.values())
 
 

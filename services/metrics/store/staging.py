@@ -36,7 +36,7 @@ def texts(values: Collection[str]) -> str:
     text = _BETWEEN.join(values)
     if text.count(_BETWEEN) == len(values) - 1 and text:
         return f"t{text}"
-    return f"j{msgspec.json.encode(values).decode()}"
+    return f"j{msgspec.json.encode(list(values)).decode()}"
 
 
 def new_load() -> int:
