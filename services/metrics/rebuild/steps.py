@@ -26,8 +26,8 @@ from services.metrics.fold.grouping import joins_of
 from shared.db import driver, transaction
 from shared.events import Correction, Event
 
-EVENTS_A_STEP = 10_000
-PARTS = 2
+EVENTS_A_STEP = 20_000
+PARTS = 4
 """Of a step, one of which is read and written while the other is counted."""
 
 _log = structlog.get_logger(__name__)
