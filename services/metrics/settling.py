@@ -7,6 +7,7 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
+from shared.backoff import pause
 from shared.db import DatabaseUnavailable, driver, transaction
 
 PAUSE_S = 10.0
@@ -16,11 +17,14 @@ _log = logging.getLogger(__name__)
 
 
 class Settling:
-    """One of it in each process, which goes through the days of the cells that are shown, again and again."""
+    """One of it in each process, which goes through the days of the cells that are shown, again and again.
+
+    `reached`: the day that was settled last; `date.min` before the first, and after the last.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._reached = date.min
+        self.reached = date.min
 
     async def run(self, stop: asyncio.Event) -> None:
         """Settle a day every now and then until `stop`."""
@@ -29,16 +33,13 @@ class Settling:
                 await self.step()
             except DatabaseUnavailable as error:
                 _log.info("cells are left as they are for now: %s", error)
-            try:
-                await asyncio.wait_for(stop.wait(), PAUSE_S)
-            except TimeoutError:
-                continue
+            await pause(stop, PAUSE_S)
 
     async def step(self) -> int:
         """Settle the next day; how many rows that saves."""
         async with transaction(self._engine) as conn:
             raw = await driver(conn)
             side = await store.hold_shown(raw)
-            day = await store.day_after(raw, side, self._reached)
-            self._reached = day or date.min
+            day = await store.day_after(raw, side, self.reached)
+            self.reached = day or date.min
             return await store.settle_day(raw, side, day) if day else 0

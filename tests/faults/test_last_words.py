@@ -11,7 +11,9 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.metrics.store.staging import new_load, stage
+from services.metrics import store
+from services.metrics.contributions.lead import LeadState
+from services.metrics.store.copying import binary_row, binary_text, copy_binary
 from shared.db import DatabaseUnavailable, connect, driver, transaction
 from shared.serve import telling_unhandled
 from shared.settings import Settings
@@ -30,11 +32,11 @@ async def by_sqlalchemy(conn: AsyncConnection, _: asyncpg.Connection) -> None:
 
 
 async def by_copy(_: AsyncConnection, raw: asyncpg.Connection) -> None:
-    await stage(raw, "incoming_leads", [(new_load(), "lead", b"")])
+    await store.save_leads(raw, "metrics.leads", {"lead": LeadState()})
 
 
 async def by_copy_alone(_: AsyncConnection, raw: asyncpg.Connection) -> None:
-    await raw.copy_records_to_table("incoming_leads", records=[(new_load(), "lead", b"")])
+    await copy_binary(raw, "incoming_leads", ("lead",), [binary_row(binary_text("lead"))])
 
 
 @pytest.fixture

@@ -51,8 +51,7 @@ def call_fact(event: Event, lead: Attributes, rules: Rules) -> tuple[Fact, Amoun
 
 
 def _call(call: Call, lead: Attributes, source: str) -> Dimensioned:
-    if call.campaign:
-        lead = _with_campaign(lead, call.campaign)
+    lead = _with_campaign(lead, call.campaign)
     activity = of_lead("activity", lead, source, call.rep, "call", call.outcome, "call", call.direction)
     return activity, _one(call.duration_s or 0)
 

@@ -65,14 +65,16 @@ class Rules:
         """Business day and hour of a moment."""
         if moment.tzinfo is not UTC:
             moment = moment.astimezone(UTC)
-        # Every offset that a time zone has had since 1972 is a multiple of a quarter of an hour.
         quarter = (moment.toordinal() * 24 + moment.hour) * 4 + moment.minute // 15
         return self._places.get(quarter) or self._places.setdefault(quarter, self._place(moment))
 
     def _place(self, moment: datetime) -> tuple[date, int]:
         if len(self._places) >= _PLACES_AT_MOST:
             self._places.clear()
-        local = moment.astimezone(self.zone)
+        # Every offset that a time zone has had since 1972 is a multiple of a quarter of an hour. Before that, the whole
+        # quarter stands where its beginning does, whichever of its moments is asked for first.
+        begin = moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
+        local = begin.astimezone(self.zone)
         return local.date(), local.hour
 
     def attributes(self, observations: Iterable[Observation], campaign: str) -> Attributes:

@@ -22,11 +22,7 @@ def count(received: Sequence[Received], segments: Mapping[str, str], team: Team,
     activities: Counter[tuple[str, str, str, str, str, date, str]] = Counter()  # before the team is looked up
     for _, event in received:
         data = event.data
-        if type(data) is Call:
-            day, _ = rules.place(event.time)
-            segment = segments.get(event.subject, "")
-            activities["call", "call", data.direction, data.outcome, data.rep, day, segment] += 1
-        elif type(data) is Correction:
+        if type(data) is Correction:
             counts[(CORRECTIONS, (data.action,))] += 1
         elif event.name in ACTIVITY_TYPES:
             day, _ = rules.place(event.time)
@@ -38,6 +34,8 @@ def count(received: Sequence[Received], segments: Mapping[str, str], team: Team,
 
 def _contact(data: Data) -> tuple[str, str, str, str]:
     """Channel, direction, outcome and rep; the status stands for the outcome of what has none."""
+    if type(data) is Call:
+        return "call", data.direction, data.outcome, data.rep
     outcome = getattr(data, "outcome", None) or getattr(data, "status", "") or ""
     rep = getattr(data, "rep", None) or getattr(data, "credited_rep", None) or ""
     return getattr(data, "channel", "") or "", getattr(data, "direction", ""), outcome, rep

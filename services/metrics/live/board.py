@@ -15,6 +15,7 @@ from services.metrics import store
 from services.metrics.catalogue.kpis import Catalogue
 from services.metrics.live.gauges import Gauges, Members, Sample
 from services.metrics.targets import current_aims
+from shared.backoff import pause
 from shared.clock import Clock
 from shared.config.targets import Target
 from shared.config.team import Team
@@ -84,10 +85,7 @@ class Board:
             if time.monotonic() - self._asked_at < LOOKED_WITHIN_S:
                 with suppress(DatabaseUnavailable):  # whoever looks next is told so
                     await self.keep_up()
-            try:
-                await asyncio.wait_for(stop.wait(), KEEP_UP_EVERY_S)
-            except TimeoutError:
-                continue
+            await pause(stop, KEEP_UP_EVERY_S)
 
     async def keep_up(self) -> Now | None:
         """The board now, or None when it has to be made anew, which is done when somebody asks.

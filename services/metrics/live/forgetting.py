@@ -6,6 +6,7 @@ import logging
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
+from shared.backoff import pause
 from shared.db import DatabaseUnavailable, driver, transaction
 
 _log = logging.getLogger(__name__)
@@ -25,7 +26,4 @@ class Forgetting:
                     await store.forget_changes(await driver(conn))
             except DatabaseUnavailable as error:
                 _log.info("old changes are kept for now: %s", error)
-            try:
-                await asyncio.wait_for(stop.wait(), store.KEPT_S / 2)
-            except TimeoutError:
-                continue
+            await pause(stop, store.KEPT_S / 2)

@@ -12,6 +12,7 @@ import msgspec
 
 from services.metrics.live.board import Board, Moment, Now
 from services.metrics.live.gauges import Sample
+from shared.backoff import pause
 from shared.db import DatabaseUnavailable
 from shared.web import Answer, Call, Endpoint
 
@@ -49,10 +50,7 @@ class Stream:
         while not stop.is_set():
             if self._followers:
                 await self._look()
-            try:
-                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
-            except TimeoutError:
-                continue
+            await pause(stop, LOOK_EVERY_S)
         async with self._changed:
             self._ended = True
             self._changed.notify_all()

@@ -13,8 +13,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics.contributions.facts import Contributions, Dimensions
+from services.metrics.store.copying import copy_text
 from services.metrics.store.sides import Side
-from services.metrics.store.staging import copy_text
 from shared.db import driver, transaction
 
 

@@ -9,17 +9,16 @@ import asyncpg
 
 from services.metrics.contributions.truth import IdentityKey
 from services.metrics.contributions.units import unit_of
-from services.metrics.store.staging import (
+from services.metrics.store.copying import (
     NULL,
-    TEXTS,
     binary_bytes,
     binary_row,
     binary_smallint,
     binary_text,
     binary_time,
     copy_binary,
-    texts,
 )
+from services.metrics.store.texts import TEXTS, texts
 from shared.db import Overtaken
 from shared.eventlog.port import Record
 from shared.events import Correction, Event, data_of, decode_data

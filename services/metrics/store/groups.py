@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 import asyncpg
 
 from services.metrics.contributions.units import Tie
-from services.metrics.store.staging import TEXTS, texts
+from services.metrics.store.texts import TEXTS, texts
 
 
 async def groups_of(conn: asyncpg.Connection, units: Collection[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Rows on their way into PostgreSQL while the connection is lost."""
+"""Rows and texts on their way into PostgreSQL: they come in as they were, and who loses the connection is told."""
 
 import asyncio
 import gc
@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.metrics.store.staging import (
+from services.metrics.store.copying import (
     NULL,
-    TEXTS,
+    binary_bigint,
     binary_bytes,
     binary_row,
     binary_smallint,
@@ -24,10 +24,8 @@ from services.metrics.store.staging import (
     binary_time,
     copy_binary,
     copy_text,
-    new_load,
-    stage,
-    texts,
 )
+from services.metrics.store.texts import TEXTS, texts
 from shared.db import dsn
 from shared.postgres import PrivatePostgres
 from tests.conftest import private_folder
@@ -52,51 +50,37 @@ async def doomed() -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.mark.parametrize("row_bytes", [100_000, 1_000_000])
-@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("form", ["text", "binary"])
 async def test_a_connection_that_is_lost_while_much_is_on_its_way_says_so(
-    doomed: asyncpg.Connection, row_bytes: int, binary: bool
+    doomed: asyncpg.Connection, row_bytes: int, form: str
 ) -> None:
     """asyncpg waits for ever when it is lost while its buffer is full, and leaves an error to the event loop."""
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-    server, load = doomed.get_server_pid(), new_load()
-    await doomed.execute("create schema metrics")
-    await doomed.execute("create table metrics.leads (lead text, shard smallint, state bytea)")
+    server = doomed.get_server_pid()
+    await doomed.execute("create table t (lead text)")
     await doomed.execute("begin")
 
-    def rows() -> Iterator[tuple[int, str, bytes]]:
+    def leads() -> Iterator[str]:
         for n in range(30):
             if n == 3:
                 os.kill(server, signal.SIGSTOP)
-            yield load, f"lead-{n}", bytes(row_bytes)
+            yield str(n % 10) * row_bytes
 
-    def packed() -> Iterator[bytes]:
-        for _, lead, state in rows():
-            yield binary_row(binary_text(lead), binary_smallint(0), binary_bytes(state))
-
-    if binary:
-        staging = asyncio.create_task(copy_binary(doomed, "metrics.leads", ("lead", "shard", "state"), packed()))
+    if form == "text":
+        copied = copy_text(doomed, "t", ("lead",), (f"{lead}\n" for lead in leads()))
     else:
-        staging = asyncio.create_task(stage(doomed, "incoming_leads", rows()))
+        copied = copy_binary(doomed, "t", ("lead",), (binary_row(binary_text(lead)) for lead in leads()))
+    copying = asyncio.create_task(copied)
     async with asyncio.timeout(FAR_OFF_S):
-        await asyncio.wait([staging], timeout=0.5)
-        assert not staging.done()
+        await asyncio.wait([copying], timeout=0.5)
+        assert not copying.done()
         os.kill(server, signal.SIGKILL)
         with pytest.raises(asyncpg.PostgresConnectionError, match="connection was closed"):
-            await staging
-    del staging
+            await copying
+    del copied, copying
     gc.collect()
     assert told == []
-
-
-async def test_much_is_staged_whole_and_in_order(connection: asyncpg.Connection) -> None:
-    load = new_load()
-    rows = [(load, f"導線{n}" * (n % 7), bytes([n % 256]) * (n * 1_000)) for n in range(100)]
-    rows.append((load, "large", bytes(3_000_000)))
-    async with connection.transaction():
-        await stage(connection, "incoming_leads", iter(rows))
-        stored = await connection.fetch("select load, lead, state from incoming_leads order by ctid")
-    assert [tuple(row) for row in stored] == rows
 
 
 def test_texts_are_the_same_in_the_database(runner: asyncio.Runner, module_database_url: str) -> None:
@@ -122,13 +106,19 @@ def test_texts_are_the_same_in_the_database(runner: asyncio.Runner, module_datab
 
 
 def test_rows_in_binary_form_are_what_they_were(runner: asyncio.Runner, module_database_url: str) -> None:
-    async def told(rows: list[tuple[str, int, datetime, bytes, None]]) -> list[tuple[Any, ...]]:
+    async def told(rows: list[tuple[str, int, datetime, bytes, int | None]]) -> list[tuple[Any, ...]]:
         conn = await asyncpg.connect(dsn(module_database_url))
         try:
-            await conn.execute("create temporary table t (a text, b smallint, c timestamptz, d bytea, e text)")
+            await conn.execute("create temporary table t (a text, b smallint, c timestamptz, d bytea, e bigint)")
             packed = [
-                binary_row(binary_text(a), binary_smallint(b), binary_time(c), binary_bytes(d), NULL)
-                for a, b, c, d, _ in rows
+                binary_row(
+                    binary_text(a),
+                    binary_smallint(b),
+                    binary_time(c),
+                    binary_bytes(d),
+                    NULL if e is None else binary_bigint(e),
+                )
+                for a, b, c, d, e in rows
             ]
             await copy_binary(conn, "t", ("a", "b", "c", "d", "e"), packed)
             return [tuple(row) for row in await conn.fetch("select * from t order by ctid")]
@@ -137,11 +127,13 @@ def test_rows_in_binary_form_are_what_they_were(runner: asyncio.Runner, module_d
 
     moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
     words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
-    row = st.tuples(words, st.integers(-(2**15), 2**15 - 1), moments, st.binary(), st.none())
+    row = st.tuples(
+        words, st.integers(-(2**15), 2**15 - 1), moments, st.binary(), st.none() | st.integers(-(2**63), 2**63 - 1)
+    )
 
     @settings(max_examples=100, deadline=None)
     @given(st.lists(row, max_size=5))
-    def each(rows: list[tuple[str, int, datetime, bytes, None]]) -> None:
+    def each(rows: list[tuple[str, int, datetime, bytes, int | None]]) -> None:
         assert runner.run(told(rows)) == rows
 
     each()
