@@ -118,10 +118,10 @@ class Fold:
         raw = await driver(conn)
         events = [r.event for r in received]
         corrections = [e for e in events if type(e.data) is Correction]
-        corrected = await store.roots_of(raw, corrections) if corrections else []
-        if await store.holds_world(raw):  # else no correction waits for any of them: see _locked
+        corrected: Sequence[store.Stored] = ()
+        if await store.holds_world(raw):  # else there is no correction, and none waits for any of them: see _locked
             known = await store.known_of(raw, [event.identity for event in events])
-            corrected += await store.stored_roots(raw, known.corrected)
+            corrected = await store.roots_of(raw, corrections, known.corrected)
         joins = await joins_of(raw, events, corrected)
         units = [unit_of(event) for event in events]
         groups = await store.groups_of(raw, set(units))

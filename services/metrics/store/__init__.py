@@ -17,7 +17,6 @@ from services.metrics.store.events import (
     roots_of,
     store_events,
     stored_events,
-    stored_roots,
     told_between,
     tying_events,
 )
@@ -91,7 +90,6 @@ __all__ = [
     "state_number",
     "store_events",
     "stored_events",
-    "stored_roots",
     "told_between",
     "tying_events",
 ]

@@ -149,10 +149,13 @@ class Stored(NamedTuple):
     group: str
 
 
-async def roots_of(conn: asyncpg.Connection, corrections: Iterable[Event]) -> list[Stored]:
-    """The events that the corrections finally concern, as far as those events are here."""
+async def roots_of(
+    conn: asyncpg.Connection, corrections: Iterable[Event], others: Iterable[IdentityKey] = ()
+) -> list[Stored]:
+    """The events that the corrections finally concern, as far as those events are here; and what others are, or finally
+    concern."""
     roots: list[Stored] = []
-    asked = {target for c in corrections if (target := _target(c))}
+    asked = {target for c in corrections if (target := _target(c))}.union(others)
     seen: set[IdentityKey] = set()
     while asked:
         seen |= asked
@@ -167,19 +170,6 @@ async def roots_of(conn: asyncpg.Connection, corrections: Iterable[Event]) -> li
         roots += [_stored(row) for row in rows if row["corrects_source"] is None and row["lead"]]
         asked = {(r["corrects_source"], r["corrects_id"]) for r in rows if r["corrects_source"] is not None} - seen
     return roots
-
-
-async def stored_roots(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> list[Stored]:
-    """Those of these events that are stored, are no corrections, and are counted."""
-    rows = await conn.fetch(
-        f"""
-        select {EVENT_COLUMNS} from unnest($1::text[], $2::text[]) as asked(source, id)
-        join metrics.events e using (source, id) where e.lead <> '' and e.corrects_source is null
-        """,  # noqa: S608 - ours
-        [i[0] for i in identities],
-        [i[1] for i in identities],
-    )
-    return [_stored(row) for row in rows]
 
 
 def _stored(row: asyncpg.Record) -> Stored:
