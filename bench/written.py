@@ -56,8 +56,8 @@ def _held(line: Line) -> tuple[str, ...]:
 
 def _plain(line: Line, beside: int) -> tuple[str, ...]:
     """A row with so many columns of what is noted beside its figure."""
-    *first, rest = re.split(r" {2,}", line.note.strip(), maxsplit=beside - 1)
-    noted = (*first, re.sub(r" {2,}", ", ", rest))
+    parts = re.split(r" {2,}", line.note.strip())
+    noted = (*parts[: beside - 1], ", ".join(parts[beside - 1 :]))
     return line.name, line.value, *noted, *[""] * (beside - len(noted))
 
 

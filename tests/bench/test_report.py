@@ -60,3 +60,4 @@ def test_a_page_says_what_was_reached_and_what_was_not() -> None:
         in text
     )
     assert "| a / b | 0.34 |  |  |" in text
+    assert "| the floor \\| bytes | 430,000 | x, y, z |" in page("", "", "", [Table("calls", ("events/s",), lines)])
