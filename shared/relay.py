@@ -54,7 +54,7 @@ class Relay:
         self._spans = telemetry.spans
         self._refused: set[int] = set()
         self._late: dict[int, asyncio.Task[None]] = {}
-        self._much = False
+        self._much = self._more = False
         self._notices = Notices(engine)
         self._waker = self._notices.waker(wake_channel(schema))
 
@@ -65,11 +65,12 @@ class Relay:
         try:
             while not stop.is_set():
                 try:
-                    while await self.publish() and not stop.is_set():
-                        backoff.reset()
-                    # Also a relay without the lock looks now and then: the one that has it may die.
-                    await self._waker.wait(SAFETY_POLL_S)
+                    await self.publish()
                     backoff.reset()
+                    # What comes meanwhile wakes us, also for shards that another relay holds: it was told, too. That
+                    # one may die, so we look now and then without being told.
+                    if not self._more:
+                        await self._waker.wait(SAFETY_POLL_S)
                 except (DatabaseUnavailable, LogUnavailable) as error:
                     self._logger.warning("relay_waits", schema=self._schema, reason=str(error))
                     await backoff.wait(stop)
@@ -104,10 +105,10 @@ class Relay:
                     traced=self._spans is not None,
                 )
             else:
-                rows, failures = await self._publish(connection, shards)
-                taken = Taken(rows)
+                taken, failures = await self._publish(connection, shards)
         self._tell_sent(taken.traced, since)
         had_much, self._much = self._much, taken.rows == BATCH_ROWS
+        self._more = self._much or had_much or taken.size >= BATCH_BYTES
         if failures:
             raise failures[0]
         return taken.rows or (await self.publish() if had_much else 0)  # the other half of the shards may hold the rest
@@ -126,8 +127,8 @@ class Relay:
         )
         return [row["shard"] for row in rows]
 
-    async def _publish(self, connection: Any, shards: Sequence[int]) -> tuple[int, list[LogError]]:
-        """How many rows of these shards were given to the log, and what it said against some of them."""
+    async def _publish(self, connection: Any, shards: Sequence[int]) -> tuple[Taken, list[LogError]]:
+        """The rows of these shards that were given to the log, and what it said against some of them."""
         # The deletion need not be durable at once: losing it publishes twice, and the append has been waited for.
         await connection.execute("set local synchronous_commit = off")
         rows = await connection.fetch(
@@ -137,7 +138,8 @@ class Relay:
             BATCH_BYTES,
             list(self._refused),
         )
-        return len(rows), await self._hand_over(connection, rows) if rows else []
+        failures = await self._hand_over(connection, rows) if rows else []
+        return Taken(len(rows), sum(len(row["value"]) for row in rows)), failures
 
     async def _hand_over(self, connection: Any, rows: Sequence[Any]) -> list[LogError]:
         """Give rows to the log and delete those that it confirms soon; what it said against the others."""

@@ -48,7 +48,7 @@ select pg_notify($8, topic) from unnest($9::text[]) topic
 # `told` is counted in the answer, because what nobody asks for is not run.
 _TAKE = """
 with oldest as materialized ({oldest}), placed as materialized (
-    select o.id as row, o.topic, o.key, o.headers, o.value, p.id,
+    select o.id as row, o.topic, o.key, o.headers, o.value, octet_length(o.value) as size, p.id,
         row_number() over (partition by p.id order by o.id) - 1 as nth
     from oldest o left join log.partitions p on p.topic = o.topic and p.partition = o.shard % $4::int
 ), counted as (
@@ -67,7 +67,8 @@ with oldest as materialized ({oldest}), placed as materialized (
 ), told as materialized (
     select pg_notify($5, topic) from (select distinct topic from placed) as topics
 )
-select (select count(*) from placed) as rows, (select count(*) from told) as topics,
+select (select count(*) from placed) as rows, (select coalesce(sum(size), 0) from placed)::bigint as size,
+    (select count(*) from told) as topics,
     (select array_agg(distinct topic) from placed where id is null) as strange,
     case when $6 then array(select (topic, headers) from placed where position('ce_traceparent'::bytea in headers) > 0)
     end as traced
@@ -176,7 +177,7 @@ class EmbeddedLog:
             )
         if moved["strange"]:
             raise LogError(f"the log has no topic {', '.join(moved['strange'])}")
-        return Taken(moved["rows"], moved["traced"] or ())
+        return Taken(moved["rows"], moved["size"], moved["traced"] or ())
 
     async def join(self, group: str, member: str, topics: Sequence[str], keeper: PositionKeeper) -> EmbeddedReader:
         ids = {at: id_ for at, id_ in self._ids.items() if at.topic in topics}

@@ -163,10 +163,11 @@ class EventLog(Protocol):
 
 
 class Taken(NamedTuple):
-    """How many rows of an outbox went over. `traced`: topic and headers (packed) of those with a traceparent, where
-    they were asked for."""
+    """How many rows of an outbox went over, and the bytes of their values. `traced`: topic and headers (packed) of
+    those with a traceparent, where they were asked for."""
 
     rows: int
+    size: int
     traced: Sequence[tuple[str, bytes]] = ()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -44,12 +45,19 @@ async def toy(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
 @pytest.fixture
 async def relay(toy: Toy) -> AsyncIterator[Relay]:
     """A relay at work."""
-    relay = make_relay(toy)
+    async with at_work(make_relay(toy)) as relay:
+        yield relay
+
+
+@asynccontextmanager
+async def at_work(relay: Relay) -> AsyncIterator[Relay]:
     stop = asyncio.Event()
     task = asyncio.create_task(relay.run(stop))
-    yield relay
-    stop.set()
-    await task
+    try:
+        yield relay
+    finally:
+        stop.set()
+        await task
 
 
 def make_relay(toy: Toy) -> Relay:
@@ -85,6 +93,54 @@ async def test_a_commit_wakes_the_relay(toy: Toy, relay: Relay, monkeypatch: pyt
         async with transaction(toy.engine) as conn:
             await enqueue(conn, SCHEMA, [call(f"{n}")])
         await until(partial(is_published, toy, f"{n}"))
+
+
+@BOTH
+async def test_a_relay_looks_once_for_what_it_is_told_of(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.relay.SAFETY_POLL_S", 3600)
+    relay = make_relay(toy)
+    publish, looks = relay.publish, list[int]()
+
+    async def counted() -> int:
+        looks.append(await publish())
+        return looks[-1]
+
+    async def listens() -> bool:
+        return len(looks) == 2  # it has looked when it began, and when it had begun to listen
+
+    monkeypatch.setattr(relay, "publish", counted)
+    async with at_work(relay):
+        await until(listens)
+        for n in range(3):
+            async with transaction(toy.engine) as conn:
+                await enqueue(conn, SCHEMA, [call(f"{n}")])
+            await until(partial(is_published, toy, f"{n}"))
+    assert looks == [0, 0, 1, 1, 1]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "backlog",
+    [
+        [Message(LEADS, str(n), (), b"{}") for n in range(BATCH_ROWS + 5 * SHARDS)],
+        [Message(LEADS, "lead", (), bytes(BATCH_BYTES // 2)) for _ in range(5)],
+    ],
+    ids=["rows", "bytes"],
+)
+async def test_a_backlog_that_is_told_of_once_goes_as_a_whole(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, backlog: list[Message]
+) -> None:
+    monkeypatch.setattr("shared.relay.SAFETY_POLL_S", 3600)
+    async with at_work(make_relay(toy)):
+        async with transaction(toy.engine) as conn:
+            await enqueue_messages(conn, SCHEMA, backlog)
+        await until(partial(is_empty, toy))
+    assert len(await published(toy)) == len(backlog)
+
+
+async def is_empty(toy: Toy) -> bool:
+    async with transaction(toy.engine) as conn:
+        return (await pending(conn, SCHEMA))[0] == 0
 
 
 async def is_published(toy: Toy, id_: str) -> bool:
