@@ -23,6 +23,7 @@ from shared.db import driver
 from shared.eventlog.port import Message
 from shared.events import Event, decode_data, to_message
 from shared.partition import partition_of
+from shared.text_arrays import text_array, texts
 
 CREATE_V1 = """
 create table {schema}.outbox (
@@ -92,18 +93,18 @@ async def enqueue_messages(conn: AsyncConnection, schema: str, messages: Sequenc
         with added as (
             insert into {schema}.outbox (topic, key, headers, value, shard)
             select topic, key, headers, value, shard
-            from unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $6::smallint[])
+            from unnest({text_array(1)}, {text_array(2)}, $3::bytea[], $4::bytea[], {text_array(6)}::smallint[])
                  with ordinality as m(topic, key, headers, value, shard, n)
             order by n
         )
         select pg_notify($5, '')
         """,  # noqa: S608 - the schema is ours
-        [m.topic for m in messages],
-        [m.key for m in messages],
+        texts([m.topic for m in messages]),
+        texts([m.key for m in messages]),
         [pack_headers(m.headers) for m in messages],
         [m.value for m in messages],
         wake_channel(schema),
-        [partition_of(m.key, SHARDS) for m in messages],
+        texts([str(partition_of(m.key, SHARDS)) for m in messages]),
     )
 
 

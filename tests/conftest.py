@@ -185,3 +185,10 @@ async def _execute(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """Hypothesis calls a test many times; all of them share this loop, and so the connections of an engine."""
+    with asyncio.Runner() as running:
+        yield running

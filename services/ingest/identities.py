@@ -1,11 +1,12 @@
 """The identity of everything that was ever taken in: what is new, what is a repetition, what contradicts."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from services.ingest.items import Outcome, Status
 from services.ingest.tables import Connection
+from shared.text_arrays import columns, text_rows
 
 Key = tuple[str, str]
 """(source, id)."""
@@ -44,47 +45,50 @@ class RacedError(Exception):
     sqlstate = "40001"  # serialization failure, to `shared.db.retried`
 
 
-async def look_up(db: Connection, identities: Iterable[Key]) -> dict[Key, Known]:
-    """What is known of these identities; the unknown ones are left out."""
-    asked = list(identities)
+_KNOWN = f"{text_rows(6)} as n(source, id, digest, name, lead_id, key)"
+
+
+def _row(identity: Key, known: Known) -> tuple[str | None, ...]:
+    digest = known.digest.hex() if known.digest is not None else None
+    return (*identity, digest, known.name, known.lead_id, known.key)
+
+
+async def look_up(db: Connection, identities: Collection[Key]) -> dict[Key, Known]:
+    """What is known of these identities (one at least); the unknown ones are left out."""
     rows = await db.fetch(
-        """
+        f"""
         select e.source, e.id, e.digest, e.name, e.lead_id, e.key
-        from unnest($1::text[], $2::text[]) as asked(source, id) join ingest.events e using (source, id)
-        """,
-        [source for source, _ in asked],
-        [id_ for _, id_ in asked],
+        from {text_rows(2)} as asked(source, id) join ingest.events e using (source, id)
+        """,  # noqa: S608 - our own text
+        *columns(identities),
     )
     return {(r["source"], r["id"]): Known(r["digest"], r["name"], r["lead_id"], r["key"]) for r in rows}
 
 
 async def remember(db: Connection, new: Mapping[Key, Known], awaited: Collection[Key], recorded_at: datetime) -> None:
     """Store new identities; the awaited ones among them have a row already. Raises RacedError."""
-    fresh = sorted((*identity, *known) for identity, known in new.items() if identity not in awaited)
+    fresh = sorted(_row(identity, known) for identity, known in new.items() if identity not in awaited)
     if fresh:  # in one order for all writers: no deadlock
         stored = await db.execute(
-            """
+            f"""
             insert into ingest.events (source, id, digest, name, lead_id, key, recorded_at)
-            select *, $7::timestamptz
-            from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[])
+            select source, id, decode(digest, 'hex'), name, lead_id, key, $7::timestamptz from {_KNOWN}
             on conflict do nothing
-            """,
-            *([row[n] for row in fresh] for n in range(6)),
+            """,  # noqa: S608 - our own text
+            *columns(fresh),
             recorded_at,
         )
         if stored != f"INSERT 0 {len(fresh)}":
             raise RacedError
-    arrived = [(*identity, *known) for identity, known in new.items() if identity in awaited]
+    arrived = [_row(identity, known) for identity, known in new.items() if identity in awaited]
     if arrived:
         stored = await db.execute(
-            """
+            f"""
             update ingest.events e
-            set digest = n.digest, name = n.name, lead_id = n.lead_id, key = n.key, recorded_at = $7
-            from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[])
-                as n(source, id, digest, name, lead_id, key)
-            where (e.source, e.id) = (n.source, n.id) and e.digest is null
-            """,
-            *([row[n] for row in arrived] for n in range(6)),
+            set digest = decode(n.digest, 'hex'), name = n.name, lead_id = n.lead_id, key = n.key, recorded_at = $7
+            from {_KNOWN} where (e.source, e.id) = (n.source, n.id) and e.digest is null
+            """,  # noqa: S608 - our own text
+            *columns(arrived),
             recorded_at,
         )
         if stored != f"UPDATE {len(arrived)}":
@@ -97,13 +101,12 @@ async def expect(db: Connection, identities: Collection[Key], recorded_at: datet
         return
     rows = sorted(identities)
     stored = await db.execute(
-        """
+        f"""
         insert into ingest.events (source, id, name, recorded_at)
-        select source, id, '', $3::timestamptz from unnest($1::text[], $2::text[]) as n(source, id)
+        select source, id, '', $3::timestamptz from {text_rows(2)} as n(source, id)
         on conflict do nothing
-        """,
-        [source for source, _ in rows],
-        [id_ for _, id_ in rows],
+        """,  # noqa: S608 - our own text
+        *columns(rows),
         recorded_at,
     )
     if stored != f"INSERT 0 {len(rows)}":
@@ -116,12 +119,11 @@ async def hold(db: Connection, identities: Collection[Key]) -> None:
         return
     rows = sorted(identities)
     held = await db.fetch(
-        """
-        select e.key from unnest($1::text[], $2::text[]) as n(source, id) join ingest.events e using (source, id)
+        f"""
+        select e.key from {text_rows(2)} as n(source, id) join ingest.events e using (source, id)
         order by source, id for update of e
-        """,
-        [source for source, _ in rows],
-        [id_ for _, id_ in rows],
+        """,  # noqa: S608 - our own text
+        *columns(rows),
     )
     if any(row["key"] is not None for row in held):
         raise RacedError

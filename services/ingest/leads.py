@@ -11,6 +11,7 @@ import uuid_utils
 from services.ingest.items import Term, Whom
 from services.ingest.tables import Connection
 from shared.identity import IdentityKey
+from shared.text_arrays import columns, text_array, text_rows, texts
 
 _STRIPES = 1024
 """Identity keys share this many locks: PostgreSQL's table of locks is small and a group may hold thousands of keys."""
@@ -86,7 +87,7 @@ def _decide(
 async def _by_id(db: Connection, lead_ids: set[str]) -> dict[str, Found]:
     if not lead_ids:
         return {}
-    rows = await db.fetch(f"select {_FOUND} where l.lead_id = any($1::text[])", list(lead_ids))
+    rows = await db.fetch(f"select {_FOUND} where l.lead_id = any({text_array(1)})", texts(lead_ids))
     return {row["lead_id"]: _found(row) for row in rows}
 
 
@@ -96,9 +97,9 @@ async def _holders(db: Connection, keys: set[IdentityKey]) -> dict[IdentityKey, 
     rows = await db.fetch(
         f"""
         select k.kind, k.value, {_FOUND} join ingest.lead_keys k on k.lead_id = l.lead_id
-        join unnest($1::text[], $2::text[]) as asked(kind, value) on (k.kind, k.value) = (asked.kind, asked.value)
+        join {text_rows(2)} as asked(kind, value) on (k.kind, k.value) = (asked.kind, asked.value)
         """,
-        *_columns(keys),
+        *columns(keys),
     )
     return {IdentityKey(row["kind"], row["value"]): _found(row) for row in rows}
 
@@ -123,11 +124,12 @@ async def _lock(db: Connection, keys: Iterable[IdentityKey]) -> None:
 
 async def _insert_leads(db: Connection, lead_ids: Sequence[str], recorded_at: datetime) -> set[str]:
     rows = await db.fetch(
-        """
-        insert into ingest.leads (lead_id, recorded_at) select id, $2 from unnest($1::text[]) as new(id) order by id
+        f"""
+        insert into ingest.leads (lead_id, recorded_at)
+        select id, $2::timestamptz from {text_rows(1)} as new(id) order by id
         on conflict do nothing returning lead_id
-        """,
-        lead_ids,
+        """,  # noqa: S608 - our own text
+        texts(lead_ids),
         recorded_at,
     )
     return {row["lead_id"] for row in rows}
@@ -135,13 +137,11 @@ async def _insert_leads(db: Connection, lead_ids: Sequence[str], recorded_at: da
 
 async def _insert_keys(db: Connection, keys: dict[IdentityKey, str]) -> None:
     await db.execute(
-        """
+        f"""
         insert into ingest.lead_keys (kind, value, lead_id)
-        select kind, value, lead_id from unnest($1::text[], $2::text[], $3::text[]) as new(kind, value, lead_id)
-        order by 1, 2 on conflict do nothing
-        """,
-        *_columns(keys),
-        list(keys.values()),
+        select * from {text_rows(3)} order by 1, 2 on conflict do nothing
+        """,  # noqa: S608 - our own text
+        *columns([(*key, lead_id) for key, lead_id in keys.items()]),
     )
 
 
@@ -154,8 +154,9 @@ class ErasedMeanwhile(Exception):
 async def refuse_erased(db: Connection, lead_ids: Iterable[str]) -> None:
     """To be asked after rows of these leads were stored: those hold the leads' rows, so who erases them now waits, and
     finds what was stored. Raises ErasedMeanwhile."""
-    erased = "select exists (select from ingest.leads where lead_id = any($1::text[]) and erased_at is not null)"
-    if await db.fetchval(erased, list(set(lead_ids))):
+    among = f"lead_id = any({text_array(1)}) and erased_at is not null"
+    erased = f"select exists (select from ingest.leads where {among})"  # noqa: S608 - our own text
+    if await db.fetchval(erased, texts(set(lead_ids))):
         raise ErasedMeanwhile
 
 
@@ -165,11 +166,11 @@ async def add_terms(db: Connection, terms: Iterable[tuple[str, Term]]) -> None:
     if not rows:
         return
     await db.execute(
-        """
-        insert into ingest.lead_terms (lead_id, kind, value) select * from unnest($1::text[], $2::text[], $3::text[])
-        on conflict do nothing
-        """,
-        *([row[n] for row in rows] for n in range(3)),
+        f"""
+        insert into ingest.lead_terms (lead_id, kind, value)
+        select * from {text_rows(3)} on conflict do nothing
+        """,  # noqa: S608 - our own text
+        *columns(rows),
     )
     joined = sorted({lead_id for lead_id, kind, _ in rows if kind in ("phone", "domain")})
     if joined:
@@ -202,9 +203,9 @@ async def touch_leads(db: Connection, told: Sequence[Touch]) -> None:
     if not latest:
         return
     await db.execute(
-        """
+        f"""
         with told as (
-            select * from unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[])
+            select * from unnest({text_array(1)}, $2::timestamptz[], $3::timestamptz[], {text_array(4)})
                 as t(lead_id, first_at, rep_at, rep)
         ), locked as (
             select lead_id, t.first_at, t.rep_at, t.rep from told t join ingest.leads l using (lead_id)
@@ -218,11 +219,9 @@ async def touch_leads(db: Connection, told: Sequence[Touch]) -> None:
             rep = case when (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, '') collate "C")
                        then t.rep else l.rep end
         from locked t where l.lead_id = t.lead_id
-        """,
-        *([row[n] for row in latest.values()] for n in range(4)),
+        """,  # noqa: S608 - our own text
+        texts(latest),
+        [first for _, first, _, _ in latest.values()],
+        [at for _, _, at, _ in latest.values()],
+        texts([rep for _, _, _, rep in latest.values()]),
     )
-
-
-def _columns(keys: Iterable[IdentityKey]) -> tuple[list[str], list[str]]:
-    ordered = list(keys)
-    return [key.kind for key in ordered], [key.value for key in ordered]

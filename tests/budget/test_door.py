@@ -8,8 +8,8 @@ from tests.budget.counting import counting_calls, counting_statements, rows_writ
 from tests.ingest.door import Door, call, open_door
 
 EVENTS = 1_000
-STATEMENTS_A_REQUEST = 16
-CALLS_AN_EVENT = 156
+STATEMENTS_A_REQUEST = 14
+CALLS_AN_EVENT = 136
 ROWS_AN_EVENT = {"events": 1.0, "outbox": 1.0}
 
 

@@ -1,4 +1,4 @@
-"""A metrics engine for the tests of one module, and an event loop to drive it from tests that are not async."""
+"""A metrics engine for the tests of one module, driven from tests that are not async."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,13 +12,6 @@ from shared.settings import Settings
 from tests.metrics.desk import Desk
 from tests.metrics.numbers import Numbers
 from tests.metrics.own import CONFIG, folder_with, with_config
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[asyncio.Runner]:
-    """Hypothesis calls a test many times; all of them share this loop, and so the engine's connections."""
-    with asyncio.Runner() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Rows and texts on their way into PostgreSQL: they come in as they were, and who loses the connection is told."""
+"""Rows on their way into PostgreSQL: they come in as they were, and who loses the connection is told."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.metrics.store.copying import (
@@ -25,7 +25,6 @@ from services.metrics.store.copying import (
     copy_binary,
     copy_text,
 )
-from services.metrics.store.texts import TEXTS, texts
 from shared.db import dsn
 from shared.postgres import PrivatePostgres
 from tests.conftest import private_folder
@@ -81,28 +80,6 @@ async def test_a_connection_that_is_lost_while_much_is_on_its_way_says_so(
     del copied, copying
     gc.collect()
     assert told == []
-
-
-def test_texts_are_the_same_in_the_database(runner: asyncio.Runner, module_database_url: str) -> None:
-    async def told(values: list[str]) -> list[str]:
-        conn = await asyncpg.connect(dsn(module_database_url))
-        try:
-            found: list[str] = await conn.fetchval(f"select {TEXTS}", texts(values))
-            return found
-        finally:
-            await conn.close()
-
-    @settings(max_examples=200, deadline=None)
-    @example([])
-    @example([""])
-    @example(["", ""])
-    @example(["a\x1fb", "c"])
-    @example(["[", "j", "t", "null", "NULL", "{}"])
-    @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4), max_size=5))
-    def each(values: list[str]) -> None:
-        assert runner.run(told(values)) == values
-
-    each()
 
 
 def test_rows_in_binary_form_are_what_they_were(runner: asyncio.Runner, module_database_url: str) -> None:

@@ -18,11 +18,11 @@ from services.metrics.store.copying import (
     binary_time,
     copy_binary,
 )
-from services.metrics.store.texts import TEXTS, texts
 from shared.db import Overtaken
 from shared.eventlog.port import Record
 from shared.events import Correction, Event, data_of, decode_data
 from shared.inbox import Received
+from shared.text_arrays import text_array, texts
 
 
 class Known(NamedTuple):
@@ -36,7 +36,7 @@ async def known_of(conn: asyncpg.Connection, identities: Collection[IdentityKey]
     """Which of the identities are stored, and which of them a stored correction is about."""
     rows = await conn.fetch(
         f"""
-        with asked as materialized (select {TEXTS} as ids)
+        with asked as materialized (select {text_array(1)} as ids)
         select source, id, false as of_correction from metrics.events
         where source = any($2::text[]) and id = any((select ids from asked)::text[])
         union all
@@ -121,7 +121,7 @@ async def corrections_of(conn: asyncpg.Connection, identities: Collection[Identi
         rows = await conn.fetch(
             f"""
             select {EVENT_COLUMNS} from metrics.events e
-            where corrects_source = any($2::text[]) and corrects_id = any({TEXTS})
+            where corrects_source = any($2::text[]) and corrects_id = any({text_array(1)})
             """,  # noqa: S608 - ours
             texts([id_ for _, id_ in asked]),
             sorted({source for source, _ in asked}),

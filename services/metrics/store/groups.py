@@ -5,19 +5,19 @@ from collections.abc import Collection, Iterable
 import asyncpg
 
 from services.metrics.contributions.units import Tie
-from services.metrics.store.texts import TEXTS, texts
+from shared.text_arrays import text_array, texts
 
 
 async def groups_of(conn: asyncpg.Connection, units: Collection[str]) -> dict[str, str]:
     """Unit -> name of its group; a unit that stands alone is not in the answer."""
-    statement = f"select unit, name from metrics.groups where unit = any({TEXTS})"  # noqa: S608 - our own text
+    statement = f"select unit, name from metrics.groups where unit = any({text_array(1)})"  # noqa: S608 - our own text
     rows = await conn.fetch(statement, texts(units))
     return {row["unit"]: row["name"] for row in rows}
 
 
 async def members_of(conn: asyncpg.Connection, names: Collection[str]) -> dict[str, set[str]]:
     """Name of a group -> its units; what is no group has no entry."""
-    statement = f"select unit, name from metrics.groups where name = any({TEXTS})"  # noqa: S608 - our own text
+    statement = f"select unit, name from metrics.groups where name = any({text_array(1)})"  # noqa: S608 - our own text
     rows = await conn.fetch(statement, texts(names))
     found: dict[str, set[str]] = {}
     for row in rows:

@@ -9,7 +9,7 @@ import msgspec
 
 from services.metrics.contributions.lead import Glance, LeadState
 from services.metrics.store.copying import binary_bigint, binary_bytes, binary_row, binary_text, copy_binary
-from services.metrics.store.texts import TEXTS, texts
+from shared.text_arrays import text_array, texts
 
 
 class _Begin(msgspec.Struct, array_like=True):
@@ -49,7 +49,7 @@ class StoredLead(NamedTuple):
 async def load_leads(conn: asyncpg.Connection, table: str, leads: Collection[str]) -> dict[str, StoredLead]:
     """The digests of those of the leads that have one. Nobody else may change them: see `locks`."""
     rows = await conn.fetch(
-        f"select lead, state from {table} where lead = any({TEXTS})",  # noqa: S608 (the table is one of ours)
+        f"select lead, state from {table} where lead = any({text_array(1)})",  # noqa: S608 (the table is one of ours)
         texts(leads),
     )
     return {row["lead"]: StoredLead(row["state"]) for row in rows}
