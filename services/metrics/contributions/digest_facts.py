@@ -1,8 +1,9 @@
 """The facts that follow from a unit's digest: what only its events together tell. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from operator import attrgetter
 
 from services.metrics.contributions.appointment import appointment_facts
 from services.metrics.contributions.contract import contract_facts
@@ -15,30 +16,15 @@ Facts = Iterator[Contribution]
 MICROSECOND = timedelta(microseconds=1)
 
 
-def digest_facts(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
-    """All of them. `known`: what is known of the lead."""
-    yield from _creation(state, known, rules)
-    if state.actions:
-        yield from _seconds(state, known, rules)
-    for settings in state.appointments.values():
-        yield from appointment_facts(settings, known, rules.standing(state.best()), rules)
-    for decided in state.decisions:
-        moment, source, _ = decided.order
-        created = [h for h in state.handovers if h.handoff_id == decided.handoff_id]
-        rep = created[0].rep if created else ""
-        dimensions = of_lead(
-            "handoff_decision", known(moment), source, rep, outcome=decided.outcome, owner=decided.sales_rep
-        )
-        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), (*created, decided))
-    for steps in state.opportunities.values():
-        yield from opportunity_facts(steps, known, partial(_rep_at, state.handovers), rules)
-    if state.contracts:
-        yield from contract_facts(state.contracts)
+def digest_facts(state: LeadState, known: KnownAt, rules: Rules, parts: "Sequence[Part] | None" = None) -> Facts:
+    """All of them, or those of some parts. `known`: what is known of the lead."""
+    for part in _RESTS_ON if parts is None else parts:
+        yield from part(state, known, rules)
 
 
-def _rep_at(handovers: Sequence[Handover], moment: datetime) -> str:
-    """Rep of the latest handoff at or before a moment, "" before the first."""
-    return next((h.rep for h in reversed(handovers) if h.order[0] <= moment), "")
+def parts_that_differ(one: LeadState, other: LeadState) -> "Sequence[Part]":
+    """The parts that may tell other facts of two digests of which the same is known."""
+    return [part for part, rests_on in _RESTS_ON.items() if rests_on(one) != rests_on(other)]
 
 
 def _creation(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
@@ -77,3 +63,45 @@ def _seconds(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
         took = (moment - state.actions[0].order[0]) // MICROSECOND
         dimensions = of_lead("second_action", known(moment), source, rep, channel)
         yield Contribution(Fact(dimensions, *rules.place(moment), took), Amount(1), state.actions)
+
+
+def _appointments(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
+    for settings in state.appointments.values():
+        yield from appointment_facts(settings, known, rules.standing(state.best()), rules)
+
+
+def _decisions(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
+    for decided in state.decisions:
+        moment, source, _ = decided.order
+        created = [h for h in state.handovers if h.handoff_id == decided.handoff_id]
+        rep = created[0].rep if created else ""
+        dimensions = of_lead(
+            "handoff_decision", known(moment), source, rep, outcome=decided.outcome, owner=decided.sales_rep
+        )
+        yield Contribution(Fact(dimensions, *rules.place(moment)), Amount(1), (*created, decided))
+
+
+def _opportunities(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
+    for steps in state.opportunities.values():
+        yield from opportunity_facts(steps, known, partial(_rep_at, state.handovers), rules)
+
+
+def _rep_at(handovers: Sequence[Handover], moment: datetime) -> str:
+    """Rep of the latest handoff at or before a moment, "" before the first."""
+    return next((h.rep for h in reversed(handovers) if h.order[0] <= moment), "")
+
+
+def _contracts(state: LeadState, _known: KnownAt, _rules: Rules) -> Facts:
+    return contract_facts(state.contracts)
+
+
+Part = Callable[[LeadState, KnownAt, Rules], Facts]
+_RESTS_ON: Mapping[Part, Callable[[LeadState], object]] = {
+    _creation: attrgetter("observed_at", "declared_at", "active_at", "origin", "response", "opportunities"),
+    _seconds: attrgetter("calls", "actions"),
+    _appointments: attrgetter("appointments", "observations"),
+    _decisions: attrgetter("decisions", "handovers"),
+    _opportunities: attrgetter("opportunities", "handovers"),
+    _contracts: attrgetter("contracts"),
+}
+"""What each part is told by, beside what is known of the lead."""

@@ -162,15 +162,17 @@ class LeadState(msgspec.Struct, array_like=True):
         settled = self.settled_at
         if settled is not None and event.time > settled:
             return False  # one of many
-        changed = self._act(event)
         action = _action(event)
+        changed = self._keep(event, action)
         return (_keep_two(self.calls, action) if action else False) or changed
 
     def _act(self, event: Event, _data: Data | None = None, _rules: Rules | None = None) -> bool:
+        return self._keep(event, _action(event))
+
+    def _keep(self, event: Event, action: Action | None) -> bool:
         changed = self.active_at is None or event.time < self.active_at
         if changed:
             self.active_at = event.time
-        action = _action(event)
         if action is None:
             return changed
         early = _keep_two(self.actions, action)

@@ -11,7 +11,7 @@ from itertools import chain
 
 import msgspec
 
-from services.metrics.contributions.digest_facts import digest_facts
+from services.metrics.contributions.digest_facts import Part, digest_facts
 from services.metrics.contributions.facts import Contribution
 from services.metrics.contributions.kinds import as_of_event
 from services.metrics.contributions.lead import LeadState, Past
@@ -28,12 +28,12 @@ def facts_of_event(event: Event, state: LeadState, rules: Rules) -> Iterable[Con
     return (*now, *_then(event_facts(event, state.attributes_at(event.time), rules), rules))
 
 
-def facts_of_unit(state: LeadState, rules: Rules) -> Iterable[Contribution]:
-    """What only a unit's events together tell, as best known now and as known then."""
-    now = digest_facts(state, lambda _: state.attributes, rules)
+def facts_of_unit(state: LeadState, rules: Rules, parts: Sequence[Part] | None = None) -> Iterable[Contribution]:
+    """What only a unit's events together tell, as best known now and as known then; of some parts of it, or of all."""
+    now = digest_facts(state, lambda _: state.attributes, rules, parts)
     if not rules.as_of_event:
         return now
-    return chain(now, _then(digest_facts(state, state.attributes_at, rules), rules))
+    return chain(now, _then(digest_facts(state, state.attributes_at, rules, parts), rules))
 
 
 def _then(contributed: Iterable[Contribution], rules: Rules) -> Iterator[Contribution]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from services.metrics.contributions import Group
+from services.metrics.contributions.digest_facts import parts_that_differ
 from services.metrics.contributions.facts import Contributions
 from services.metrics.contributions.lead import LeadState
 from services.metrics.contributions.linear import call_fact
@@ -96,8 +97,9 @@ class Work:
         for event in events:
             self.change.add_all(facts_of_event(event, state, self._rules))
         if news:
-            if stored:
-                self.change.add_all(facts_of_unit(stored.state(), self._rules), sign=-1)
-            self.change.add_all(facts_of_unit(state, self._rules))
+            before = stored.state() if stored else LeadState()
+            parts = parts_that_differ(before, state)  # what was known of it when is what it was
+            self.change.add_all(facts_of_unit(before, self._rules, parts), sign=-1)
+            self.change.add_all(facts_of_unit(state, self._rules, parts))
             self.dirty[unit] = state
         return True
