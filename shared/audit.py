@@ -42,7 +42,9 @@ def by_group(about: Iterable[tuple[By, str | None]]) -> list[AuditEvent]:
     """One event for each of those who did something, with all of their leads in order."""
     leads: defaultdict[By, set[str]] = defaultdict(set)
     for by, lead_id in about:
-        leads[by] |= set() if lead_id is None else {lead_id}
+        of_one = leads[by]
+        if lead_id is not None:
+            of_one.add(lead_id)
     return [
         AuditEvent(by, ordered[begin : begin + LEADS_MAX])
         for by, ordered in sorted((by, sorted(found)) for by, found in leads.items())

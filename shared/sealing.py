@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec.structs import replace
 
 from shared.events import (
     AcceptedBy,
@@ -32,6 +33,7 @@ _NONCE_BYTES = 12
 
 _D = TypeVar("_D", bound=Data)
 Change = Callable[[Any], Any]
+IsPersonal = Callable[[str], bool]
 
 
 def seal(value: Any, key: bytes, lead_id: str) -> str:
@@ -78,6 +80,8 @@ def erased_observation(observation: Observation, personal: Collection[str]) -> O
 
 def has_personal(data: Data, personal: Collection[str]) -> bool:
     """Whether anything of it is to be sealed."""
+    if type(data) not in _CHANGED:
+        return False
     found = False
 
     def note(value: Any) -> Any:
@@ -89,25 +93,47 @@ def has_personal(data: Data, personal: Collection[str]) -> bool:
     return found
 
 
-def _changed(data: Any, change: Change, is_personal: Callable[[str], bool]) -> Any:
-    """The data with `change` done to each personal value that is there: the one list of them."""
-    replace = msgspec.structs.replace
-    if isinstance(data, LeadFields):
-        return replace(data, observations=[_observation(o, change, is_personal) for o in data.observations])
-    if isinstance(data, LeadCreated):
-        return replace(data, external_ids=[change(external_id) for external_id in data.external_ids])
-    if isinstance(data, LeadConsent):
-        return replace(data, evidence=change(data.evidence))
-    if isinstance(data, HandoffReturned):
-        return replace(data, **_present(data, ("comment",), change))
-    if isinstance(data, Appointment):
-        who = data.accepted_by
-        by = {} if who is None else {"accepted_by": replace(who, **_present(who, _OF_ACCEPTED_BY, change))}
-        return replace(data, **_present(data, _OF_APPOINTMENT, change), **by)
-    if isinstance(data, Correction) and data.data is not None:
-        return replace(data, data=_changed_raw(data.data, change))
-    return data
+def _changed(data: Any, change: Change, is_personal: IsPersonal) -> Any:
+    """The data with `change` done to each personal value that is there."""
+    changed = _CHANGED.get(type(data))
+    return data if changed is None else changed(data, change, is_personal)
 
+
+def _fields(data: LeadFields, change: Change, is_personal: IsPersonal) -> LeadFields:
+    return replace(data, observations=[_observation(o, change, is_personal) for o in data.observations])
+
+
+def _created(data: LeadCreated, change: Change, _is_personal: IsPersonal) -> LeadCreated:
+    return replace(data, external_ids=[change(external_id) for external_id in data.external_ids])
+
+
+def _consent(data: LeadConsent, change: Change, _is_personal: IsPersonal) -> LeadConsent:
+    return replace(data, evidence=change(data.evidence))
+
+
+def _returned(data: HandoffReturned, change: Change, _is_personal: IsPersonal) -> HandoffReturned:
+    return replace(data, **_present(data, ("comment",), change))
+
+
+def _appointment(data: Appointment, change: Change, _is_personal: IsPersonal) -> Appointment:
+    who = data.accepted_by
+    by = {} if who is None else {"accepted_by": replace(who, **_present(who, _OF_ACCEPTED_BY, change))}
+    return replace(data, **_present(data, _OF_APPOINTMENT, change), **by)
+
+
+def _correction(data: Correction, change: Change, _is_personal: IsPersonal) -> Correction:
+    return data if data.data is None else replace(data, data=_changed_raw(data.data, change))
+
+
+_CHANGED: Mapping[type, Callable[[Any, Change, IsPersonal], Any]] = {
+    LeadFields: _fields,
+    LeadCreated: _created,
+    LeadConsent: _consent,
+    HandoffReturned: _returned,
+    Appointment: _appointment,
+    Correction: _correction,
+}
+"""The one list of what is personal."""
 
 _OF_APPOINTMENT = ("contact_state", "note")
 _OF_ACCEPTED_BY = ("name", "title")
@@ -124,14 +150,14 @@ def _changed_raw(data: Mapping[str, msgspec.Raw], change: Change) -> dict[str, m
         if name in changed and (value := msgspec.json.decode(changed[name])) is not None:
             changed[name] = msgspec.Raw(msgspec.json.encode(change(value)))
     if "accepted_by" in changed and (who := msgspec.json.decode(changed["accepted_by"], type=AcceptedBy | None)):
-        replaced = msgspec.structs.replace(who, **_present(who, _OF_ACCEPTED_BY, change))
+        replaced = replace(who, **_present(who, _OF_ACCEPTED_BY, change))
         changed["accepted_by"] = msgspec.Raw(msgspec.json.encode(replaced))
     return changed
 
 
-def _observation(observation: Observation, change: Change, is_personal: Callable[[str], bool]) -> Observation:
+def _observation(observation: Observation, change: Change, is_personal: IsPersonal) -> Observation:
     """A quote is somebody's own words, of whatever field."""
     changed = _present(observation, ("quote",), change)
     if is_personal(observation.field):
         changed |= _present(observation, ("value",), change)
-    return msgspec.structs.replace(observation, **changed) if changed else observation
+    return replace(observation, **changed) if changed else observation

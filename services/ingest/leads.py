@@ -76,7 +76,7 @@ def _decide(
         if lead is None or lead.lead_id is None:
             found.append(Found(None))
             continue
-        if not lead.erased:
+        if whom.keys and not lead.erased:
             fresh = [key for key in whom.keys if key not in holders]
             holders |= dict.fromkeys(fresh, lead)
             new_keys |= dict.fromkeys(fresh, lead.lead_id)
@@ -188,18 +188,26 @@ async def add_terms(db: Connection, terms: Iterable[tuple[str, Term]]) -> None:
 
 
 Touch = tuple[str, datetime | None, datetime | None, str | None]
-"""Lead, its first activity, its latest rep and since when."""
+"""Lead, its first activity, and since when it has had its latest rep, who is that; both or neither."""
+
+
+def _both(one: Touch, other: Touch) -> Touch:
+    """What two touches of a lead say together."""
+    lead_id, first, at, rep = one
+    _, first_too, at_too, rep_too = other
+    if first is None or (first_too is not None and first_too < first):
+        first = first_too
+    if at_too is not None and rep_too is not None and (at is None or rep is None or (at_too, rep_too) > (at, rep)):
+        at, rep = at_too, rep_too
+    return lead_id, first, at, rep
 
 
 async def touch_leads(db: Connection, told: Sequence[Touch]) -> None:
     """Keep each lead's first activity and its latest rep, whatever the order in which they are told."""
     latest: dict[str, Touch] = {}
-    for lead_id, first_at, rep_at, rep in told:
-        _, first, at, who = latest.get(lead_id, (lead_id, None, None, None))
-        first = min((t for t in (first, first_at) if t is not None), default=None)
-        if rep_at is not None and rep is not None and (at is None or who is None or (rep_at, rep) > (at, who)):
-            at, who = rep_at, rep
-        latest[lead_id] = (lead_id, first, at, who)
+    for touch in told:
+        held = latest.get(touch[0])
+        latest[touch[0]] = touch if held is None else _both(held, touch)
     if not latest:
         return
     await db.execute(

@@ -107,5 +107,5 @@ def _created(taken: Sequence[tuple[Activity, Found]], recorded_at: datetime) -> 
 
 
 def _touch(item: Activity, lead: Found) -> Touch:
-    rep = getattr(item.data, "rep", None)
+    rep = getattr(item.data, "rep", None) or None
     return (lead.lead_id or "", item.time, item.time if rep else None, rep)

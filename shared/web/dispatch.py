@@ -184,11 +184,9 @@ async def send_answer(answer: Answer, scope: Scope, receive: Receive, send: Send
         headers = {"cache-control": "no-store", **answer.headers}
         await StreamingResponse(body, answer.status, headers, answer.media_type)(scope, receive, send)
         return
-    raw_headers = [
-        (b"content-length", str(len(body)).encode()),
-        *_COMMON_HEADERS,
-        *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()),
-    ]
+    raw_headers = [(b"content-length", b"%d" % len(body)), *_COMMON_HEADERS]
+    if answer.headers:
+        raw_headers += ((n.lower().encode("latin-1"), value.encode("latin-1")) for n, value in answer.headers.items())
     if body:
         raw_headers.append((b"content-type", answer.media_type.encode("latin-1")))
     await send({"type": "http.response.start", "status": answer.status, "headers": raw_headers})

@@ -47,6 +47,8 @@ def read_head(scope: Scope) -> Head:
 
 def check_media_type(head: Head, endpoint: Endpoint) -> None:
     """Raises Problem 415 for a body that the endpoint does not take, also for any compressed one (no bombs)."""
+    if head.content_encoding is None and head.content_type in endpoint.media_types:
+        return  # as nearly all say it
     if head.content_encoding and head.content_encoding.strip().lower() != "identity":
         raise unsupported_media_type("Send the body without Content-Encoding.")
     takes_none = endpoint.body is None and not endpoint.stream
