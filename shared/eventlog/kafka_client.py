@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -178,8 +179,13 @@ def to_record(found: ConsumerRecord) -> Record:
         None if found.key is None else found.key.decode(errors="replace"),
         headers,
         found.value,
-        datetime.fromtimestamp(max(0, found.timestamp) / 1000, UTC),
+        _moment(found.timestamp),
     )
+
+
+@lru_cache(maxsize=1_000)  # records that were written together have one
+def _moment(timestamp_ms: int) -> datetime:
+    return datetime.fromtimestamp(max(0, timestamp_ms) / 1000, UTC)
 
 
 _second = itemgetter(1)

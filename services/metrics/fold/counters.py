@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
 
 from services.metrics.contributions.rules import Rules
 from services.metrics.store import CounterKey
@@ -19,14 +18,17 @@ CORRECTION_LABELS = ("action",)
 def count(received: Sequence[Received], segments: Mapping[str, str], team: Team, rules: Rules) -> Counter[CounterKey]:
     """How much a batch of new events adds to each counter; `segments` by lead, as known now."""
     counts: Counter[CounterKey] = Counter()
-    activities: Counter[tuple[str, str, str, str, str, date, str]] = Counter()  # before the team is looked up
-    for _, event in received:
-        data = event.data
-        if type(data) is Correction:
-            counts[(CORRECTIONS, (data.action,))] += 1
-        elif event.name in ACTIVITY_TYPES:
-            day, _ = rules.place(event.time)
-            activities[event.name, *_contact(data), day, segments.get(event.subject, "")] += 1
+    events = [event for _, event in received if event.name in ACTIVITY_TYPES]
+    for event in events:
+        if type(event.data) is Correction:
+            counts[(CORRECTIONS, (event.data.action,))] += 1
+    activities = Counter(  # before the team is looked up
+        [
+            (event.name, *_contact(event.data), rules.place(event.time)[0], segments.get(event.subject, ""))
+            for event in events
+            if type(event.data) is not Correction
+        ]
+    )
     for (*contact, rep, day, segment), n in activities.items():
         counts[(ACTIVITIES, (*contact, rep, team.team_of(rep, day), segment))] += n
     return counts
