@@ -1,89 +1,34 @@
-"""What a transaction tells the log gets there, in order per key, if and only if it commits."""
+"""Relays look when they are told, share the work, and go on where one of them has died or the log says no."""
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import MetaData
 
-from shared.consume import consumer_tables
 from shared.db import driver, transaction
-from shared.eventlog.port import LogError, LogUnavailable, Message, Record, Taken
-from shared.events import ACTIVITIES, LEADS, from_record
+from shared.eventlog.port import LogUnavailable, Message, Taken
+from shared.events import LEADS
 from shared.outbox import (
     SHARDS,
     enqueue,
     enqueue_messages,
-    outbox_table,
-    pack_headers,
-    pending,
-    set_shards,
-    unpack_headers,
 )
 from shared.partition import partition_of
 from shared.relay import BATCH_BYTES, BATCH_ROWS, Relay
 from tests.shared.consuming import SCHEMA, Toy, call, open_toy, until
-
-BOTH = pytest.mark.parametrize("toy", ["takes", "is given"], indirect=True)
-HANDING = pytest.mark.parametrize("toy", ["is given"], indirect=True)
-
-
-@pytest.fixture
-async def toy(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Toy]:
-    """`takes`: with one partition a shard the log takes rows by itself; `is given`: else the relay gives them to it."""
-    partitions = 5 if getattr(request, "param", "takes") == "is given" else SHARDS
-    async with open_toy(database_url, log_partitions=partitions) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def relay(toy: Toy) -> AsyncIterator[Relay]:
-    """A relay at work."""
-    async with at_work(make_relay(toy)) as relay:
-        yield relay
-
-
-@asynccontextmanager
-async def at_work(relay: Relay) -> AsyncIterator[Relay]:
-    stop = asyncio.Event()
-    task = asyncio.create_task(relay.run(stop))
-    try:
-        yield relay
-    finally:
-        stop.set()
-        await task
-
-
-def make_relay(toy: Toy) -> Relay:
-    return Relay(toy.engine, SCHEMA, toy.log, toy.telemetry)
-
-
-async def published(toy: Toy) -> list[Record]:
-    """All records of the log, partition by partition."""
-    ends = await toy.log.ends([ACTIVITIES, LEADS])
-    return [record for at in ends for record in await toy.log.read(at, 0, 100_000)]
-
-
-async def published_ids(toy: Toy) -> list[str]:
-    return [from_record(record).id for record in await published(toy)]
-
-
-@BOTH
-async def test_events_are_published_as_they_are_and_then_gone(toy: Toy) -> None:
-    event = call("a", lead="リード")
-    async with transaction(toy.engine) as conn:
-        await enqueue(conn, SCHEMA, [event])
-        assert (await pending(conn, SCHEMA))[0] == 1
-    assert await make_relay(toy).publish() == 1
-    assert [from_record(record) for record in await published(toy)] == [event]
-    async with transaction(toy.engine) as conn:
-        assert await pending(conn, SCHEMA) == (0, 0.0)
+from tests.shared.outbox.relaying import (
+    BOTH,
+    HANDING,
+    at_work,
+    is_published,
+    make_relay,
+    nothing_pending,
+    published,
+    published_ids,
+)
 
 
 @BOTH
@@ -134,68 +79,8 @@ async def test_a_backlog_that_is_told_of_once_goes_as_a_whole(
     async with at_work(make_relay(toy)):
         async with transaction(toy.engine) as conn:
             await enqueue_messages(conn, SCHEMA, backlog)
-        await until(partial(is_empty, toy))
+        await until(partial(nothing_pending, toy))
     assert len(await published(toy)) == len(backlog)
-
-
-async def is_empty(toy: Toy) -> bool:
-    async with transaction(toy.engine) as conn:
-        return (await pending(conn, SCHEMA))[0] == 0
-
-
-async def is_published(toy: Toy, id_: str) -> bool:
-    return id_ in await published_ids(toy)
-
-
-@BOTH
-async def test_what_is_rolled_back_is_not_published(toy: Toy) -> None:
-    async def fail() -> None:
-        async with transaction(toy.engine) as conn:
-            await enqueue(conn, SCHEMA, [call("never")])
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await fail()
-    assert await make_relay(toy).publish() == 0
-
-
-@BOTH
-async def test_reliability_6_a_row_that_becomes_visible_after_later_ones_is_published(toy: Toy) -> None:
-    """A takes its id first, B takes the next and commits, the relay runs, then A commits."""
-    relay = make_relay(toy)
-    async with transaction(toy.engine) as slow:
-        await enqueue(slow, SCHEMA, [call("first id")])
-        async with transaction(toy.engine) as fast:
-            await enqueue(fast, SCHEMA, [call("second id")])
-        assert await relay.publish() == 1
-        assert await published_ids(toy) == ["second id"]
-    assert await relay.publish() == 1
-    assert await published_ids(toy) == ["second id", "first id"]
-
-
-@BOTH
-async def test_a_large_backlog_goes_in_batches_and_in_order_per_key(toy: Toy) -> None:
-    count = 2 * BATCH_ROWS + 10
-    async with transaction(toy.engine) as conn:
-        await enqueue(conn, SCHEMA, [call(f"{n:06}", lead=f"lead-{n % 7}") for n in range(count)])
-    relay = make_relay(toy)
-    taken = [await relay.publish() for _ in range(5)]
-    assert sum(taken) == count
-    assert taken[0] == max(taken) == BATCH_ROWS
-    assert taken[-1] == 0
-    ids: dict[str, list[str]] = {}
-    for record in await published(toy):
-        ids.setdefault(str(record.key), []).append(from_record(record).id)
-    assert sum(map(len, ids.values())) == count
-    assert all(of_key == sorted(of_key) for of_key in ids.values())
-
-
-@BOTH
-async def test_a_batch_is_bounded_in_bytes(toy: Toy) -> None:
-    large = [Message(LEADS, "lead", (), bytes(BATCH_BYTES // 2)) for _ in range(5)]
-    async with transaction(toy.engine) as conn:
-        await enqueue_messages(conn, SCHEMA, large)
-    assert [await make_relay(toy).publish() for _ in range(4)] == [2, 2, 1, 0]
 
 
 @BOTH
@@ -210,11 +95,6 @@ async def test_relays_beside_one_another_publish_once_and_in_order(toy: Toy, dat
         stop.set()
         await asyncio.gather(*relays)
     assert await published_ids(toy) == [f"{n:04}" for n in range(400)]
-
-
-async def nothing_pending(toy: Toy) -> bool:
-    async with transaction(toy.engine) as conn:
-        return (await pending(conn, SCHEMA))[0] == 0
 
 
 @HANDING
@@ -262,44 +142,6 @@ async def test_what_the_log_takes_is_in_one_of_the_two(toy: Toy) -> None:
     assert await make_relay(toy).publish() == 2
     assert await published_ids(toy) == ["a", "b"]
     assert await make_relay(toy).publish() == 0
-
-
-@pytest.mark.parametrize(("partitions", "takes"), [(1, True), (2, True), (3, True), (4, True), (6, True), (8, False)])
-async def test_what_the_log_takes_falls_into_the_partition_of_its_key(
-    database_url: str, partitions: int, takes: bool
-) -> None:
-    async with open_toy(database_url, log_partitions=partitions) as toy:
-        assert toy.log.takes(SHARDS) == takes
-        keys = [f"lead {n}" for n in range(200)]
-        async with transaction(toy.engine) as conn:
-            await enqueue(conn, SCHEMA, [call(key, lead=key) for key in keys])
-        assert await make_relay(toy).publish() == len(keys)
-        for record in (records := await published(toy)):
-            assert record.partition == partition_of(str(record.key), partitions)
-        assert sorted(str(record.key) for record in records) == sorted(keys)
-
-
-async def test_rows_of_a_release_without_shards_find_their_partition(toy: Toy) -> None:
-    keys = [f"lead {n}" for n in range(50)]
-    async with transaction(toy.engine) as conn:
-        await (await driver(conn)).execute(
-            "insert into toy.outbox (topic, key, headers, value) select $1, key, $3, '' from unnest($2::text[]) key",
-            LEADS,
-            keys,
-            pack_headers(()),
-        )
-        await conn.run_sync(lambda connection: set_shards(connection, SCHEMA))
-    assert await make_relay(toy).publish() == len(keys)
-    assert {str(r.key): r.partition for r in await published(toy)} == {k: partition_of(k, SHARDS) for k in keys}
-
-
-@BOTH
-async def test_a_topic_that_the_log_does_not_have_is_said_and_kept(toy: Toy) -> None:
-    async with transaction(toy.engine) as conn:
-        await enqueue_messages(conn, SCHEMA, [Message("tasuki.nowhere.v1", "lead", (), b"{}")])
-    with pytest.raises(LogError, match=r"tasuki\.nowhere\.v1"):
-        await make_relay(toy).publish()
-    assert not await nothing_pending(toy)
 
 
 @BOTH
@@ -411,27 +253,3 @@ async def test_the_relay_tries_again_until_the_log_takes_it(toy: Toy, relay: Rel
 
 async def _said(toy: Toy, name: str) -> bool:
     return name in toy.lines.getvalue()
-
-
-def test_headers_survive_packing() -> None:
-    headers = (("ce_id", b"\x00\xff"), ("", b""), ("é", b"1"), ("ce_id", b"again"))
-    assert unpack_headers(pack_headers(headers)) == headers
-
-
-async def test_the_frozen_sql_makes_the_tables_that_queries_know(toy: Toy) -> None:
-    metadata = MetaData()
-    outbox_table(metadata, SCHEMA)
-    consumer_tables(metadata, SCHEMA)
-    async with transaction(toy.engine) as conn:
-        await driver(conn)
-
-        def differences(sync: object) -> list[object]:
-            options = {
-                "include_schemas": True,
-                "compare_type": True,
-                "include_name": lambda name, kind, _: kind != "schema" or name == SCHEMA,
-            }
-            return list(compare_metadata(MigrationContext.configure(sync, opts=options), metadata))  # type: ignore[arg-type]
-
-        found = await conn.run_sync(differences)
-    assert [d for d in found if "effects" not in str(d)] == []
