@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, date, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from services.metrics.question import Grain, Question
 from shared.events import Event
 from tests.metrics.numbers import Numbers
@@ -88,3 +90,41 @@ def void(identity: str, time: datetime, corrects: str) -> Event:
 
 def jpy(value: int) -> dict[str, str]:
     return {"value": str(value), "currency": "JPY"}
+
+
+def touch(identity: str, time: datetime, outcome: str, lead: str = "lead-a", **content: Any) -> Event:
+    given = {"rep": "tanaka", "channel": "email", "direction": "outbound", "outcome": outcome}
+    return make("touch", identity, lead, time, given | content)
+
+
+def seen(identity: str, time: datetime, lead: str = "lead-a", employees: int = 10) -> Event:
+    """The lead becomes known by a form."""
+    observation = {
+        "observation_id": identity,
+        "field": "employees",
+        "method": "form",
+        "source": "website",
+        "observed_at": time.isoformat(),
+        "value": employees,
+    }
+    return make("lead-fields", identity, lead, time, {"observations": [observation]})
+
+
+def appointment(identity: str, time: datetime, status: str = "set", lead: str = "lead-a", **content: Any) -> Event:
+    given = {"appointment_id": f"A-{lead}", "status": status, "rep": "tanaka"}
+    return make("appointment", identity, lead, time, given | content)
+
+
+def handoff(identity: str, time: datetime, lead: str = "lead-a", rep: str = "tanaka") -> Event:
+    policy = {"id": "default", "version": 1}
+    given = {"handoff_id": f"H-{lead}", "rep": rep, "owner": "sato", "segment": "smb", "policy": policy}
+    return make("handoff-created", identity, lead, time, given)
+
+
+def spend(identity: str, time: datetime, spent_on: str, value: int) -> Event:
+    content = {"amount": jpy(value), "category": "marketing", "spent_on": spent_on}
+    return make("spend", identity, "", time, content)
+
+
+def from_source(source: str, event: Event) -> Event:
+    return replace(event, source=source)

@@ -3,22 +3,12 @@
 Midnight, weeks, leap days and the turn of the fiscal year are those of Tokyo; times are given in UTC, nine hours less.
 """
 
-import ast
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import permutations
-from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
-
-import msgspec
-import pytest
 
 from shared.config.targets import Target
 from shared.events import Event
-from tests.metrics.desk import Desk, call, jpy, step, term, utc
-from tests.metrics.numbers import Numbers
+from tests.metrics.desk import Desk, appointment, call, handoff, jpy, seen, spend, step, term, touch, utc
 from tests.metrics.strategies import make
 
 SECOND = timedelta(seconds=1)
@@ -26,44 +16,6 @@ DAY = timedelta(days=1)
 MIDNIGHT = utc(2026, 11, 30, 15)
 """The first moment of 2026-12-01 in Tokyo."""
 ONE_EACH = {"2026-11-30": 1, "2026-12-01": 1}
-
-
-def touch(identity: str, time: datetime, outcome: str, lead: str = "lead-a", **content: Any) -> Event:
-    given = {"rep": "tanaka", "channel": "email", "direction": "outbound", "outcome": outcome}
-    return make("touch", identity, lead, time, given | content)
-
-
-def seen(identity: str, time: datetime, lead: str = "lead-a", employees: int = 10) -> Event:
-    """The lead becomes known by a form."""
-    observation = {
-        "observation_id": identity,
-        "field": "employees",
-        "method": "form",
-        "source": "website",
-        "observed_at": time.isoformat(),
-        "value": employees,
-    }
-    return make("lead-fields", identity, lead, time, {"observations": [observation]})
-
-
-def appointment(identity: str, time: datetime, status: str = "set", lead: str = "lead-a", **content: Any) -> Event:
-    given = {"appointment_id": f"A-{lead}", "status": status, "rep": "tanaka"}
-    return make("appointment", identity, lead, time, given | content)
-
-
-def handoff(identity: str, time: datetime, lead: str = "lead-a", rep: str = "tanaka") -> Event:
-    policy = {"id": "default", "version": 1}
-    given = {"handoff_id": f"H-{lead}", "rep": rep, "owner": "sato", "segment": "smb", "policy": policy}
-    return make("handoff-created", identity, lead, time, given)
-
-
-def spend(identity: str, time: datetime, spent_on: str, value: int) -> Event:
-    content = {"amount": jpy(value), "category": "marketing", "spent_on": spent_on}
-    return make("spend", identity, "", time, content)
-
-
-def from_source(source: str, event: Event) -> Event:
-    return msgspec.structs.replace(event, source=source)
 
 
 def everything(lead: str, at: datetime) -> list[Event]:
@@ -255,61 +207,6 @@ def test_the_fiscal_year_begins_in_april(desk: Desk) -> None:
     assert desk.ask("arr", "fiscal_year", days=(None, date(2028, 3, 31))) == {"FY2026": 1200, "FY2027": 2000}
 
 
-@pytest.mark.parametrize("order", list(permutations(range(2))))
-def test_of_two_calls_at_one_time_the_later_source_s_is_the_second(desk: Desk, order: tuple[int, ...]) -> None:
-    """By id alone the other one would be: `source` comes first."""
-    at = utc(2026, 11, 20, 5)
-    calls = [
-        from_source("dialer", call("z", at, rep="tanaka")),
-        from_source("pbx", call("a", at, rep="suzuki")),
-    ]
-    for n in order:
-        desk.take(calls[n])
-    assert desk.ask("second_calls", "all", "rep", "source") == {("all", "suzuki", "pbx"): 1}
-    assert desk.ask("days_to_second_action", "all", "rep") == {("all", "suzuki"): 0}
-    assert desk.ask("speed_to_lead", "all", "rep") == {("all", "tanaka"): 0}
-
-
-def test_what_is_said_of_an_opportunity_at_one_time_goes_by_id(desk: Desk) -> None:
-    at = utc(2026, 11, 20, 5)
-    desk.take(step("4", at, "valid", credited_rep="suzuki"), step("3", at, "invalid", amount=jpy(30)))
-    assert desk.ask("valid_opportunities", "all", "rep") == {("all", "suzuki"): 1}
-    desk.take(step("5", at, "won", owner="sato"), step("2", at, "created", amount=jpy(20), credited_rep="tanaka"))
-    assert desk.ask("booked_amount", "all", "rep", "owner") == {("all", "suzuki", "sato"): 30}
-    assert desk.ask("pipeline_amount") == {"all": 30}
-    assert desk.row("sales_cycle_days") == {"period": "all", "value": 0, "median": 0, "p90": 0, "n": 1}
-    desk.take(step("6", at, "invalid"))
-    assert desk.ask("valid_opportunities") == {}
-    assert desk.ask("deals") == {"all": 1}
-
-
-def test_an_appointment_set_twice_at_one_time_is_one_of_the_later_rep(desk: Desk) -> None:
-    at = utc(2026, 11, 20, 5)
-    desk.take(
-        from_source("tool", appointment("a", at, rep="suzuki", how_set="email")),
-        from_source("pbx", appointment("b", at, how_set="call")),
-    )
-    # Where the first was told of, by the rep that is the latest known.
-    assert desk.ask("appointments", "all", "source", "rep", "channel") == {("all", "pbx", "suzuki", "email"): 1}
-
-
-def test_of_two_handoffs_at_one_time_the_later_one_s_rep_has_the_deal(desk: Desk) -> None:
-    at = utc(2026, 11, 20, 5)
-    desk.take(handoff("b", at, rep="suzuki"), handoff("a", at, rep="tanaka"), step("1", at + SECOND, "won"))
-    assert desk.ask("deals", "all", "rep") == {("all", "suzuki"): 1}
-
-
-def test_terms_of_one_day_and_one_time_go_by_id(desk: Desk) -> None:
-    day = "2026-11-20"
-    desk.take(term("2", day, "changed", 1500), term("1", day, "started", 1200))
-    assert desk.ask("arr", days=(None, date(2026, 11, 20))) == {"all": 1500}
-    desk.take(term("3", day, "ended"))
-    assert desk.ask("arr", days=(None, date(2026, 11, 20))) == {}  # it never ran for a day
-    desk.take(term("4", day, "started", 900))
-    assert desk.ask("arr", days=(None, date(2026, 11, 20))) == {"all": 900}
-    assert desk.ask("active_companies", days=(None, date(2026, 11, 20))) == {"all": 1}
-
-
 def test_where_nothing_is_divided_by_the_rate_is_null_and_keeps_its_numerator(desk: Desk) -> None:
     nothing = {"period": "all", "value": None, "numerator": 1, "denominator": 0}
     desk.take(appointment("a", utc(2026, 11, 20)))
@@ -355,131 +252,3 @@ def test_a_target_that_is_met_to_the_yen_leaves_nothing_to_cover(desk: Desk) -> 
     assert desk.ask("pipeline_coverage", "month", days=november) == {"2026-11": 50}  # one yen is missing
     desk.take(step("3", utc(2026, 11, 3), "valid", opportunity_id="P", amount=jpy(100)))
     assert desk.ask("pipeline_coverage", "month", days=november) == {"2026-11": None}
-
-
-SECONDS = [
-    seen("known", utc(2026, 11, 1)),
-    call("first", utc(2026, 11, 2), rep="tanaka"),
-    call("second", utc(2026, 11, 4), rep="suzuki"),
-    call("third", utc(2026, 11, 9), rep="yamada"),
-]
-
-
-@pytest.mark.parametrize("order", list(permutations(range(4))))
-def test_the_second_may_come_before_the_first(desk: Desk, order: tuple[int, ...]) -> None:
-    for n in order:
-        desk.take(SECONDS[n])
-    assert desk.ask("second_calls", "day", "rep") == {("2026-11-04", "suzuki"): 1}
-    assert desk.ask("days_to_second_action", "day", "rep") == {("2026-11-04", "suzuki"): 2}
-    assert desk.ask("speed_to_lead", "day", "rep") == {("2026-11-01", "tanaka"): 86_400}
-
-
-def test_an_end_may_come_before_its_beginning(desk: Desk) -> None:
-    desk.take(step("3", utc(2026, 11, 11), "won", amount=jpy(10)), appointment("b", utc(2026, 11, 3), "cancelled"))
-    assert desk.ask("deals", "day") == {"2026-11-11": 1}
-    assert desk.ask("sales_cycle_days") == {}
-    assert desk.ask("opportunity_to_deal_rate") == {"all": None}
-    assert desk.ask("appointments") == {}
-    desk.take(step("2", utc(2026, 11, 5), "valid"), step("1", utc(2026, 11, 1), "created"))
-    assert desk.ask("sales_cycle_days", "day") == {"2026-11-11": 10}
-    assert desk.ask("opportunity_to_deal_rate") == {"all": 1}
-    assert desk.ask("open_pipeline_amount", "day", days=(date(2026, 11, 10), date(2026, 11, 11))) == {
-        "2026-11-10": 10,
-        "2026-11-11": 0,
-    }
-    desk.take(appointment("a", utc(2026, 11, 2)))
-    assert desk.ask("appointments", "day") == {"2026-11-02": 1}
-
-
-def test_a_deal_that_was_lost_and_won_again_is_closed_once(desk: Desk) -> None:
-    desk.take(step("1", utc(2026, 11, 1), "lost"), step("2", utc(2026, 12, 1), "won"))
-    desk.take(step("3", utc(2026, 12, 2), "lost", opportunity_id="P"))
-    assert desk.ask("closed", "month") == {"2026-12": 2}
-    assert desk.ask("closing_rate", "month") == {"2026-12": 0.5}
-    assert desk.ask("leads_with_deal", "month") == {"2026-11": 1}
-    assert desk.ask("leads_with_opportunity") == {}  # nobody told of its creation
-
-
-CALL_CENTRE = [
-    # Rep, time in Tokyo, seconds of talk (0: not answered), topic; two at a time stand at the same second.
-    ("diane", (9, 12, 58), 143, "contract"),
-    ("becky", (9, 12, 58), 242, "support"),
-    ("stewart", (9, 47, 31), 131, "contract"),
-    ("greg", (9, 47, 31), 37, "contract"),
-    ("becky", (10, 0, 29), 60, "payment"),
-    ("stewart", (10, 0, 29), 0, "support"),
-    ("diane", (10, 22, 5), 220, "payment"),
-    ("diane", (10, 22, 5), 38, "payment"),
-    ("greg", (11, 13, 55), 398, "admin"),
-    ("jim", (11, 13, 55), 64, "streaming"),
-]
-"""The first ten of 5,000 calls of a call centre, on New Year's Day 2021, a Friday of 2020's week 53.
-
-They are told here as calls to one lead a topic; ids go up as in the list.
-"""
-
-
-def test_real_calls_of_a_call_centre(desk: Desk) -> None:
-    for n, (rep, at, talk, topic) in enumerate(CALL_CENTRE, 1):
-        outcome = "conversation" if talk else "no_answer"
-        time = datetime(2021, 1, 1, *at, tzinfo=ZoneInfo("Asia/Tokyo"))
-        desk.take(call(f"ID{n:04}", time, f"lead-{topic}", rep=rep, outcome=outcome, duration_s=talk or None))
-    assert desk.ask("calls", "week") == {"2020-W53": 10}
-    assert desk.ask("connects", "fiscal_year") == {"FY2020": 9}
-    assert desk.ask("conversations", "all", "rep") == {
-        ("all", "becky"): 2,
-        ("all", "diane"): 3,
-        ("all", "greg"): 2,
-        ("all", "jim"): 1,
-        ("all", "stewart"): 1,
-    }
-    assert desk.ask("connect_rate", "all", "hour") == {("all", "09"): 1, ("all", "10"): 0.75, ("all", "11"): 1}
-    assert desk.ask("time_spent") == {"all": 143 + 242 + 131 + 37 + 60 + 220 + 38 + 398 + 64}
-    assert desk.ask("leads", "all", "hour") == {("all", "09"): 2, ("all", "10"): 1, ("all", "11"): 2}
-    # Second calls: contract after 34:33, support after 47:31, payment after 21:36 and before one of the same second.
-    assert desk.ask("second_calls", "all", "rep") == {("all", "stewart"): 2, ("all", "diane"): 1}
-    after = desk.row("days_to_second_action")
-    assert {name: round(after[name] * 86_400, 3) for name in ("value", "median", "p90")} == {
-        "value": 2073.333,  # (2073 + 2851 + 1296) / 3
-        "median": 2073,
-        "p90": 2695.4,  # 2073 + 0.8 * (2851 - 2073)
-    }
-
-
-def test_real_companies_by_their_employees(desk: Desk) -> None:
-    """Employees of eight listed companies of Japan; up to 2,000 are smb."""
-    for n, employees in enumerate([5428, 25, 56, 511, 1920, 4117, 7, 3865]):
-        desk.take(seen(f"f{n}", utc(2026, 11, 1), f"lead-{n}", employees))
-        desk.take(step(f"o{n}", utc(2026, 11, 2), "created", f"lead-{n}", opportunity_id=f"O-{n}"))
-    assert desk.ask("leads", "all", "segment") == {("all", "enterprise"): 3, ("all", "smb"): 5}
-    assert desk.ask("segment_share", "all", "segment") == {("all", "enterprise"): 3 / 8, ("all", "smb"): 5 / 8}
-
-
-FIGURES = ("test_borders.py", "test_by_hand.py", "test_catalogue_by_hand.py", "test_groups.py")
-
-
-def kpis_compared(node: ast.AST) -> Iterator[str]:
-    """The KPIs whose answer an assertion compares with a figure; that there is none is no figure."""
-    for comparison in (n for n in ast.walk(node) if isinstance(n, ast.Compare)):
-        right = comparison.comparators[0]
-        if isinstance(right, ast.Dict) and not right.keys:
-            continue
-        for asked in (n for n in ast.walk(comparison.left) if isinstance(n, ast.Call)):
-            if isinstance(asked.func, ast.Attribute) and asked.func.attr in ("ask", "row", "rows"):
-                yield from (a.value for a in asked.args[:1] if isinstance(a, ast.Constant) and isinstance(a.value, str))
-
-
-def with_figures(text: str) -> set[str]:
-    assertions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assert))
-    return {kpi for assertion in assertions for kpi in kpis_compared(assertion)}
-
-
-def test_only_a_comparison_with_a_figure_is_one() -> None:
-    assert with_figures('assert desk.ask("calls") == {"all": 1}') == {"calls"}
-    assert with_figures('assert desk.row("calls")["value"] == 1') == {"calls"}
-    assert with_figures('desk.ask("calls")\nassert desk.ask("calls") == {}\nassert desk.ask("calls")') == set()
-
-
-def test_every_kpi_of_the_catalogue_has_a_figure_worked_by_hand(numbers: Numbers) -> None:
-    texts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in FIGURES]
-    assert {kpi.id for kpi in numbers.catalogue} - set().union(*map(with_figures, texts)) == set()

@@ -1,146 +1,28 @@
-"""A company's own KPIs are YAML alone: right for all the past, refused when they make no sense.
-
-Five as inside-sales companies ask for them, and one more of each kind that those leave out.
-"""
+"""A company's own KPIs are YAML alone: right for all the past."""
 
 import asyncio
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import pytest
-
-from services.metrics.catalogue.compile import compile_catalogue
-from services.metrics.catalogue.kpis import Catalogue
 from services.metrics.live.board import Board
 from services.metrics.rebuild.steps import rebuild
 from services.metrics.verify.recount import RawEvent, Recount
 from shared.clock import FixedClock
-from shared.config import ConfigError, load_config
+from shared.config import load_config
 from shared.config.targets import Target
 from shared.events import Event, encode_data
+from tests.metrics import company_kpis
+from tests.metrics.company_kpis import IDS
 from tests.metrics.desk import Desk, call, jpy, observed, step, utc, void
 from tests.metrics.numbers import Numbers
-from tests.metrics.own import CONFIG, entry, with_config
+from tests.metrics.own import with_config
 from tests.metrics.scraped import Scraper
 from tests.metrics.strategies import make
 
-FIVE = """
-  # A vendor of HR software lives on its seminars: who came, not who was invited.
-  - id: seminar_attendances
-    name: {ja: セミナー参加数, en: Seminar attendances}
-    definition: {ja: 見込み顧客がセミナーに参加した数。, en: Attendances of leads at our seminars.}
-    purpose: {ja: どのセミナーが人を集めるかを知る。, en: Shows which seminars people come to.}
-    unit: count
-    class: activity
-    kind: count
-    owner: marketing
-    good: up
-    facts: {name: activity, type: touch, channel: seminar, outcome: attended}
-
-  # A security company writes to executives by hand, and must know whether that is worth its while.
-  - id: letters
-    name: {ja: 手紙の数, en: Letters}
-    definition: {ja: 役員に送った手紙の数。, en: Letters sent to executives.}
-    purpose: {ja: 返信率の分母。, en: The base of the reply rate.}
-    unit: count
-    class: activity
-    kind: count
-    owner: inside_sales
-    good: neither
-    facts: {name: activity, type: touch, channel: cxo_letter, direction: outbound, outcome: sent}
-  - id: letter_replies
-    name: {ja: 手紙への返信数, en: Replies to letters}
-    definition: {ja: 役員への手紙に対する返信の数。, en: Replies of executives to our letters.}
-    purpose: {ja: 返信率の分子。, en: The upper part of the reply rate.}
-    unit: count
-    class: activity
-    kind: count
-    owner: inside_sales
-    good: up
-    facts: {name: activity, type: touch, channel: cxo_letter, outcome: replied}
-  - id: letter_reply_rate
-    name: {ja: 手紙の返信率, en: Reply rate of letters}
-    definition: {ja: 手紙への返信数 ÷ 手紙の数。, en: Replies per letter.}
-    purpose: {ja: 手紙を続けるかを決める。, en: Tells whether to go on writing.}
-    unit: ratio
-    class: efficiency
-    kind: ratio
-    owner: inside_sales
-    good: up
-    numerator: letter_replies
-    denominator: letters
-
-  # A maker of two products prices each by what its customers really pay.
-  - id: platform_deal_size
-    name: {ja: 基盤製品の平均取引サイズ, en: Deal size of the platform}
-    definition: {ja: 製品 platform の成約一件あたりの金額。, en: "Booked amount per deal of the product platform."}
-    purpose: {ja: 値引きが広がっていないかを見る。, en: Shows whether discounts spread.}
-    unit: money
-    class: efficiency
-    kind: mean
-    owner: field_sales
-    good: up
-    facts: {name: close, outcome: won, product: platform}
-
-  # A consultancy plans its year by how long large companies take to decide.
-  - id: enterprise_cycle_days
-    name: {ja: 大企業の検討日数, en: Sales cycle in enterprise}
-    definition: {ja: 大企業の商談が作られてから受注までの日数。, en: Days from creation to winning in enterprise.}
-    purpose: {ja: 売上の時期を見通す。, en: Tells when revenue can be expected.}
-    unit: days
-    class: efficiency
-    kind: duration
-    owner: field_sales
-    good: down
-    facts: {name: sales_cycle, segment: enterprise}
-
-  # A start-up watches which of its products opens doors.
-  - id: product_mix
-    name: {ja: 商談の製品構成, en: Product mix}
-    definition: {ja: 期間の商談のうち、各製品が占める割合。, en: "Each product's part of the opportunities."}
-    purpose: {ja: 何を勧めるかを決める。, en: Tells what to offer first.}
-    unit: ratio
-    class: result
-    kind: share
-    owner: inside_sales
-    good: neither
-    of: opportunities
-    across: product
-"""
-
-
-OTHER_KINDS = "".join(
-    [
-        entry(
-            "enterprise_talk_time",
-            "seconds",
-            "sum",
-            "facts: {name: activity, type: call, direction: outbound, outcome: conversation, segment: enterprise}",
-        ),
-        entry(
-            "letter_points",
-            "points",
-            "points",
-            'facts: {name: appointment, channel: cxo_letter}\n    points: {A: {A: 20, B: 15, C: 12}, "": {C: 5}}',
-        ),
-        entry("prepared_appointments", "count", "count", "facts: {name: appointment, rank: [A, B]}"),
-        entry("prepared_share", "ratio", "ratio", "numerator: prepared_appointments\n    denominator: appointments"),
-        entry("open_platform_amount", "money", "stock", "facts: {name: open_pipeline, product: platform}"),
-        entry("platform_amount", "money", "sum", "facts: {name: close, outcome: won, product: platform}"),
-        entry(
-            "platform_coverage",
-            "ratio",
-            "coverage",
-            "numerator: open_platform_amount\n    denominator: platform_amount",
-        ),
-        entry("weekly_seminar_guests", "count", "trailing", "of: seminar_attendances\n    weeks: 2"),
-        entry("return_on_spend", "ratio", "ratio", "numerator: booked_amount\n    denominator: spend"),
-    ]
-)
-OWN = FIVE + OTHER_KINDS
-IDS = [line.removeprefix("  - id: ") for line in OWN.splitlines() if line.startswith("  - id: ")]
+OWN = company_kpis.OWN
+"""What the fixture `folder` adds."""
 
 
 def touch(identity: str, lead: str, day: int, channel: str, outcome: str, **content: Any) -> Event:
@@ -325,91 +207,3 @@ def test_prometheus_shows_them(company: Desk, runner: asyncio.Runner) -> None:
     assert shown["platform_deal_size", "this_month", "total", "", "JPY"] == 600
     assert shown["enterprise_cycle_days", "this_month", "total", "", ""] == 40
     assert {s.labels["kpi"] for s in families["tasuki_kpi_info"].samples} >= set(IDS)
-
-
-class Mistake(NamedTuple):
-    """What is written instead of what, the reason that is given, and a text on the line that is named."""
-
-    right: str
-    wrong: str
-    reason: str
-    at: str
-
-
-def mistake(right: str, wrong: str, reason: str, at: str = "") -> Mistake:
-    return Mistake(right, wrong, reason, at or wrong)
-
-
-CYCLES = "facts: {name: sales_cycle, segment: enterprise}"
-MISTAKES = {
-    "no purpose": mistake(
-        "    purpose: {ja: どのセミナーが人を集めるかを知る。, en: Shows which seminars people come to.}\n",
-        "",
-        "Object missing required field `purpose`; add it",
-        at="- id: seminar_attendances",
-    ),
-    "an unknown dimension": mistake(
-        "channel: seminar",
-        "chanel: seminar",
-        "seminar_attendances: activity facts have no 'chanel'; they have type, direction, outcome, rep, segment, ",
-    ),
-    "an unknown key": mistake(
-        "across: product", "accross: product", "the key `accross` is not known here; correct or remove it"
-    ),
-    "an unknown kind": mistake("kind: mean", "kind: average", "Invalid enum value 'average'"),
-    "an id that is taken": mistake("- id: letters\n", "- id: calls\n", "the id calls is taken already; choose another"),
-    "an unknown part": mistake(
-        "denominator: letters",
-        "denominator: leters",
-        "letter_reply_rate: `denominator` must name a KPI of this file, not 'leters'",
-    ),
-    "a part that cannot be divided by": mistake(
-        "denominator: letters",
-        "denominator: product_mix",
-        "letter_reply_rate: `denominator` must be a KPI of kind count or sum, which product_mix is not",
-    ),
-    "a part that is the KPI itself": mistake(
-        "denominator: letters",
-        "denominator: letter_reply_rate",
-        "the KPI is made of itself (letter_reply_rate -> letter_reply_rate); break the circle",
-        at="kind: ratio",
-    ),
-    "facts that measure no time": mistake(
-        CYCLES,
-        CYCLES.replace("sales_cycle", "close"),
-        "enterprise_cycle_days: a duration needs facts that measure a time: second_action, first_response, sales_cycle",
-        at="kind: duration",
-    ),
-    "unknown facts": mistake(
-        CYCLES,
-        CYCLES.replace("sales_cycle", "cycle"),
-        "enterprise_cycle_days: `facts.name` must be one of activity, content_use, second_call, ",
-    ),
-    "a share across what is no dimension": mistake(
-        "across: product",
-        "across: channel",
-        "product_mix: `across` must be a dimension of opportunities: rep, team, owner, ",
-    ),
-}
-
-
-@pytest.mark.parametrize("made", MISTAKES.values(), ids=MISTAKES)
-def test_a_wrong_definition_stops_the_load_with_file_line_and_reason(folder: Path, made: Mistake) -> None:
-    file = folder / "kpis.yaml"
-    text = (CONFIG / "kpis.yaml").read_text(encoding="utf-8") + FIVE.replace(made.right, made.wrong, 1)
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        started(folder)
-    line = text.count("\n", 0, text.rindex(made.at)) + 1
-    assert str(caught.value).startswith(f"{file}:{line}: ")
-    assert made.reason in caught.value.reason
-
-
-def started(folder: Path) -> Catalogue:
-    """As the service does when it starts."""
-    config = load_config(folder)
-    return compile_catalogue(config)
-
-
-def test_without_a_mistake_it_loads(folder: Path) -> None:
-    assert [kpi.id for kpi in started(folder)][-len(IDS) :] == IDS

@@ -23,12 +23,12 @@ from shared.eventlog.port import Message
 from shared.events import ACTIVITIES, Event, to_message
 from shared.settings import Settings
 from shared.telemetry import Telemetry
+from tests.metrics.company_kpis import OWN as OF_ALL_KINDS
 from tests.metrics.desk import call, jpy, observed, step, term, utc, void
 from tests.metrics.numbers import Numbers
 from tests.metrics.own import CONFIG, config_with, with_config
 from tests.metrics.strategies import make
 from tests.metrics.test_as_of_event import OWN as AS_OF_EVENT
-from tests.metrics.test_company_kpis import OWN as OF_ALL_KINDS
 from tests.metrics.test_money_ratios import OWN as OF_MONEY
 
 TODAY = date(2026, 12, 31)
