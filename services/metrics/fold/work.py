@@ -15,6 +15,10 @@ from services.metrics.store import Side, StoredLead
 from shared.events import Correction, Event
 
 
+_NOTHING = LeadState()
+"""The digest of no events, to compare with."""
+
+
 class Work:
     """What concerns the groups that the side holds; the others are yet to be gone through.
 
@@ -97,7 +101,7 @@ class Work:
         for event in events:
             self.change.add_all(facts_of_event(event, state, self._rules))
         if news:
-            before = stored.state() if stored else LeadState()
+            before = stored.state() if stored else _NOTHING
             parts = parts_that_differ(before, state)  # what was known of it when is what it was
             self.change.add_all(facts_of_unit(before, self._rules, parts), sign=-1)
             self.change.add_all(facts_of_unit(state, self._rules, parts))
