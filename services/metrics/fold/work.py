@@ -14,7 +14,6 @@ from services.metrics.contributions.truth import IdentityKey
 from services.metrics.store import Side, StoredLead
 from shared.events import Correction, Event
 
-
 _NOTHING = LeadState()
 """The digest of no events, to compare with."""
 
