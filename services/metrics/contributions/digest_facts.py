@@ -13,16 +13,18 @@ from services.metrics.contributions.opportunity import first_created, holding_cl
 from services.metrics.contributions.rules import KnownAt, Rules
 
 Facts = Iterator[Contribution]
+Part = Callable[[LeadState, KnownAt, Rules], Facts]
+"""Tells some of a digest's facts."""
 MICROSECOND = timedelta(microseconds=1)
 
 
-def digest_facts(state: LeadState, known: KnownAt, rules: Rules, parts: "Sequence[Part] | None" = None) -> Facts:
+def digest_facts(state: LeadState, known: KnownAt, rules: Rules, parts: Sequence[Part] | None = None) -> Facts:
     """All of them, or those of some parts. `known`: what is known of the lead."""
     for part in _RESTS_ON if parts is None else parts:
         yield from part(state, known, rules)
 
 
-def parts_that_differ(one: LeadState, other: LeadState) -> "Sequence[Part]":
+def parts_that_differ(one: LeadState, other: LeadState) -> Sequence[Part]:
     """The parts that may tell other facts of two digests of which the same is known."""
     return [part for part, rests_on in _RESTS_ON.items() if rests_on(one) != rests_on(other)]
 
@@ -95,7 +97,6 @@ def _contracts(state: LeadState, _known: KnownAt, _rules: Rules) -> Facts:
     return contract_facts(state.contracts)
 
 
-Part = Callable[[LeadState, KnownAt, Rules], Facts]
 _RESTS_ON: Mapping[Part, Callable[[LeadState], object]] = {
     _creation: attrgetter("observed_at", "declared_at", "active_at", "origin", "response", "opportunities"),
     _seconds: attrgetter("calls", "actions"),
