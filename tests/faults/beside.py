@@ -1,6 +1,7 @@
 """Something that goes on beside a test, in a thread."""
 
 import threading
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import closing
@@ -39,7 +40,8 @@ class InThread(ABC):
     def _run(self) -> None:
         try:
             self._go_on(self._stop)
-        except BaseException as error:  # raised where the test waits
+        except BaseException as error:  # raised where the test waits, which may be long after
+            traceback.print_exc()
             self._broken = error
 
 

@@ -41,17 +41,20 @@ class Client:
 
     def send(self, service: ServiceName, method: str, path: str, body: Any = None, key: str | None = None) -> Reply:
         """Repeat the request until it has an answer that is no outage. Raises InFlight; fails on a 5xx but 503."""
-        deadline = time.monotonic() + PATIENCE_S
+        began, instead = time.monotonic(), Counter[str]()
         while True:
-            assert time.monotonic() < deadline, f"{method} {path}: no answer within {PATIENCE_S:.0f} s"
+            waited_s = time.monotonic() - began
+            assert waited_s < PATIENCE_S, f"{method} {path}: no answer within {waited_s:.0f} s, but {dict(instead)}"
             try:
                 reply = self.once(service, method, path, body, key)
             except (OSError, http.client.HTTPException) as error:
+                instead[repr(error)] += 1
                 self.repeated[type(error).__name__] += 1
                 time.sleep(_PAUSE_S)
                 continue
             if reply.status == 503:
                 assert int(reply.headers["retry-after"]) > 0
+                instead[f"503 {reply.body}"] += 1
                 self.repeated["503"] += 1
                 time.sleep(_PAUSE_S)
                 continue
