@@ -2,28 +2,37 @@
 
 asyncpg asks two abstract classes for every element of an array: for the dozen arrays of one statement that is more than
 all else that it does. PostgreSQL cuts a text three times as fast as it reads JSON.
+
+The SQL is one expression, without a condition and without a query inside: PostgreSQL runs such a query before it is
+known to be needed where rows are locked or workers share the work, and an error in it is one of the statement.
 """
 
-from collections.abc import Collection, Sequence
-
-import msgspec
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, islice
 
 _BETWEEN, _NULL = "\x1f", "\x1e"
 
 
 def text_array(n: int) -> str:
     """SQL of the `text[]` that `texts` has made parameter $n of."""
-    return f"""(case when left(${n}, 1) = 'j' then array(select json_array_elements_text(substr(${n}, 2)::json))
-                else string_to_array(substr(${n}, 2), chr(31), chr(30)) end)"""
+    return f"(string_to_array(substr(${n}, 3), left(${n}, 1), substr(${n}, 2, 1)))[2:]"
 
 
 def texts(values: Collection[str | None]) -> str:
-    """The parameter; None is null."""
-    nulls = sum(value is None for value in values)
-    text = _BETWEEN.join(_NULL if value is None else value for value in values)
-    if text and text.count(_BETWEEN) == len(values) - 1 and text.count(_NULL) == nulls:
-        return f"t{text}"
-    return f"j{msgspec.json.encode(list(values)).decode()}"
+    """The parameter: what stands before each text, what stands for null (None), and the texts. No text holds a NUL."""
+    between, null = _BETWEEN, _NULL
+    text = "".join([between + (null if value is None else value) for value in values])
+    if text.count(between) != len(values) or text.count(null) != sum(value is None for value in values):
+        between, null = _not_in(value for value in values if value is not None)
+        text = "".join([between + (null if value is None else value) for value in values])
+    return between + null + text
+
+
+def _not_in(values: Iterable[str]) -> Iterable[str]:
+    """Two characters that none of the texts holds."""
+    used = set(chain.from_iterable(values))
+    characters = map(chr, chain(range(1, 0xD800), range(0xE000, 0x110000)))
+    return islice((character for character in characters if character not in used), 2)
 
 
 def text_rows(width: int) -> str:
