@@ -1,10 +1,15 @@
 """The same event from everybody at the same moment."""
 
 import threading
+from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from tests.faults.client import Client, Reply
-from tests.faults.inside import database, logged, rows, settle
+from tests.faults.inside import database, errors_in, errors_logged, logged, rows, settle
+from tests.faults.load import Load
+from tests.faults.oracle import check
+from tests.faults.replicas import Replica
 from tests.system import System
 
 TIMES = 100
@@ -39,3 +44,15 @@ def test_reliability_1_the_same_event_a_hundred_times_at_once(system: System) ->
         for kpi, expected in (("calls", 1), ("time_spent", 60)):
             (row,) = client.get("metrics", f"/v1/kpis/{kpi}/values?grain=all&where=source:crowd")["rows"]
             assert row["value"] == expected
+
+
+def test_reliability_1_two_replicas_of_ingest_take_the_same_leads_at_once(
+    data_dir: Path, free_port: Callable[[], int]
+) -> None:
+    with System(data_dir, free_port) as system, Replica(system, "ingest", free_port()) as other:
+        other.wait_ready(system)
+        with Load(system, 3_000, 1, ingests=[system.port["ingest"], other.port]) as load:
+            load.release(load.size)
+        figures = check(system, load)
+        assert errors_logged(system) + errors_in(other.output()) == []
+    print(f"\n{figures}")
