@@ -21,6 +21,11 @@ class InThread(ABC):
         self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._run)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether something has gone wrong, and nothing goes on."""
+        return self._broken is not None
+
     @abstractmethod
     def _go_on(self, stop: threading.Event) -> None:
         """What is done, until `stop` is set."""

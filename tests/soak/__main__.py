@@ -68,7 +68,7 @@ def soak(ready: Stage, minutes: float, rate: int, seed: int, rounds: int) -> Run
             progress.tell(f"kills that are measured, {rounds} of each")
             try:
                 times += measure(ready, rounds, progress.tell)
-                disorder.run(actions(seed, 60 * minutes), 60 * minutes)
+                disorder.run(actions(seed, 60 * minutes), 60 * minutes, lambda: not stream.is_broken)
             finally:
                 ready.restore()
             progress.tell("the load ends")

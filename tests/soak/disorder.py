@@ -22,12 +22,12 @@ class Disorder:
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
 
-    def run(self, actions: Iterable[Action], seconds: float) -> None:
-        """Until `seconds` are over and all that was begun has been undone."""
+    def run(self, actions: Iterable[Action], seconds: float, goes_on: Callable[[], bool]) -> None:
+        """Until `seconds` are over and all that was begun has been undone; it ends at once where nothing `goes_on`."""
         began = time.monotonic()
         for action in actions:
             self._at(began + action.at, lambda action=action: self._do(action))  # type: ignore[misc]
-        while self._due or time.monotonic() - began < seconds:
+        while goes_on() and (self._due or time.monotonic() - began < seconds):
             while self._due and self._due[0][0] <= time.monotonic():
                 heapq.heappop(self._due)[2]()
             self._stage.keep()
