@@ -20,12 +20,19 @@ def text_array(n: int) -> str:
 
 def texts(values: Collection[str | None]) -> str:
     """The parameter: what stands before each text, what stands for null (None), and the texts. No text holds a NUL."""
-    between, null = _BETWEEN, _NULL
-    text = "".join([between + (null if value is None else value) for value in values])
-    if text.count(between) != len(values) or text.count(null) != sum(value is None for value in values):
-        between, null = _not_in(value for value in values if value is not None)
-        text = "".join([between + (null if value is None else value) for value in values])
-    return between + null + text
+    nulls = sum(value is None for value in values) if None in values else 0
+    text = _put_together(values, _BETWEEN, _NULL)
+    if text.count(_BETWEEN) == len(values) and text.count(_NULL) == nulls:
+        return _BETWEEN + _NULL + text
+    between, null = _not_in(value for value in values if value is not None)
+    return between + null + _put_together(values, between, null)
+
+
+def _put_together(values: Collection[str | None], between: str, null: str) -> str:
+    try:
+        return between.join(("", *values))  # type: ignore[arg-type]  # mostly there is no None, and this is faster
+    except TypeError:
+        return between.join(["", *(null if value is None else value for value in values)])
 
 
 def _not_in(values: Iterable[str]) -> Iterable[str]:
