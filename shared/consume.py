@@ -28,7 +28,7 @@ from shared import dead_letters, positions
 from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.consume_batch import Attempts, Batch, Sifted, Then, going_on_from, sift, understand
-from shared.db import is_outage, transaction
+from shared.db import is_outage, is_retryable, transaction
 from shared.dead_letters import DeadLetter
 from shared.eventlog.port import EventLog, Fetched, LogUnavailable, PositionLost, Positions, Reader, TopicPartition
 from shared.events import Undecodable
@@ -224,7 +224,7 @@ class Consumer:
                     raise
                 then = attempts.after(error, batch)
                 self._logger.log(
-                    logging.INFO if then is Then.AT_ONCE else logging.ERROR,
+                    logging.INFO if _is_usual(then, error) else logging.ERROR,
                     "batch_failed",
                     group=self._group,
                     records=len(batch.records),
@@ -286,6 +286,11 @@ class Consumer:
                 await reader.close()
             except LogUnavailable as error:
                 self._logger.warning("consumer_left_without_farewell", group=self._group, reason=str(error))
+
+
+def _is_usual(then: Then, error: Exception) -> bool:
+    """Whether it happens where nothing is wrong: a record was condemned, or others were at the same rows."""
+    return then is Then.AT_ONCE or (then is Then.AFTER_A_PAUSE and is_retryable(error))
 
 
 def _is_away(error: Exception) -> bool:

@@ -58,11 +58,17 @@ async def move(conn: AsyncConnection, schema: str, moves: Mapping[TopicPartition
             [at.topic for at in first],
             [at.partition for at in first],
         )
+    # In one order for all: a member that has been given up and the one that has come may hold some of the same.
     moved: str = await connection.execute(
         f"""
-        update {schema}.positions p set next_offset = m.next
-        from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) as m(topic, partition, expected, next)
-        where p.topic = m.topic and p.partition = m.partition and p.next_offset = m.expected
+        with held as (
+            select p.topic, p.partition, m.next
+            from unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) as m(topic, partition, expected, next)
+            join {schema}.positions p on p.topic = m.topic and p.partition = m.partition and p.next_offset = m.expected
+            order by p.topic, p.partition for no key update of p
+        )
+        update {schema}.positions p set next_offset = held.next
+        from held where p.topic = held.topic and p.partition = held.partition
         """,  # noqa: S608 - the schema is ours
         [at.topic for at, _ in ordered],
         [at.partition for at, _ in ordered],
