@@ -26,7 +26,6 @@ VALUE_BYTES = 2 * 1024 * 1024
 """Greatest value of a record that is looked at. What ingest takes is a request of 1 MiB at most."""
 STRUCTURED = b"application/cloudevents+json"
 """Media type of structured mode."""
-_STRUCTURED = STRUCTURED.decode()
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +114,7 @@ def from_record(record: Record, *, webhook: bool = False) -> Event:
     """The event in a record of the log; webhook: in what was kept for one. Raises Undecodable."""
     if len(record.value or b"") > VALUE_BYTES:
         raise Undecodable("oversized", f"{len(record.value or b'')} bytes, of {VALUE_BYTES} at most")
-    attributes, data = _told(record)
+    attributes, data = _structured(record) if is_structured(record) else _binary(record)
     if not all(map(attributes.get, _REQUIRED)):
         raise Undecodable("missing_attribute", ", ".join(name for name in _REQUIRED if not attributes.get(name)))
     if attributes.get("ce_specversion", "1.0") != "1.0":
@@ -166,26 +165,21 @@ def data_of(record: Record) -> bytes:
     return _structured(record)[1] if is_structured(record) else record.value or b""
 
 
-def _told(record: Record) -> tuple[dict[str, str], bytes]:
+def _binary(record: Record) -> tuple[dict[str, str], bytes]:
     """Attributes by the names of their headers, and the data."""
-    if record.value is None and not is_structured(record):
+    if record.value is None:
         for name, error in record.headers:
             if name == UNREADABLE:
                 raise Undecodable("unreadable_record", error.decode(errors="replace"))
         raise Undecodable("null_value", "the record has no value")
     try:
-        attributes = {name: value.decode() for name, value in record.headers}
+        return {name: value.decode() for name, value in record.headers}, record.value
     except UnicodeDecodeError as error:
-        if is_structured(record):
-            return _structured(record)
         raise Undecodable("invalid_headers", str(error)) from error
-    if attributes.get("content-type", "").startswith(_STRUCTURED):
-        return _structured(record)
-    return attributes, record.value or b""
 
 
 def _structured(record: Record) -> tuple[dict[str, str], bytes]:
-    """As _told, from one JSON object. Its data may be JSON, or JSON in base64."""
+    """As _binary, from one JSON object. Its data may be JSON, or JSON in base64."""
     try:
         members = _ENVELOPE.decode(record.value or b"null")
         attributes = {f"ce_{name}": value for name, raw in members.items() if isinstance(value := _simple(raw), str)}

@@ -9,7 +9,7 @@ from tests.ingest.door import Door, call, open_door
 
 EVENTS = 1_000
 STATEMENTS_A_REQUEST = 14
-CALLS_AN_EVENT = 122
+CALLS_AN_EVENT = 97
 ROWS_AN_EVENT = {"events": 1.0, "outbox": 1.0}
 
 

@@ -7,7 +7,7 @@ from services.metrics.contributions.rules import Rules
 from services.metrics.store import CounterKey
 from shared.config.team import Team
 from shared.consume import Received
-from shared.events import ACTIVITY_TYPES, Call, Correction, Data
+from shared.events import ACTIVITY_TYPES, Call, Correction, Data, Event
 
 ACTIVITIES = "activities"
 ACTIVITY_LABELS = ("type", "channel", "direction", "outcome", "rep", "team", "segment")
@@ -18,18 +18,16 @@ CORRECTION_LABELS = ("action",)
 def count(received: Sequence[Received], segments: Mapping[str, str], team: Team, rules: Rules) -> Counter[CounterKey]:
     """How much a batch of new events adds to each counter; `segments` by lead, as known now."""
     counts: Counter[CounterKey] = Counter()
-    events = [event for _, event in received if event.name in ACTIVITY_TYPES]
-    for event in events:
+    activities: list[Event] = []
+    for _, event in received:
         if type(event.data) is Correction:
             counts[(CORRECTIONS, (event.data.action,))] += 1
-    activities = Counter(  # before the team is looked up
-        [
-            (event.name, *_contact(event.data), rules.place(event.time)[0], segments.get(event.subject, ""))
-            for event in events
-            if type(event.data) is not Correction
-        ]
+        elif event.name in ACTIVITY_TYPES:
+            activities.append(event)
+    equal = Counter(
+        [(e.name, *_contact(e.data), rules.place(e.time)[0], segments.get(e.subject, "")) for e in activities]
     )
-    for (*contact, rep, day, segment), n in activities.items():
+    for (*contact, rep, day, segment), n in equal.items():  # a team is looked up once for them
         counts[(ACTIVITIES, (*contact, rep, team.team_of(rep, day), segment))] += n
     return counts
 
