@@ -52,6 +52,8 @@ __all__ = [
 ]
 
 FETCH_WAIT_S = 5.0
+MUCH = 0.1
+"""Of the greatest batch; from there on there is a backlog, and the next batch is fetched while one is taken."""
 TRIES = 3
 
 
@@ -181,7 +183,8 @@ class Consumer:
         return found
 
     async def _follow(self, reader: Reader, stop: asyncio.Event, pauses: Backoff) -> None:
-        """Batch after batch; the next is fetched while one is taken."""
+        """Batch after batch. The next is fetched while a large one is taken, and after a small one: what has come
+        meanwhile is in it then, instead of waiting for two transactions with few events each."""
         stopping = asyncio.ensure_future(stop.wait())
         fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S))
         try:
@@ -191,13 +194,17 @@ class Consumer:
                     return
                 batch = self._received(fetching.result())
                 in_hand = batch.shards()
-                fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S, in_hand))
+                ahead = len(batch.records) >= self._size * MUCH
+                if ahead:
+                    fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S, in_hand))
                 if batch.moves():
                     self._watchdog.progress()
                     await self._take(batch, stop)
                     in_hand.clear()
                     self._watchdog.progress()
                     self._size = min(self._most, self._size * 2)
+                if not ahead:
+                    fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S))
                 pauses.reset()
         finally:
             stopping.cancel()
