@@ -28,7 +28,7 @@ from shared import dead_letters, positions
 from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.consume_batch import Attempts, Batch, Sifted, Then, going_on_from, sift, understand
-from shared.db import is_outage, is_retryable, transaction
+from shared.db import autocommit, is_outage, is_retryable, transaction
 from shared.dead_letters import DeadLetter
 from shared.eventlog.port import EventLog, Fetched, LogUnavailable, PositionLost, Positions, Reader, TopicPartition
 from shared.events import Undecodable
@@ -177,7 +177,7 @@ class Consumer:
 
     async def positions(self, shards: Collection[int]) -> Positions:
         """Where the reader goes on in these shards (PositionKeeper). Raises DatabaseUnavailable."""
-        async with transaction(self._engine) as conn:
+        async with autocommit(self._engine) as conn:
             found = await positions.stored(conn, self._schema, self._topics, shards)
         self._next = {at: n for at, n in self._next.items() if at.partition not in shards} | found
         return found
@@ -254,7 +254,7 @@ class Consumer:
         """One batch, one transaction."""
         understood, dead = understand(batch)
         with self._traced(understood) as received:
-            async with transaction(self._engine) as conn:
+            async with transaction(self._engine, of_driver=True) as conn:
                 await positions.move(conn, self._schema, batch.moves())
                 sifted = await self._handle(conn, received, dead)
                 await dead_letters.store(conn, self._schema, sifted.dead, self._clock.now())

@@ -25,6 +25,8 @@ POOL_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 LOCK_TIMEOUT_S = 10
 _NO_TRANSACTION = "AUTOCOMMIT"
+_BEGIN = "BEGIN;"
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
 
 _log = logging.getLogger(__name__)
 
@@ -114,22 +116,31 @@ def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
         raise DisconnectionError("closed while idle")
 
 
-@asynccontextmanager
-async def transaction(engine: AsyncEngine, *, of_driver: bool = False) -> AsyncIterator[AsyncConnection]:
+def transaction(engine: AsyncEngine, *, of_driver: bool = False) -> AbstractAsyncContextManager[AsyncConnection]:
     """A transaction that is committed when the block has ended, before the next line runs; rolled back on an error.
 
     of_driver: begun by the driver itself, a round trip cheaper; every statement in it must be the driver's (`driver`).
     Raises DatabaseUnavailable for an outage, whatever in the block ran into it. A cancelled caller leaves no
     connection behind: taking and giving back run in tasks that its cancellation does not reach.
     """
+    return _transaction(engine, _BEGIN if of_driver else None)
+
+
+def snapshot(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
+    """A transaction of the driver that only reads, and sees one moment in all its statements."""
+    return _transaction(engine, _BEGIN_SNAPSHOT)
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine, begin: str | None) -> AsyncIterator[AsyncConnection]:
     with _telling_outages():
-        conn = await checkout(engine, begin=of_driver)
+        conn = await checkout(engine, begin)
         try:
             yield conn
         except BaseException:
             await _undisturbed(_give_up(conn))
             raise
-        await _undisturbed(_commit(conn, of_driver=of_driver))
+        await _undisturbed(_commit(conn, of_driver=begin is not None))
 
 
 @asynccontextmanager
@@ -169,10 +180,10 @@ def _telling_outages() -> Iterator[None]:
         raise
 
 
-async def checkout(engine: AsyncEngine, *, begin: bool = False) -> AsyncConnection:
+async def checkout(engine: AsyncEngine, begin: str | None = None) -> AsyncConnection:
     """A connection of the pool that the caller closes; for what is no transaction (listening). Cancellation-safe.
 
-    begin: in a transaction that the driver has begun, and that _commit or _give_up ends.
+    begin: in a transaction that the driver has begun so, and that _commit or _give_up ends.
     """
 
     async def take() -> AsyncConnection:
@@ -180,7 +191,7 @@ async def checkout(engine: AsyncEngine, *, begin: bool = False) -> AsyncConnecti
         await conn.start()
         if begin:
             try:
-                await (await _raw(conn)).execute("BEGIN;")
+                await (await _raw(conn)).execute(begin)
             except BaseException:
                 await _give_up(conn)
                 raise
@@ -197,11 +208,6 @@ async def checkout(engine: AsyncEngine, *, begin: bool = False) -> AsyncConnecti
     except asyncio.CancelledError:
         task.add_done_callback(give_back)
         raise
-
-
-def snapshot(engine: AsyncEngine) -> AbstractAsyncContextManager[AsyncConnection]:
-    """A transaction that only reads, and sees one moment in all its statements."""
-    return transaction(engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True))
 
 
 async def driver(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import outbox, positions
 from shared.consume import Consumer
-from shared.db import driver, transaction
+from shared.db import autocommit, driver
 from shared.telemetry import Collector
 
 
@@ -16,7 +16,7 @@ def outbox_figures(engine: AsyncEngine, schema: str) -> Collector:
     """`tasuki_outbox_pending` and `tasuki_outbox_oldest_seconds` of a schema."""
 
     async def collect() -> Iterable[Metric]:
-        async with transaction(engine) as conn:
+        async with autocommit(engine) as conn:
             rows, oldest_s = await outbox.pending(conn, schema)
         return [
             GaugeMetricFamily("tasuki_outbox_pending", "Events stored and not yet in the log.", value=rows),
@@ -32,7 +32,7 @@ def consumer_figures(engine: AsyncEngine, schema: str, topics: Iterable[str]) ->
     """Events taken, duplicates and dead letters since the beginning of the log."""
 
     async def collect() -> Iterable[Metric]:
-        async with transaction(engine) as conn:
+        async with autocommit(engine) as conn:
             rows = await positions.rows(conn, schema, tuple(topics))
             letters = await (await driver(conn)).fetch(
                 f"select topic, reason, count(*) from {schema}.dead_letters group by topic, reason order by 1, 2"  # noqa: S608 - the schema is ours
@@ -64,7 +64,7 @@ def lag_figures(engine: AsyncEngine, consumer: Consumer) -> Collector:
     """How far the consumer is behind; apart from the others, since it asks the log, too."""
 
     async def collect() -> Iterable[Metric]:
-        async with transaction(engine) as conn:
+        async with autocommit(engine) as conn:
             status = await consumer.status(conn)
         lag = GaugeMetricFamily(
             "tasuki_consumer_lag_events",

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from services.metrics.store.copying import (
     NULL,
-    binary_bigint,
     binary_bytes,
     binary_row,
     binary_smallint,
@@ -83,17 +82,17 @@ async def test_a_connection_that_is_lost_while_much_is_on_its_way_says_so(
 
 
 def test_rows_in_binary_form_are_what_they_were(runner: asyncio.Runner, module_database_url: str) -> None:
-    async def told(rows: list[tuple[str, int, datetime, bytes, int | None]]) -> list[tuple[Any, ...]]:
+    async def told(rows: list[tuple[str, int, datetime, bytes, str | None]]) -> list[tuple[Any, ...]]:
         conn = await asyncpg.connect(dsn(module_database_url))
         try:
-            await conn.execute("create temporary table t (a text, b smallint, c timestamptz, d bytea, e bigint)")
+            await conn.execute("create temporary table t (a text, b smallint, c timestamptz, d bytea, e text)")
             packed = [
                 binary_row(
                     binary_text(a),
                     binary_smallint(b),
                     binary_time(c),
                     binary_bytes(d),
-                    NULL if e is None else binary_bigint(e),
+                    NULL if e is None else binary_text(e),
                 )
                 for a, b, c, d, e in rows
             ]
@@ -104,13 +103,11 @@ def test_rows_in_binary_form_are_what_they_were(runner: asyncio.Runner, module_d
 
     moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
     words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
-    row = st.tuples(
-        words, st.integers(-(2**15), 2**15 - 1), moments, st.binary(), st.none() | st.integers(-(2**63), 2**63 - 1)
-    )
+    row = st.tuples(words, st.integers(-(2**15), 2**15 - 1), moments, st.binary(), st.none() | words)
 
     @settings(max_examples=100, deadline=None)
     @given(st.lists(row, max_size=5))
-    def each(rows: list[tuple[str, int, datetime, bytes, int | None]]) -> None:
+    def each(rows: list[tuple[str, int, datetime, bytes, str | None]]) -> None:
         assert runner.run(told(rows)) == rows
 
     each()

@@ -91,7 +91,7 @@ class Fold:
             return bool(known.corrected or (ties and await store.has_new(conn, ties)))
 
         if any(type(event.data) is Correction for _, event in received):
-            await store.lock_world(conn, exclusive=True)
+            await store.lock_world(conn)
         elif await store.lock_world_unless(conn, reaches_beyond):
             known = None  # others may have gone on until we had the lock
         await store.lock_shards(conn, self._shards(received))

@@ -70,7 +70,7 @@ class Rebuild:
             if only_if_stale and not stale:
                 return False
             if stale:  # by these rules events may tie what by the earlier ones stood alone
-                await store.lock_world(raw, exclusive=True)
+                await store.lock_world(raw)
                 await _group_anew(raw)
             _, other = await store.hold_sides(raw)
             if not (other.building and other.fingerprint == self._rules.fingerprint):
@@ -82,7 +82,7 @@ class Rebuild:
         async with transaction(self._engine) as conn:
             raw = await driver(conn)
             await _take_time(raw)
-            await store.lock_world(raw, exclusive=True)
+            await store.lock_world(raw)
             _, side = await store.sides(raw)
             if not side.building or side.fingerprint != self._rules.fingerprint:
                 return True

@@ -68,11 +68,6 @@ def binary_smallint(value: int) -> bytes:
     return _packed_smallint(2, value)
 
 
-def binary_bigint(value: int) -> bytes:
-    """A field of a bigint."""
-    return _packed_bigint(8, value)
-
-
 _packed_smallint, _packed_bigint = Struct(">ih").pack, Struct(">iq").pack
 
 

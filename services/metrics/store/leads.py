@@ -1,15 +1,13 @@
 """The leads' digests."""
 
 from collections.abc import Collection, Mapping
-from itertools import count
 from typing import NamedTuple
 
 import asyncpg
 import msgspec
 
 from services.metrics.contributions.lead import Glance, LeadState
-from services.metrics.store.copying import binary_bigint, binary_bytes, binary_row, binary_text, copy_binary
-from shared.text_arrays import text_array, texts
+from shared.text_arrays import columns, text_array, text_rows, texts
 
 
 class _Begin(msgspec.Struct, array_like=True):
@@ -55,26 +53,15 @@ async def load_leads(conn: asyncpg.Connection, table: str, leads: Collection[str
     return {row["lead"]: StoredLead(row["state"]) for row in rows}
 
 
-_INCOMING = """
-create temporary table if not exists incoming_leads (load bigint, lead text, state bytea) on commit delete rows
-"""
-_loads = count(1)
-
-
 async def save_leads(conn: asyncpg.Connection, table: str, leads: Mapping[str, LeadState]) -> None:
     """Write digests of leads, in one order for all writers."""
     if not leads:
         return
-    load = next(_loads)  # tells these rows from those of another call in the same transaction
-    rows = [
-        binary_row(binary_bigint(load), binary_text(lead), binary_bytes(pack(leads[lead]))) for lead in sorted(leads)
-    ]
-    await conn.execute(_INCOMING)
-    await copy_binary(conn, "incoming_leads", ("load", "lead", "state"), rows)
     await conn.execute(
         f"""
-        insert into {table} (lead, shard, state) select lead, 0, state from incoming_leads where load = $1
+        insert into {table} (lead, shard, state)
+        select lead, 0, decode(state, 'hex') from {text_rows(2)} as changed(lead, state)
         on conflict (lead) do update set state = excluded.state
         """,  # noqa: S608 (the table is one of ours)
-        load,
+        *columns([(lead, pack(leads[lead]).hex()) for lead in sorted(leads)]),
     )

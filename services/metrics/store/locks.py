@@ -14,10 +14,9 @@ _SHARDS, _UNITS = 0x7461_7302, 0x7461_7303
 """First halves of the advisory locks of shards and units."""
 
 
-async def lock_world(conn: asyncpg.Connection, exclusive: bool) -> None:
-    """Hold the world lock until the transaction ends."""
-    function = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
-    await conn.execute(f"select {function}($1)", WORLD_LOCK)
+async def lock_world(conn: asyncpg.Connection) -> None:
+    """Hold the exclusive world lock until the transaction ends."""
+    await conn.execute("select pg_advisory_xact_lock($1)", WORLD_LOCK)
 
 
 async def holds_world(conn: asyncpg.Connection) -> bool:
@@ -41,14 +40,11 @@ async def lock_world_unless(conn: asyncpg.Connection, reaches_beyond: Callable[[
     The question is asked under the lock, since before it others could change the answer; a savepoint gives the shared
     lock back, because nobody could wait for the exclusive one while another holds both wishes.
     """
-    trial = conn.transaction()
-    await trial.start()
-    await lock_world(conn, exclusive=False)
+    await conn.execute(f"savepoint trial; select pg_advisory_xact_lock_shared({WORLD_LOCK})")
     if await reaches_beyond():
-        await trial.rollback()
-        await lock_world(conn, exclusive=True)
+        await conn.execute(f"rollback to savepoint trial; select pg_advisory_xact_lock({WORLD_LOCK})")
         return True
-    await trial.commit()
+    await conn.execute("release savepoint trial")
     return False
 
 
