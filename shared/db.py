@@ -81,6 +81,7 @@ def connect(settings: Settings, name: str, *, pool_size: int | None = None) -> A
         pool_size=pool_size or settings.pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
+        pool_use_lifo=True,  # few connections know most statements then, instead of all of them each
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine

@@ -128,7 +128,8 @@ def test_without_kafka_its_tests_are_skipped_and_the_last_lines_say_so(tmp_path:
     (tmp_path / "missing").write_text("install Maven\n")
     one = f"{Path(__file__).relative_to(ROOT)}::test_a_taken_port_is_said"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}", one]
-    environment = {**os.environ, "TASUKI_REQUIRE_KAFKA": "0", "TASUKI_KAFKA_HOME": str(tmp_path)}
+    needed = {"TASUKI_REQUIRE_KAFKA": "0", "TASUKI_KAFKA_HOME": str(tmp_path), "PYTEST_ADDOPTS": ""}
+    environment = {**os.environ, **needed}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert re.search("1 skipped for want of Kafka.*install Maven", "\n".join(done.stdout.splitlines()[-3:]))
