@@ -49,7 +49,15 @@ def test_a_killed_service_comes_back_and_it_is_said(system: System, service: Ser
 
 def test_a_killed_postgres_comes_back_and_the_services_go_on(system: System) -> None:
     services = [system.processes(f"services.{service}") for service in SERVICES]
-    (postmaster,) = system.processes("bin/postgres")
+    servers: list[int] = []
+
+    def one() -> bool:
+        """A server process that has just begun still bears the command line of the one that began it."""
+        servers[:] = system.processes("bin/postgres")
+        return len(servers) == 1
+
+    system.wait_for(one)
+    (postmaster,) = servers
     os.kill(postmaster, signal.SIGKILL)
     system.wait_for(lambda: "PostgreSQL ended (exit status -9, killed by SIGKILL)" in system.output())
     system.wait_for(lambda: system.processes("bin/postgres") not in ([], [postmaster]))
