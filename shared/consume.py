@@ -53,7 +53,7 @@ __all__ = [
 
 FETCH_WAIT_S = 5.0
 MUCH = 0.1
-"""Of the greatest batch; from there on there is a backlog, and the next batch is fetched while one is taken."""
+"""Share of what a batch may hold: from there on there is a backlog, and the next is fetched while one is taken."""
 TRIES = 3
 
 
@@ -186,7 +186,7 @@ class Consumer:
         """Batch after batch. The next is fetched while a large one is taken, and after a small one: what has come
         meanwhile is in it then, instead of waiting for two transactions with few events each."""
         stopping = asyncio.ensure_future(stop.wait())
-        fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S))
+        fetching = self._fetching(reader)
         try:
             while not stop.is_set():
                 await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -196,7 +196,7 @@ class Consumer:
                 in_hand = batch.shards()
                 ahead = len(batch.records) >= self._size * MUCH
                 if ahead:
-                    fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S, in_hand))
+                    fetching = self._fetching(reader, in_hand)
                 if batch.moves():
                     self._watchdog.progress()
                     await self._take(batch, stop)
@@ -204,7 +204,7 @@ class Consumer:
                     self._watchdog.progress()
                     self._size = min(self._most, self._size * 2)
                 if not ahead:
-                    fetching = asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S))
+                    fetching = self._fetching(reader)
                 pauses.reset()
         finally:
             stopping.cancel()
@@ -212,6 +212,9 @@ class Consumer:
             await asyncio.wait({fetching, stopping})
             if not fetching.cancelled():
                 fetching.exception()  # the error that brought us here is the one that counts
+
+    def _fetching(self, reader: Reader, in_hand: Collection[int] = ()) -> "asyncio.Task[Fetched]":
+        return asyncio.ensure_future(reader.fetch(self._size, FETCH_WAIT_S, in_hand))
 
     def _received(self, fetched: Fetched) -> Batch:
         """A batch with the positions that it expects to find: where the reader was before it."""

@@ -141,6 +141,17 @@ class System:
                     found.append(int(entry.name))
         return found
 
+    def postgresql(self) -> int:
+        """The process of the private PostgreSQL. One that it has just forked bears its command line for a moment."""
+        found: list[int] = []
+
+        def alone() -> bool:
+            found[:] = self.processes("bin/postgres")
+            return len(found) == 1
+
+        self.wait_for(alone)
+        return found[0]
+
     @property
     def seen_data_dir(self) -> Path:
         """The data folder by the path by which the tests reach it."""

@@ -129,8 +129,7 @@ def _refused(system: System) -> int:
 def _postgresql_ends_and_is_started_again(system: System) -> None:
     """Whether it can be started on a full disk is its own affair; the supervisor keeps on in either case."""
     ends = _ends(system)
-    (postmaster,) = system.processes("bin/postgres")
-    os.kill(postmaster, signal.SIGKILL)
+    os.kill(system.postgresql(), signal.SIGKILL)
     system.wait_for(lambda: _ends(system) > ends + 1 or (_ends(system) > ends and _serves(system)), HANGS_S)
 
 

@@ -42,8 +42,7 @@ def test_reliability_14_postgresql_goes_away_under_load(data_dir: Path, free_por
             load.wait_done(load.size // 4)
             os.kill(system.process.pid, signal.SIGSTOP)  # nobody starts it again yet
             try:
-                (postmaster,) = system.processes("bin/postgres")
-                os.kill(postmaster, signal.SIGKILL)
+                os.kill(system.postgresql(), signal.SIGKILL)
                 _all_say_that_it_is_away(system)
             finally:
                 os.kill(system.process.pid, signal.SIGCONT)

@@ -49,18 +49,10 @@ def test_a_killed_service_comes_back_and_it_is_said(system: System, service: Ser
 
 def test_a_killed_postgres_comes_back_and_the_services_go_on(system: System) -> None:
     services = [system.processes(f"services.{service}") for service in SERVICES]
-    servers: list[int] = []
-
-    def one() -> bool:
-        """A server process that has just begun still bears the command line of the one that began it."""
-        servers[:] = system.processes("bin/postgres")
-        return len(servers) == 1
-
-    system.wait_for(one)
-    (postmaster,) = servers
+    postmaster = system.postgresql()
     os.kill(postmaster, signal.SIGKILL)
     system.wait_for(lambda: "PostgreSQL ended (exit status -9, killed by SIGKILL)" in system.output())
-    system.wait_for(lambda: system.processes("bin/postgres") not in ([], [postmaster]))
+    system.wait_for(lambda: system.processes("bin/postgres") != [] and system.postgresql() != postmaster)
     system.wait_ready()
     assert [system.processes(f"services.{service}") for service in SERVICES] == services
 
@@ -108,7 +100,7 @@ def test_a_killed_supervisor_leaves_nothing_and_can_be_started_again(start: Call
     first.kill()
     again = start()
     again.wait_ready()
-    assert len(again.processes("bin/postgres")) == 1
+    assert again.postgresql() in again.processes()
     assert again.stop() == 0
     assert everything_ended(again)
 
