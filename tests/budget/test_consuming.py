@@ -24,8 +24,8 @@ from tests.system import ROOT
 
 EVENTS, LEADS = 2_000, 400
 DECODING_CALLS = 36
-COUNTING_CALLS = 74
-STATEMENTS_A_BATCH = 26
+COUNTING_CALLS = 72
+STATEMENTS_A_BATCH = 25
 ROWS_AN_EVENT = {"events": 1.0, "cells": 0.9, "leads": 0.05, "counters": 0.05, "changes": 0.001, "dimensions": 0.05}
 
 

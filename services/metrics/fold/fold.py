@@ -58,16 +58,14 @@ class Fold:
         self._dimension_ids = store.DimensionIds()
 
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
-        """Store the events; those that were there already are duplicates or contradict their identity."""
+        """Tell new events from those that are stored, which are duplicates or contradict their identity. `handle`
+        stores the new."""
         raw = await driver(conn)
         identities = [event.identity for _, event in received]
         known = (await self._locked(raw, received, identities)).stored
-        new = [r for r, i in zip(received, identities, strict=True) if i not in known] if known else received
-        if new:
-            groups = await store.groups_of(raw, {unit_of(event) for _, event in new})
-            await store.store_events(raw, new, groups)
         if not known:
-            return Fresh(new, (), ())
+            return Fresh(received, (), ())
+        new = [r for r, i in zip(received, identities, strict=True) if i not in known]
         held = await store.stored_events(raw, known)
         again = [r for r, i in zip(received, identities, strict=True) if i in known]
         same = {e.identity for _, e in again if content_digest(held[e.identity]) == content_digest(e)}
@@ -109,7 +107,7 @@ class Fold:
         return found.union(partition_of(lead, partitions) for lead in strays if lead)
 
     async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
-        """Add what the new events change to the cells, digests and counters.
+        """Store the new events, and add what they change to the cells, digests and counters.
 
         While the numbers are made anew, also to those in the making, as far as they hold the groups already.
         """
@@ -117,14 +115,11 @@ class Fold:
             return
         raw = await driver(conn)
         events = [r.event for r in received]
-        corrections = [e for e in events if type(e.data) is Correction]
-        corrected: Sequence[store.Stored] = ()
-        if await store.holds_world(raw):  # else there is no correction, and none waits for any of them: see _locked
-            known = await store.known_of(raw, [event.identity for event in events])
-            corrected = await store.roots_of(raw, corrections, known.corrected)
-        joins = await joins_of(raw, events, corrected)
         units = [unit_of(event) for event in events]
         groups = await store.groups_of(raw, set(units))
+        await store.store_events(raw, received, units, groups)
+        corrected = await self._corrected(raw, events)
+        joins = await joins_of(raw, events, corrected)
         shared = {
             groups.get(unit, unit)
             for unit, (record, _) in zip(units, received, strict=True)
@@ -149,6 +144,13 @@ class Fold:
         # All under one of the batch's shards: shards only keep consumers from waiting for each other.
         await store.add_counters(raw, counts, shard=min(record.partition for record, _ in received))
         await store.note_changes(raw, works[0].change, counts)
+
+    async def _corrected(self, conn: asyncpg.Connection, events: Sequence[Event]) -> Sequence[store.Stored]:
+        """What the corrections among the stored events are about, and those of them that one is about."""
+        if not await store.holds_world(conn):
+            return ()  # there is no correction, and none waits for any of them: see _locked
+        known = await store.known_of(conn, [event.identity for event in events])
+        return await store.roots_of(conn, [e for e in events if type(e.data) is Correction], known.corrected)
 
     async def _sides(self, conn: asyncpg.Connection) -> Sequence[store.Side]:
         """Both sets of numbers. Raises OtherRules when one of them is made by other rules than these."""

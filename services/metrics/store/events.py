@@ -1,6 +1,6 @@
 """Every event ever taken, and which of them corrects which."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,7 +8,6 @@ from typing import NamedTuple
 import asyncpg
 
 from services.metrics.contributions.truth import IdentityKey
-from services.metrics.contributions.units import unit_of
 from services.metrics.store.copying import (
     NULL,
     binary_bytes,
@@ -54,10 +53,15 @@ async def known_of(conn: asyncpg.Connection, identities: Collection[IdentityKey]
     )
 
 
-async def store_events(conn: asyncpg.Connection, received: Iterable[Received], groups: Mapping[str, str]) -> None:
-    """Store new events in one order for all writers. `groups`: of units that do not stand alone. Raises Overtaken when
-    somebody else has just stored one of them."""
-    rows = sorted((event.id, event.source, _row(record, event, groups)) for record, event in received)
+async def store_events(
+    conn: asyncpg.Connection, received: Sequence[Received], units: Sequence[str], groups: Mapping[str, str]
+) -> None:
+    """Store new events in one order for all writers. `units`: what each is about; `groups`: of those that do not stand
+    alone. Raises Overtaken when somebody else has just stored one of the events."""
+    rows = sorted(
+        (event.id, event.source, _row(record, event, groups.get(unit, unit)))
+        for (record, event), unit in zip(received, units, strict=True)
+    )
     try:
         await copy_binary(conn, "metrics.events", _STORED, [row for _, _, row in rows])
     except asyncpg.UniqueViolationError as error:
@@ -69,9 +73,7 @@ _STORED = (
 )  # fmt: skip
 
 
-def _row(record: Record, event: Event, groups: Mapping[str, str]) -> bytes:
-    unit = unit_of(event)
-    group = groups.get(unit, unit)
+def _row(record: Record, event: Event, group: str) -> bytes:
     subject = binary_text(event.subject)
     return binary_row(
         _few(event.source),
