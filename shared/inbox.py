@@ -146,8 +146,8 @@ class Handler(Protocol):
     """What a service does with events. Both methods run in the transaction that moves the positions."""
 
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
-        """Tell new events from known ones. The new are remembered by now, or by `handle`. No identity comes twice in
-        one call."""
+        """Tell new events from known ones. Here, or in `handle`, the new are remembered. No identity comes twice in one
+        call."""
 
     async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
         """Take new events. Whatever is raised rolls all back: Rejected condemns one event, DatabaseUnavailable pauses

@@ -1,8 +1,7 @@
-"""Scorecards: figures worked by hand over a real database, and what holds of every score."""
+"""Scorecards: figures worked by hand over a real database."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,9 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from services.metrics.pace import Calendar
 from services.metrics.query import Memory
 from services.metrics.scorecard_routes import Scorecards
-from services.metrics.scorecards import KpiScore, score
 from services.metrics.targets import in_currency
 from shared.client import metrics, types
 from shared.clock import FixedClock
@@ -24,7 +19,6 @@ from shared.config import ConfigError, load_config
 from shared.config.document import read
 from shared.config.targets import Target
 from shared.config.team import SCORE_CAP, Member, Role, Team, TeamUnit
-from shared.periods import Period, business_days, parse_period
 from shared.telemetry import Telemetry
 from shared.web import Access, create_app, ensure_admin_key
 from tests.metrics.desk import Desk, call, jpy, step, term, utc
@@ -296,62 +290,3 @@ def test_a_target_of_money_is_in_yen_unless_said(tmp_path: Path, numbers: Number
         in_file(tmp_path, numbers, booked + booked.replace("5}", "6, currency: JPY}"))
     with pytest.raises(ConfigError, match=r"targets\.yaml:2: calls is no money"):
         in_file(tmp_path, numbers, booked + calls.replace("1}", "1, currency: JPY}"))
-
-
-# --- what holds of every score and every calendar ---
-
-attainments = st.none() | st.floats(0, 10)
-rows = st.lists(st.tuples(st.floats(0.001, 100), attainments), max_size=6)
-
-
-def scores_of(drawn: Iterable[tuple[float, float | None]]) -> list[KpiScore]:
-    return [KpiScore("kpi", "rep", None, None, None, None, weight, attainment, None) for weight, attainment in drawn]
-
-
-@given(rows)
-def test_a_score_lies_between_the_worst_and_the_best_that_counts(drawn: list[tuple[float, float | None]]) -> None:
-    counted = [min(attainment, SCORE_CAP) for _, attainment in drawn if attainment is not None]
-    found = score(scores_of(drawn), SCORE_CAP)
-    if not counted:
-        assert found is None
-    else:
-        assert found is not None
-        assert min(counted) - 1e-9 <= found <= max(counted) + 1e-9
-
-
-@given(rows, st.floats(0.1, 10), st.randoms())
-def test_a_score_depends_on_shares_alone(drawn: list[tuple[float, float | None]], factor: float, random: Any) -> None:
-    found = score(scores_of(drawn), SCORE_CAP)
-    other = [(weight * factor, attainment) for weight, attainment in drawn] + [(5.0, None)]
-    random.shuffle(other)
-    assert score(scores_of(other), SCORE_CAP) == (None if found is None else pytest.approx(found))
-
-
-@given(rows, st.integers(0, 5), st.floats(1.3, 10))
-def test_what_lies_above_the_cap_changes_nothing(drawn: list[tuple[float, float | None]], n: int, more: float) -> None:
-    capped = [*drawn[:n], (1.0, SCORE_CAP), *drawn[n:]]
-    over = [*drawn[:n], (1.0, more), *drawn[n:]]
-    assert score(scores_of(capped), SCORE_CAP) == score(scores_of(over), SCORE_CAP)
-
-
-days = st.dates(date(2025, 12, 1), date(2027, 4, 30))
-
-
-@given(st.sampled_from(["2026-W19", "2026-W53", "2026-05", "2026-Q2", "FY2026"]), days, st.lists(days, max_size=3))
-def test_business_days_are_those_of_the_calendar(label: str, today: date, changes: list[date]) -> None:
-    period: Period = parse_period(label)[1]
-    calendar = Calendar(period, today)
-    whole = calendar.whole()
-    assert whole is not None
-    assert whole.total == business_days(period.first, period.last)
-    assert whole.elapsed == sum(
-        business_days(period.first + timedelta(n), period.first + timedelta(n))
-        for n in range((period.last - period.first).days + 1)
-        if period.first + timedelta(n) <= today
-    )
-    # Who changes team or role on some days is a member on all days all the same.
-    firsts = [date.min, *sorted(set(changes))]
-    lasts = [first - timedelta(1) for first in firsts[1:]]
-    entries = [member("x", first, last) for first, last in zip(firsts, [*lasts, date.max], strict=True)]
-    assert calendar.of(entries) == whole
-    assert calendar.of([]) == type(whole)(0, 0)
