@@ -151,13 +151,21 @@ def copy_folder(source: Path, target: Path) -> None:
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """Gives a port that nobody listens on."""
+    """Gives a port that nobody listens on, each once: who asked for one may not listen on it yet. Tests that run beside
+    these (pytest-xdist) are given others."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ours = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % workers  # a worker that died is followed by gw2
+    given: set[int] = set()
 
     def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port: int = probe.getsockname()[1]
+            # by halves, since Linux gives odd ports before even ones
+            if port // 2 % workers == ours and port not in given:
+                given.add(port)
+                return port
 
     return find
 
