@@ -52,7 +52,7 @@ LABELS = {
     "result": "what came of it",
     "action": "`void` or `replace`",
     "route": "the path as it is declared, without ids",
-    "segment": "the segment of the policy, of activities as it was at the event",
+    "segment": "the segment of the policy, of activities as it was known when they were recorded",
     "service": "the service that answered",
     "source": "the id in `sources.yaml`",
     "state": "`pending` or `overdue`",

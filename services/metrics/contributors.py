@@ -17,7 +17,7 @@ from services.metrics.contributions.facts import Contribution
 from services.metrics.contributions.kinds import kind_of
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
-from services.metrics.match import Matcher
+from services.metrics.counting import Counting
 from services.metrics.query.values import MICROSECONDS, amount
 from services.metrics.question import Question
 from shared.events import Event
@@ -75,10 +75,10 @@ def _event_names(facts: Iterable[str]) -> set[str] | None:
 class Contributors:
     """Explains numbers on one connection."""
 
-    def __init__(self, conn: asyncpg.Connection, rules: Rules, matcher: Matcher) -> None:
+    def __init__(self, conn: asyncpg.Connection, rules: Rules, counting: Counting) -> None:
         self._conn = conn
         self._rules = rules
-        self._matcher = matcher
+        self._counting = counting
 
     async def page(
         self, question: Question, after: Position | None, limit: int
@@ -108,13 +108,11 @@ class Contributors:
         # in one order on every page, whatever order the history came in
         contributed = sorted(found, key=lambda of_unit: (of_unit[0], of_unit[1].fact, of_unit[1].causes))
         for role, part in parts_of(question.kpi).items():
-            for unit, contribution in contributed:
-                keys = self._matcher.keys(contribution.fact, part.measure, question.known_to(part))
-                if keys is not None:
-                    lead = "" if " " in unit else unit
-                    yield {"part": role, **keys, "lead_id": lead, **_figures(part, contribution), "events": [
-                        _cause(by_identity[cause]) for cause in contribution.causes if cause in by_identity
-                    ]}  # fmt: skip
+            for unit, keys, contribution in self._counting.counted(question, part, contributed):
+                lead = "" if " " in unit else unit
+                yield {"part": role, **keys, "lead_id": lead, **_figures(part, contribution), "events": [
+                    _cause(by_identity[cause]) for cause in contribution.causes if cause in by_identity
+                ]}  # fmt: skip
 
 
 def _figures(part: Simple, contribution: Contribution) -> dict[str, Any]:

@@ -61,6 +61,7 @@ _DERIVED: dict[str, Callable[[Fact], str]] = {
 _ALSO: dict[str, Callable[[Fact], Any]] = {
     "day": lambda fact: fact.day,
     "value": lambda fact: fact.value,
+    "outcome": lambda fact: fact.dimensions.outcome,
     "tier": lambda fact: fact.dimensions.tier,
     "rank": lambda fact: fact.dimensions.rank,
 }

@@ -9,6 +9,7 @@ from services.metrics import store
 from services.metrics.catalogue.kpis import Catalogue, Kpi
 from services.metrics.contributions.rules import Rules
 from services.metrics.contributors import Contributors, Position
+from services.metrics.counting import Counting
 from services.metrics.forms import (
     AllValues,
     Answered,
@@ -205,8 +206,9 @@ class Routes:
         query = call.query
         question = ask(self._kpi(call.path["id"]), query.grain, query.from_, query.to, query.by, query.where)
         after = read_cursor(query.cursor, Position)
+        counting = Counting(self._matcher, self._today(), self._settings.fiscal_year_start)
         async with snapshot(self._engine) as conn:
-            contributors = Contributors(await driver(conn), self._rules, self._matcher)
+            contributors = Contributors(await driver(conn), self._rules, counting)
             found = await contributors.page(question, after, query.limit + 1)
         listed = page(found, query.limit, lambda contributor: contributor[0])
         rows = [row for _, row in listed["items"]]

@@ -8,7 +8,7 @@ import msgspec
 from services.metrics.catalogue.kpis import Measure
 from services.metrics.question import Grain, Question
 
-Also = Literal["day", "value", "tier", "rank"]
+Also = Literal["day", "value", "outcome", "tier", "rank"]
 
 
 class Selection(msgspec.Struct, frozen=True):

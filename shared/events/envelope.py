@@ -13,7 +13,7 @@ import msgspec
 
 from shared.eventlog.port import UNREADABLE, Message, Record
 from shared.events.common import Data, Undecodable
-from shared.events.types import TOPIC_OF, TYPES, WEBHOOK_TYPES
+from shared.events.types import TOPIC_OF, TYPES, WEBHOOK_TYPES, WITHOUT_LEAD
 
 _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
 _WEBHOOK_DECODERS = _DECODERS | {name: msgspec.json.Decoder(cls) for name, cls in WEBHOOK_TYPES.items()}
@@ -122,13 +122,19 @@ def from_record(record: Record, *, webhook: bool = False) -> Event:
     name = _name_of(attributes["ce_type"])
     time = parse_time(attributes["ce_time"])
     recorded = attributes.get("ce_recordedtime")
+    key = attributes.get("ce_partitionkey") or record.key or ""
+    subject = attributes.get("ce_subject", "")
+    if not subject and name not in WITHOUT_LEAD:
+        subject = key  # which is the lead id wherever there is a lead
+        if not subject:
+            raise Undecodable("missing_attribute", "ce_subject: the lead that it is about")
     return Event(
         id=attributes["ce_id"],
         source=attributes["ce_source"],
         name=name,
         time=time,
-        subject=attributes.get("ce_subject", ""),
-        key=attributes.get("ce_partitionkey") or record.key or "",
+        subject=subject,
+        key=key,
         recorded_at=parse_time(recorded) if recorded else record.appended_at,
         data=decode_data(name, data, webhook=webhook),
         traceparent=attributes.get(_TRACEPARENT),

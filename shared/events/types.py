@@ -66,6 +66,8 @@ WEBHOOK_TYPES: dict[str, type[Data]] = {
 }
 """What only webhooks tell. In the log, whoever reads it with an older release would take these for mistakes."""
 TYPES: dict[str, type[Data]] = ACTIVITY_TYPES | LEAD_TYPES | HANDOFF_TYPES
+WITHOUT_LEAD = frozenset({"contract", "spend", "correction"})
+"""Types that may be about no lead: their subject may be missing."""
 TOPIC_OF: dict[str, str] = (
     dict.fromkeys(ACTIVITY_TYPES, ACTIVITIES)
     | dict.fromkeys(LEAD_TYPES, LEADS)

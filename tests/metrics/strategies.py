@@ -109,7 +109,7 @@ contracts = st.fixed_dictionaries(
         "effective_on": days,
         "arr": amounts,
     }
-).map(lambda c: c | {"contract_id": f"{c['contract_id']}-{c['company']}"})
+)
 spending = st.fixed_dictionaries(
     {
         "amount": amounts.filter(bool),
@@ -156,7 +156,8 @@ merges = st.fixed_dictionaries({"into": st.sampled_from([*LEADS, "lead-d"])})
 unmerges = st.fixed_dictionaries({"from": st.sampled_from(LEADS)})
 
 OWN = ("handoff_id",)
-"""What belongs to one lead. Opportunities and appointments may be told of several leads by mistake."""
+"""What belongs to one lead. Opportunities and appointments may be told of several leads by mistake, and contracts of
+several companies."""
 CORRECTABLE = (
     "call",
     "touch",
@@ -166,6 +167,7 @@ CORRECTABLE = (
     "contract",
     "spend",
     "correction",
+    "lead-created",
     "lead-merged",
 )
 CONTENT: dict[str, st.SearchStrategy[dict[str, Any]]] = {

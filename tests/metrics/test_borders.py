@@ -6,6 +6,8 @@ Midnight, weeks, leap days and the turn of the fiscal year are those of Tokyo; t
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from shared.config.targets import Target
 from shared.events import Event
 from tests.metrics.desk import Desk, appointment, call, handoff, jpy, seen, spend, step, term, touch, utc
@@ -101,6 +103,17 @@ def test_what_takes_a_second_across_midnight_falls_where_its_kpi_says(desk: Desk
     assert desk.ask("leads_with_deal", "month") == {"2026-11": 1}  # where the lead was created, not the deal
     until = (None, date(2026, 12, 31))
     assert desk.ask("open_pipeline_amount", "month", days=until) == {"2026-11": 100, "2026-12": 0}
+
+
+@pytest.mark.parametrize("seconds", [1, 5 * 3600])
+def test_what_opens_and_closes_on_one_day_has_been_there(desk: Desk, seconds: int) -> None:
+    opened = utc(2026, 11, 2, 1)
+    desk.take(
+        step("1", opened, "created", amount=jpy(100)),
+        step("2", opened + timedelta(seconds=seconds), "won"),
+    )
+    until = (None, date(2026, 12, 31))
+    assert desk.ask("open_pipeline_amount", "month", days=until) == {"2026-11": 0, "2026-12": 0}
 
 
 def test_a_day_that_is_given_as_a_day_is_not_moved_by_the_time_zone(desk: Desk) -> None:

@@ -118,6 +118,8 @@ def test_open_pipeline_and_how_far_it_covers_what_is_missing(desk: Desk) -> None
     assert desk.ask("open_pipeline_amount", "month", days=until) == {"2026-11": 400, "2026-12": 400, "2027-01": 400}
     assert desk.ask("open_pipeline_amount", "day", days=(date(2026, 12, 10), date(2026, 12, 10))) == {"2026-12-10": 0}
     assert desk.ask("pipeline_coverage", "month", days=until) == {"2026-11": 1, "2026-12": 0.8, "2027-01": None}
+    # the target of a period is met by what the whole period booked, wherever in it the question begins
+    assert desk.ask("pipeline_coverage", "month", days=(date(2026, 11, 25), date(2026, 11, 30))) == {"2026-11": 1}
 
 
 def test_every_segment_has_its_share(desk: Desk) -> None:

@@ -99,10 +99,41 @@ def test_a_correction_may_give_a_contract_to_another_company(desk: Desk, order: 
         desk.take(told[n])
     until = (None, date(2026, 11, 30))
     assert desk.ask("active_companies", "month", days=until) == {"2026-11": 2}
-    desk.take(term("3", "2026-11-20", "ended", company="beta", contract_id="L"), term("4", "2026-11-21", "ended"))
-    assert desk.ask("active_companies", "month", days=until) == {"2026-11": 0}
     desk.take(void("y", utc(2026, 11, 22), "x"))
     assert desk.ask("active_companies", "month", days=until) == {"2026-11": 1}
+    desk.take(term("4", "2026-11-21", "ended"))
+    assert desk.ask("active_companies", "month", days=until) == {"2026-11": 1}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_contract_told_of_under_two_names_of_its_company_is_one(desk: Desk, order: tuple[int, ...]) -> None:
+    told = [
+        term("1", "2026-09-01", "started", 1200),
+        term("2", "2026-10-01", "changed", 2000, company="株式会社acme"),
+        term("3", "2026-11-01", "ended", company="株式会社acme"),
+    ]
+    for n in order:
+        desk.take(told[n])
+    until = (None, date(2026, 11, 30))
+    assert desk.ask("arr", "month", days=until) == {"2026-09": 1200, "2026-10": 2000, "2026-11": 0}
+    assert desk.ask("active_companies", "month", days=until) == {"2026-09": 1, "2026-10": 1, "2026-11": 0}
+    assert desk.ask("new_customers", "month") == {"2026-09": 1}
+
+
+def test_what_made_a_lead_known_may_be_replaced(desk: Desk) -> None:
+    created = make("lead-created", "c", "lead-a", utc(2026, 11, 1), {"source": "website"})
+    desk.take(created, replace("x", 2, "c", source="web-json", via="fields"))
+    assert desk.ask("leads", "all", "source") == {("all", "web-json"): 1}
+
+
+def test_a_contract_that_passes_to_another_customer_is_that_customer_s(desk: Desk) -> None:
+    desk.take(
+        term("1", "2026-09-01", "started", 100),
+        term("2", "2026-10-01", "started", 100, company="beta", contract_id="L"),
+        term("3", "2026-10-05", "changed", 100, company="beta"),
+    )
+    until = (None, date(2026, 10, 31))
+    assert desk.ask("active_companies", "month", days=until) == {"2026-09": 1, "2026-10": 1}
 
 
 def test_open_pipeline_stays_with_the_team_that_opened_it(desk: Desk) -> None:

@@ -54,6 +54,16 @@ def test_of_two_handoffs_at_one_time_the_later_one_s_rep_has_the_deal(desk: Desk
     assert desk.ask("deals", "all", "rep") == {("all", "suzuki"): 1}
 
 
+def test_a_handoff_at_the_time_of_the_deal_but_after_it_has_no_part_in_it(desk: Desk) -> None:
+    moment = utc(2026, 11, 5)
+    desk.take(
+        handoff("h1", utc(2026, 11, 4), rep="yamada"),
+        from_source("a", step("o", moment, "created")),
+        from_source("b", handoff("h2", moment, rep="tanaka")),
+    )
+    assert desk.ask("opportunities", "all", "rep") == {("all", "yamada"): 1}
+
+
 def test_terms_of_one_day_and_one_time_go_by_id(desk: Desk) -> None:
     day = "2026-11-20"
     desk.take(term("2", day, "changed", 1500), term("1", day, "started", 1200))

@@ -5,6 +5,7 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.eventlog.port import Record
@@ -103,3 +104,23 @@ def test_what_we_write_in_structured_mode_is_the_same_event() -> None:
     written = to_structured(event)
     assert json.loads(written)["data"] == json.loads(encode_data(event.data))
     assert from_record(record(written, content_type="application/cloudevents+json")) == event
+
+
+@pytest.mark.parametrize("partition_key", ["lead-1", ""])
+def test_an_event_without_a_subject_is_of_the_lead_that_it_is_kept_in_order_with(partition_key: str) -> None:
+    told = msgspec.structs.replace(binary(subject="", partitionkey=partition_key), key="lead-1")
+    assert from_record(told).subject == "lead-1"
+
+
+def test_an_event_of_no_lead_that_would_be_counted_for_none_is_refused() -> None:
+    nobody = msgspec.structs.replace(binary(subject="", partitionkey=""), key=None)
+    with pytest.raises(Undecodable, match="the lead that it is about") as refused:
+        from_record(nobody)
+    assert refused.value.reason == "missing_attribute"
+
+
+def test_what_companies_spend_is_about_no_lead() -> None:
+    spend = {"amount": {"value": "500", "currency": "JPY"}, "category": "marketing", "spent_on": "2026-02-01"}
+    told = binary(subject="", partitionkey="spring-webinar", type="tasuki.spend.v1")
+    told = msgspec.structs.replace(told, value=json.dumps(spend).encode())
+    assert (from_record(told).subject, from_record(told).key) == ("", "spring-webinar")

@@ -1,7 +1,7 @@
 """The facts that follow from a unit's digest: what only its events together tell. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from operator import attrgetter
 
@@ -10,6 +10,7 @@ from services.metrics.contributions.contract import contract_facts
 from services.metrics.contributions.facts import Amount, Contribution, Fact, of_lead
 from services.metrics.contributions.lead import Handover, LeadState
 from services.metrics.contributions.opportunity import first_created, holding_close, opportunity_facts
+from services.metrics.contributions.order import Order
 from services.metrics.contributions.rules import KnownAt, Rules
 
 Facts = Iterator[Contribution]
@@ -85,12 +86,12 @@ def _decisions(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
 
 def _opportunities(state: LeadState, known: KnownAt, rules: Rules) -> Facts:
     for steps in state.opportunities.values():
-        yield from opportunity_facts(steps, known, partial(_rep_at, state.handovers), rules)
+        yield from opportunity_facts(steps, known, partial(_rep_before, state.handovers), rules)
 
 
-def _rep_at(handovers: Sequence[Handover], moment: datetime) -> str:
-    """Rep of the latest handoff at or before a moment, "" before the first."""
-    return next((h.rep for h in reversed(handovers) if h.order[0] <= moment), "")
+def _rep_before(handovers: Sequence[Handover], order: Order) -> str:
+    """Rep of the latest handoff before a place in the order of events, "" before the first."""
+    return next((h.rep for h in reversed(handovers) if h.order < order), "")
 
 
 def _contracts(state: LeadState, _known: KnownAt, _rules: Rules) -> Facts:

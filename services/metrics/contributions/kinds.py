@@ -78,7 +78,7 @@ FACTS: Mapping[str, FactKind] = {
     "validity": FactKind({"outcome": ("valid", "invalid"), **_DEAL}, total="money"),
     "close": FactKind({"outcome": ("won", "lost"), **_DEAL}, total="money"),
     "sales_cycle": FactKind(_DEAL, measured=True),
-    "open_pipeline": FactKind(_DEAL, total="money", stock=True),
+    "open_pipeline": FactKind({"outcome": ("opened", "closed"), **_DEAL}, total="money", stock=True),
     "contract": FactKind(_CURRENCY, total="money", dated=True, stock=True),
     "running_company": FactKind({}, dated=True, stock=True),
     "new_customer": FactKind({}, dated=True),

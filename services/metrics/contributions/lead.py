@@ -248,18 +248,20 @@ class LeadState(msgspec.Struct, array_like=True):
 
 
 def share(states: Mapping[str, LeadState]) -> None:
-    """Give what several units tell of (an opportunity, an appointment) with all its steps to the unit told of last."""
+    """Give what several units tell of (an opportunity, an appointment, a contract) with all its steps to the unit told
+    of last."""
     if len(states) > 1:
         _give({unit: state.opportunities for unit, state in states.items()})
         _give({unit: state.appointments for unit, state in states.items()})
+        _give({unit: state.contracts for unit, state in states.items()})
 
 
 def _give(held: Mapping[str, dict[str, list[Any]]]) -> None:
     shared = Counter(identity for of_unit in held.values() for identity in of_unit)
     for identity in [identity for identity, units in shared.items() if units > 1]:
         steps = {unit: of_unit.pop(identity) for unit, of_unit in held.items() if identity in of_unit}
-        last = max(steps, key=lambda unit: steps[unit][-1].order)
-        held[last][identity] = sorted((step for told in steps.values() for step in told), key=lambda step: step.order)
+        last = max(steps, key=lambda unit: max(step.order for step in steps[unit]))
+        held[last][identity] = sorted(step for told in steps.values() for step in told)
 
 
 _TAKE: dict[type[Data], Callable[[LeadState, Event, Any, Rules], bool]] = {

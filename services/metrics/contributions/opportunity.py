@@ -1,7 +1,7 @@
 """The facts of one opportunity: created, found valid, closed, how long that took, and what it adds to open pipeline."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from services.metrics.contributions.facts import Amount, Contribution, Fact, of_lead
@@ -9,8 +9,8 @@ from services.metrics.contributions.order import Order, latest
 from services.metrics.contributions.rules import KnownAt, Rules
 from shared.events import Event, Opportunity
 
-RepAt = Callable[[datetime], str]
-"""Rep of the lead's latest handoff at a time, or ""."""
+RepBefore = Callable[[Order], str]
+"""Rep of the lead's latest handoff before a place in the order of events, or ""."""
 
 
 class Step(NamedTuple):
@@ -47,12 +47,14 @@ def holding_close(steps: Sequence[Step]) -> Step | None:
     return next((s for s in reversed(steps) if s.status in ("won", "lost")), None)
 
 
-def opportunity_facts(steps: Sequence[Step], known: KnownAt, rep_at: RepAt, rules: Rules) -> Iterator[Contribution]:
+def opportunity_facts(
+    steps: Sequence[Step], known: KnownAt, rep_before: RepBefore, rules: Rules
+) -> Iterator[Contribution]:
     """Facts from all steps, in order. Each attribute is the latest known over all of them.
 
     `opportunity` stands at the first created, `validity` (outcome valid or invalid) at the latest of both, `close`
     (outcome won or lost) at the latest of won and lost, `sales_cycle` (value: microseconds from created to won) there
-    too if it is won. `open_pipeline` is +1 where it opens and -1 where it stops being open.
+    too if it is won. `open_pipeline` is +1 where it opens (outcome opened) and -1 where it stops being open (closed).
     """
     created, closed = first_created(steps), holding_close(steps)
     judged = next((s for s in reversed(steps) if s.status in ("valid", "invalid")), None)
@@ -64,7 +66,7 @@ def opportunity_facts(steps: Sequence[Step], known: KnownAt, rep_at: RepAt, rule
 
     def fact(name: str, at: Step, outcome: str = "", value: int = 0) -> Fact:
         moment, source, _ = at.order
-        rep = credited or rep_at(moment)
+        rep = credited or rep_before(at.order)
         dimensions = of_lead(
             name, known(moment), source, rep, outcome=outcome, owner=owner, product=product, currency=currency
         )
@@ -82,14 +84,16 @@ def opportunity_facts(steps: Sequence[Step], known: KnownAt, rep_at: RepAt, rule
     if created:
         # A stock is cut at its period's end, so what it is cut by must not change between opening and closing. The team
         # of the rep does; therefore the fact's value tells which day's team it is.
-        opened = fact("open_pipeline", created)
-        stock, day = opened.dimensions, opened.day.toordinal()
-        for at, sign in _openings(steps, created):
-            yield Contribution(Fact(stock, *rules.place(at.order[0]), day), Amount(sign, sign * minor), steps)
+        # Opening and closing are told apart, so that what opens and closes within an hour has been there all the same.
+        stock = fact("open_pipeline", created)
+        day = stock.day.toordinal()
+        for at, outcome in _openings(steps, created):
+            dimensions, sign = stock.dimensions._replace(outcome=outcome), 1 if outcome == "opened" else -1
+            yield Contribution(Fact(dimensions, *rules.place(at.order[0]), day), Amount(sign, sign * minor), steps)
 
 
-def _openings(steps: Sequence[Step], created: Step) -> Iterator[tuple[Step, int]]:
-    """Where the opportunity becomes open (+1) and stops being open (-1): created, and not won, lost or invalid."""
+def _openings(steps: Sequence[Step], created: Step) -> Iterator[tuple[Step, str]]:
+    """Where the opportunity is `opened` (created, and not won, lost or invalid) and `closed`."""
     is_open = exists = closed = invalid = False
     for step in steps:
         exists = exists or step is created
@@ -97,5 +101,5 @@ def _openings(steps: Sequence[Step], created: Step) -> Iterator[tuple[Step, int]
         invalid = step.status == "invalid" if step.status in ("valid", "invalid") else invalid
         now_open = exists and not closed and not invalid
         if now_open != is_open:
-            yield step, 1 if now_open else -1
+            yield step, "opened" if now_open else "closed"
         is_open = now_open

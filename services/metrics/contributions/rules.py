@@ -21,7 +21,7 @@ RANK_A, RANK_B = 0.8, 0.5
 _PLACES_AT_MOST = 100_000
 """Quarters of an hour that are remembered: three years of them."""
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 """Goes up whenever the same events would give other facts or states, or the store would not understand old ones; the
 next start then rebuilds the numbers."""
 

@@ -14,8 +14,6 @@ IdentityKey = tuple[str, str]
 CorrectionsOf = Mapping[IdentityKey, Sequence[Event]]
 """Corrections by the (source, id) that they correct."""
 
-_ENVELOPE = ("id", "source", "type", "occurred_at", "lead", "lead_id")
-
 
 def by_target(corrections: Iterable[Event]) -> dict[IdentityKey, list[Event]]:
     """Corrections grouped by what they correct."""
@@ -58,8 +56,7 @@ def _replaced(event: Event, correction: Correction) -> Event | None:
     try:
         moment = given.get("occurred_at")
         time = event.time if moment is None else parse_time(msgspec.json.decode(moment, type=str))
-        own = {name: value for name, value in given.items() if name not in _ENVELOPE}
-        data = decode_data(event.name, msgspec.json.encode(own))
+        data = decode_data(event.name, msgspec.json.encode(given))
     except (Undecodable, msgspec.MsgspecError):
         return None
     return msgspec.structs.replace(event, time=time, data=data)

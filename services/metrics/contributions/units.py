@@ -1,10 +1,10 @@
 """Units: what is counted by itself, and what ties several together. Pure.
 
 A unit is a lead, or a company with its contracts. Most stand alone. Where the same opportunity or appointment is told
-of several leads, leads are merged, or a correction gives a contract to another company, they are tied: one cannot be
-counted without the other, so they are counted as one group. Ties only ever grow: a correction that is voided or a merge
-that is undone leaves them, and what is truly the case is decided inside the group. So the groups depend on the set of
-events alone, not on their order.
+of several leads, leads are merged, or a contract is told of under several names of its company, they are tied: one
+cannot be counted without the other, so they are counted as one group. Ties only ever grow: a correction that is voided
+or a merge that is undone leaves them, and what is truly the case is decided inside the group. So the groups depend on
+the set of events alone, not on their order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,13 @@ from shared.events import Appointment, Contract, Correction, Event, LeadMerged, 
 
 Tie = tuple[str, str]
 """(what is shared, a unit that shares it)."""
-TYING = {"opportunity_id": "opportunity", "appointment_id": "appointment", "company": "company", "into": "lead"}
+TYING = {
+    "opportunity_id": "opportunity",
+    "appointment_id": "appointment",
+    "contract_id": "contract",
+    "company": "company",
+    "into": "lead",
+}
 """Members of an event's data that units may share, and the kind of tie that they are."""
 TYING_EVENTS = frozenset({"opportunity", "appointment", "contract", "lead-merged"})
 """Names of the events that may tie units by themselves."""
@@ -41,6 +47,7 @@ def ties_of(event: Event) -> Iterator[Tie]:
             yield f"appointment {appointment.appointment_id}", event.subject
         case Contract() as contract:
             yield f"company {contract.company}", unit_of(event)
+            yield f"contract {contract.contract_id}", unit_of(event)
         case LeadMerged() as merged:
             yield from _merging(event.subject, merged.into)
 

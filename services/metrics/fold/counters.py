@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from services.metrics.contributions.rules import Rules
+from services.metrics.contributions.truth import IdentityKey
 from services.metrics.store import CounterKey
 from shared.config.team import Team
 from shared.consume import Received
@@ -15,8 +16,15 @@ CORRECTIONS = "corrections"
 CORRECTION_LABELS = ("action",)
 
 
-def count(received: Sequence[Received], segments: Mapping[str, str], team: Team, rules: Rules) -> Counter[CounterKey]:
-    """How much a batch of new events adds to each counter; `segments` by lead, as known now."""
+def count(
+    received: Sequence[Received],
+    segments: Mapping[str, str],
+    segments_before: Mapping[IdentityKey, str],
+    team: Team,
+    rules: Rules,
+) -> Counter[CounterKey]:
+    """How much a batch of new events adds to each counter. Segments: by lead, as known after the batch, and by event
+    where it was recorded before what the batch tells of its lead."""
     counts: Counter[CounterKey] = Counter()
     activities: list[Event] = []
     for _, event in received:
@@ -24,8 +32,11 @@ def count(received: Sequence[Received], segments: Mapping[str, str], team: Team,
             counts[(CORRECTIONS, (event.data.action,))] += 1
         elif event.name in ACTIVITY_TYPES:
             activities.append(event)
+    known = [segments.get(event.subject, "") for event in activities]
+    if segments_before:
+        known = [segments_before.get(event.identity, now) for event, now in zip(activities, known, strict=True)]
     equal = Counter(
-        [(e.name, *_contact(e.data), rules.place(e.time)[0], segments.get(e.subject, "")) for e in activities]
+        [(e.name, *_contact(e.data), rules.place(e.time)[0], s) for e, s in zip(activities, known, strict=True)]
     )
     for (*contact, rep, day, segment), n in equal.items():  # a team is looked up once for them
         counts[(ACTIVITIES, (*contact, rep, team.team_of(rep, day), segment))] += n

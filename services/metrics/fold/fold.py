@@ -139,7 +139,7 @@ class Fold:
             await self._settle(raw, work, {join.name for join in joins})
             await self._write(raw, work)
         today, _ = self._rules.place(min(event.recorded_at for event in events))
-        counts = count(received, works[0].segments, self.team, self._rules)
+        counts = count(received, works[0].segments, works[0].segments_before, self.team, self._rules)
         counts += self._restated.count(works[0].change, today)
         # All under one of the batch's shards: shards only keep consumers from waiting for each other.
         await store.add_counters(raw, counts, shard=min(record.partition for record, _ in received))

@@ -24,7 +24,8 @@ class Work:
     `events`: those of the batch; `units`: what each is about.
     `groups`: unit -> name of its group, for units that do not stand alone; `grouped`: names of such groups.
     `corrected`: groups whose past is corrected. `touched`: every group that the batch touches. `segments`: of the units
-    whose events it took, as known now.
+    whose events it took, as known now; `segments_before`: of events of the batch that were recorded before what it
+    tells of their lead, where it was another.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Work:
         self.touched = set(self._corrected)
         self.stored: Mapping[str, StoredLead] = {}
         self.segments: dict[str, str] = {}
+        self.segments_before: dict[IdentityKey, str] = {}
         self.dirty: dict[str, LeadState] = {}
         self.change = Contributions()
         for unit, event in zip(units, events, strict=True):
@@ -74,6 +76,9 @@ class Work:
         self.segments |= {lead: self.segments[into] for lead, into in counted.survivors.items()}
         if group not in self._grouped:
             self.dirty[group] = counted.states.get(group, LeadState())
+            stored = self.stored.get(group)
+            before = stored.glance().attributes if stored else _NOTHING.attributes
+            self._learn(group, before.segment, self._events.get(group, ()))
 
     def _absorb(self, unit: str, events: Sequence[Event]) -> bool:
         stored = self.stored.get(unit)
@@ -97,6 +102,7 @@ class Work:
         if news and not state.respond(events, created, complete=stored is None):
             return False
         self.segments[unit] = state.attributes.segment
+        self._learn(unit, attributes.segment, events)
         for event in events:
             self.change.add_all(facts_of_event(event, state, self._rules))
         if news:
@@ -106,3 +112,11 @@ class Work:
             self.change.add_all(facts_of_unit(state, self._rules, parts))
             self.dirty[unit] = state
         return True
+
+    def _learn(self, unit: str, before: str, events: Sequence[Event]) -> None:
+        """Note the segment from before the batch for those of a unit's events that were recorded before it was told."""
+        if before != self.segments.get(unit, before):
+            told_at = min((event.recorded_at for event in events if tells(event)), default=None)
+            if told_at is not None:
+                earlier = (event.identity for event in events if event.recorded_at < told_at)
+                self.segments_before |= dict.fromkeys(earlier, before)

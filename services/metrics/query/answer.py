@@ -1,7 +1,7 @@
 """From a question to the rows of the contract: one way for each kind of KPI."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import partial
 
@@ -24,9 +24,10 @@ from services.metrics.query.values import (
     simple_value,
 )
 from services.metrics.question import Question
-from services.metrics.selection import Selection, selection_of
+from services.metrics.selection import Also, Selection, selection_of
+from services.metrics.stretches import from_the_beginning, last_day, stretches, weeks_until
 from shared.config.targets import Target
-from shared.periods import Period, periods_between
+from shared.periods import Period
 
 Daily = dict[Key, list[tuple[date, Sum]]]
 """`by` values and currency -> what was added on each day, in order."""
@@ -129,33 +130,28 @@ class Asker:
             shares[key] = {"value": divided(found.n, below), "numerator": found.n, "denominator": below}
         return shares
 
-    async def _daily(self, kpi: Simple, question: Question, until: date) -> Daily:
-        """What each day added, from the beginning."""
-        unbounded = Selection(kpi.measure, "all", None, until, question.by, question.where, ("day",))
+    async def _daily(self, kpi: Simple, question: Question, *apart: Also) -> Daily:
+        """What each day added, from the beginning; sums that are told `apart` are entries of their own."""
+        until = last_day(question, self._today)
+        unbounded = Selection(kpi.measure, "all", None, until, question.by, question.where, (*apart, "day"))
         daily: Daily = {}
         for (_, *key, day), added in (await self._sums(unbounded)).items():
-            daily.setdefault(tuple(key), []).append((day, added))
+            daily.setdefault(tuple(key[: len(key) - len(apart)]), []).append((day, added))
         for days in daily.values():
             days.sort()
         return daily
 
-    def _last_day(self, question: Question) -> date:
-        return min(question.to_day or self._today, self._today)
-
-    def _periods(self, question: Question, first: date) -> list[tuple[Period, date]]:
-        """Each period from the first event on that is asked for, and the day at whose end it is looked at."""
-        end = self._last_day(question)
-        begin = max(first, question.from_day or first)
-        periods = periods_between(begin, end, question.grain, self._fiscal_year_start)
-        return [(p, min(p.last, end)) for p in periods]
+    def _stretches(self, question: Question, first: date) -> list[tuple[Period, date]]:
+        return stretches(question, first, self._today, self._fiscal_year_start)
 
     async def _stock(self, kpi: Simple, question: Question) -> dict[Key, Sum]:
         """Standing at the end of each period, of `to`, or today, whichever is first."""
         found: dict[Key, Sum] = {}
-        for key, days in (await self._daily(kpi, question, self._last_day(question))).items():
+        # what opened and closed on one day adds nothing to it, but is the first event all the same
+        for key, days in (await self._daily(kpi, question, "outcome")).items():
             held, rest = NOTHING, iter([*days, (date.max, NOTHING)])
             day, added = next(rest)
-            for stretch, end in self._periods(question, days[0][0]):
+            for stretch, end in self._stretches(question, days[0][0]):
                 while day <= end and day != date.max:
                     held = Sum(held.n + added.n, held.total + added.total)
                     day, added = next(rest)
@@ -166,17 +162,16 @@ class Asker:
         """Mean per week over the last whole weeks that ended on or before the period's end (or today)."""
         weeks = kpi.definition.weeks
         found: dict[Key, Row] = {}
-        for key, days in (await self._daily(kpi.of, question, self._last_day(question))).items():
-            for stretch, end in self._periods(question, days[0][0]):
-                last = end - timedelta(days=end.isoweekday() % 7)
-                first = last - timedelta(days=7 * weeks - 1)
+        for key, days in (await self._daily(kpi.of, question)).items():
+            for stretch, end in self._stretches(question, days[0][0]):
+                first, last = weeks_until(end, weeks)
                 n = sum(added.n for day, added in days if first <= day <= last)
                 found[(stretch.label, *key)] = {"value": n / weeks, "numerator": n, "denominator": weeks}
         return found
 
     async def _coverage(self, kpi: Coverage, question: Question) -> dict[Key, Row]:
         """Stock at the period's end per what is still missing to the target of the period; null when nothing is."""
-        reached = await self.sums(kpi.reached, question)
+        reached = await self.sums(kpi.reached, from_the_beginning(question, self._fiscal_year_start))
         found: dict[Key, Row] = {}
         for key, held in (await self.sums(kpi.stock, question)).items():
             have = amount(kpi.stock, key[-1], held.total)

@@ -24,7 +24,7 @@ left join metrics.membership m on m.rep = d.rep
 """
 """The team of the day that `Fact.team_day` tells."""
 
-ALSO = {"day": "c.day", "value": "c.value", "tier": "d.tier", "rank": "d.rank"}
+ALSO = {"day": "c.day", "value": "c.value", "outcome": "d.outcome", "tier": "d.tier", "rank": "d.rank"}
 DERIVED = {
     "team": "coalesce(m.team, '')",
     "hour": "lpad(c.hour::text, 2, '0')",

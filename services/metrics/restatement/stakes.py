@@ -18,6 +18,7 @@ from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
 from services.metrics.match import Matcher
 from services.metrics.question import Question
+from services.metrics.stretches import weeks_until
 from shared.events import Event
 from shared.periods import Period
 
@@ -94,14 +95,7 @@ def _days(kpi: Kpi, part: Simple, period: Period) -> tuple[date | None, date]:
         return None, period.last
     if not isinstance(kpi, Trailing):
         return period.first, period.last
-    end = period.last.toordinal() - period.last.isoweekday() % 7
-    begin = end - 7 * kpi.definition.weeks + 1
-    return _day(begin), _day(end)
-
-
-def _day(ordinal: int) -> date:
-    """The day; the first of the calendar for what would lie before it."""
-    return date.fromordinal(max(ordinal, 1))
+    return weeks_until(period.last, kpi.definition.weeks)
 
 
 def _place(part: _Part, fact: Fact, keys: Mapping[str, str]) -> tuple[object, ...]:

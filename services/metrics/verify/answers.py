@@ -199,8 +199,7 @@ class Answers:
         select = f"select local::date as day, {self._key(kpi, by)} as key, sum(n) as n, sum(total) as total"
         until = f"local::date <= date '{today}'"
         return (
-            f"daily as ({select} {self._selected(kpi)} and {until} group by 1, 2 "
-            "having sum(n) <> 0 or sum(total) <> 0), "
+            f"daily as ({select} {self._selected(kpi)} and {until} group by 1, 2), "
             "first as (select key, min(day) as first from daily group by key), "
         )
 

@@ -26,7 +26,6 @@ from shared.money import CURRENCIES
 MEMORY = "1GB"
 """What DuckDB may hold in memory; the rest goes to its file."""
 TABLES = ("lead", "standing", "activity", "handoff", "appointment", "opportunity", "contract")
-ENVELOPE = ("id", "source", "type", "occurred_at", "lead", "lead_id")
 MEASURES = ("value", "numerator", "denominator", "median", "p90", "n")
 
 Rows = dict[tuple[str, ...], dict[str, Any]]
@@ -204,8 +203,7 @@ def _replacement(action: str, name: str | None, given: str | None) -> tuple[str 
         if moment is not None and not isinstance(moment, str):
             return None, None
         time = None if moment is None else parse_time(moment).isoformat()
-        own = {key: value for key, value in data.items() if key not in ENVELOPE}
-        return time, encode_data(decode_data(name, json.dumps(own).encode())).decode()
+        return time, encode_data(decode_data(name, json.dumps(data).encode())).decode()
     except Undecodable:
         return None, None
 

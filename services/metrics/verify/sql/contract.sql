@@ -1,6 +1,9 @@
--- Contracts of companies, and money spent. They have days and no hours.
+-- Contracts of companies, and money spent. They have days and no hours. A contract is that of the company told of last.
 create or replace table term as
-select d->>'company' as company, d->>'contract_id' as contract, d->>'status' as status,
+select last_value(d->>'company') over (
+           partition by d->>'contract_id' order by time, source, id
+           rows between unbounded preceding and unbounded following) as company,
+       d->>'contract_id' as contract, d->>'status' as status,
        (d->>'effective_on')::date as since, time, source, id, d->'arr' as arr
 from event where name = 'contract';
 
