@@ -52,6 +52,8 @@ __all__ = [
 ]
 
 FETCH_WAIT_S = 5.0
+LAG_WITHIN_S = 2.0
+"""How long the log may take to say where it ends before it counts as away: less than a check of health may take."""
 MUCH = 0.1
 """Share of what a batch may hold: from there on there is a backlog, and the next is fetched while one is taken."""
 TRIES = 3
@@ -137,8 +139,9 @@ class Consumer:
         if self._reader is None or not self._watchdog.suspicious():
             return None
         try:
-            lag = sum((await self._reader.lag()).values())
-        except LogUnavailable:
+            async with asyncio.timeout(LAG_WITHIN_S):
+                lag = sum((await self._reader.lag()).values())
+        except (LogUnavailable, TimeoutError):
             return None
         stalled_s = self._watchdog.stalled(lag)
         if stalled_s is None:

@@ -11,11 +11,20 @@ from services.ingest import whom
 from services.ingest.forms import ActivityEnvelope
 from services.ingest.items import Activity, Whom, made_id
 from shared.audit import By
-from shared.events import ACTIVITY_TYPES, FUTURE_TOLERANCE, Contract, Correction, Data, Identity, Spend, Timestamp
+from shared.events import (
+    ACTIVITY_TYPES,
+    EARLIEST,
+    FUTURE_TOLERANCE,
+    Contract,
+    Correction,
+    Data,
+    Identity,
+    Spend,
+    Timestamp,
+)
 from shared.mistakes import FieldError, explain
 
 DEFAULT_SOURCE = "api"
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 _WITHOUT_LEAD = ("contract", "spend", "correction")
 _REPLACEABLE = {name: cls for name, cls in ACTIVITY_TYPES.items() if name != "correction"}

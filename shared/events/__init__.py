@@ -18,6 +18,7 @@ from shared.events.activities import (
     Touch,
 )
 from shared.events.common import (
+    EARLIEST,
     FUTURE_TOLERANCE,
     CallOutcome,
     Channel,
@@ -88,6 +89,7 @@ __all__ = [
     "ACTIVITIES",
     "ACTIVITY_TYPES",
     "DEAD_LETTERS",
+    "EARLIEST",
     "FUTURE_TOLERANCE",
     "HANDOFFS",
     "HANDOFF_TYPES",

@@ -20,6 +20,7 @@ from shared.events.common import (
     Text,
     Timestamp,
     TouchOutcome,
+    check_days,
     check_times,
 )
 from shared.money import Money
@@ -106,6 +107,9 @@ class Contract(Data, frozen=True, kw_only=True):
     effective_on: date
     arr: Money | None = None
 
+    def __post_init__(self) -> None:
+        check_days(self.effective_on)
+
 
 class Spend(Data, frozen=True, kw_only=True):
     """Money spent on winning customers."""
@@ -114,6 +118,9 @@ class Spend(Data, frozen=True, kw_only=True):
     category: SpendCategory
     spent_on: date
     campaign: Name | None = None
+
+    def __post_init__(self) -> None:
+        check_days(self.spent_on)
 
 
 class Identity(msgspec.Struct, frozen=True, order=True):

@@ -1,6 +1,6 @@
 """What the data of all events is made of."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -17,6 +17,8 @@ Timestamp = Annotated[datetime, msgspec.Meta(tz=True)]
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
 """How far in the future the time of an event may lie: clocks differ."""
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""Before any inside sales: a time before it is a mistake, and would make numbers begin there."""
 
 FieldStatus = Literal["confirmed", "denied", "assumed", "unknown"]
 Method = Literal["form", "hearing", "tool"]
@@ -55,6 +57,13 @@ def check_times(*moments: datetime | None) -> None:
     for moment in moments:
         if moment is not None and not 1 < moment.year < 9999:
             raise ValueError(f"the year {moment.year} lies outside of 2 to 9998")
+
+
+def check_days(*days: date) -> None:
+    """Raises ValueError for a day before any inside sales. For `__post_init__`."""
+    for day in days:
+        if day < EARLIEST.date():
+            raise ValueError(f"{day} lies before the year {EARLIEST.year}")
 
 
 class Undecodable(Exception):

@@ -8,11 +8,12 @@ import hashlib
 from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 
 import msgspec
 
 from shared.eventlog.port import UNREADABLE, Message, Record
-from shared.events.common import Data, Undecodable
+from shared.events.common import EARLIEST, FUTURE_TOLERANCE, Data, Undecodable
 from shared.events.types import TOPIC_OF, TYPES, WEBHOOK_TYPES, WITHOUT_LEAD
 
 _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in TYPES.items()}
@@ -22,6 +23,7 @@ _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TRACEPARENT = "ce_traceparent"
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time")
 _NAMES = {f"tasuki.{name}.v1": name for name in TYPES | WEBHOOK_TYPES}
+_NUL = "a text holds NUL, which PostgreSQL does not take"
 VALUE_BYTES = 2 * 1024 * 1024
 """Greatest value of a record that is looked at. What ingest takes is a request of 1 MiB at most."""
 STRUCTURED = b"application/cloudevents+json"
@@ -122,12 +124,18 @@ def from_record(record: Record, *, webhook: bool = False) -> Event:
     name = _name_of(attributes["ce_type"])
     time = parse_time(attributes["ce_time"])
     recorded = attributes.get("ce_recordedtime")
+    recorded_at = parse_time(recorded) if recorded else record.appended_at
+    _check_time(time, max(recorded_at, record.appended_at))
     key = attributes.get("ce_partitionkey") or record.key or ""
     subject = attributes.get("ce_subject", "")
     if not subject and name not in WITHOUT_LEAD:
         subject = key  # which is the lead id wherever there is a lead
         if not subject:
             raise Undecodable("missing_attribute", "ce_subject: the lead that it is about")
+    if "\0" in attributes["ce_id"] or "\0" in attributes["ce_source"] or "\0" in subject or "\0" in key:
+        raise Undecodable("invalid_attribute", _NUL)
+    if b"\\u0000" in data and _holds_nul(data):
+        raise Undecodable("invalid_data", _NUL)
     return Event(
         id=attributes["ce_id"],
         source=attributes["ce_source"],
@@ -135,10 +143,34 @@ def from_record(record: Record, *, webhook: bool = False) -> Event:
         time=time,
         subject=subject,
         key=key,
-        recorded_at=parse_time(recorded) if recorded else record.appended_at,
+        recorded_at=recorded_at,
         data=decode_data(name, data, webhook=webhook),
         traceparent=attributes.get(_TRACEPARENT),
     )
+
+
+def _check_time(time: datetime, known_by: datetime) -> None:
+    """What nobody has checked before it came into the log. `known_by`: when it was there at the latest."""
+    if time > known_by + FUTURE_TOLERANCE:
+        raise Undecodable("invalid_time", f"{rfc3339(time)} lies more than 5 minutes in the future")
+    if time < EARLIEST:
+        raise Undecodable("invalid_time", f"{rfc3339(time)} lies before the year {EARLIEST.year}")
+
+
+def _holds_nul(data: bytes) -> bool:
+    """Whether a text or a name in JSON that has `\\u0000` somewhere does hold NUL."""
+    try:
+        return _any_nul(msgspec.json.decode(data))
+    except (msgspec.MsgspecError, RecursionError):
+        return False  # decode_data says what is wrong with it
+
+
+def _any_nul(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_any_nul, chain(value, value.values())))
+    if isinstance(value, list):
+        return any(map(_any_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 def _name_of(type_: str) -> str:
@@ -162,7 +194,7 @@ def is_structured(record: Record) -> bool:
     """Whether the record's value is a whole event, not only its data."""
     for name, value in reversed(record.headers):  # the last one counts; ours stands near the end
         if name == "content-type":
-            return value.startswith(STRUCTURED)
+            return value[: len(STRUCTURED)].lower() == STRUCTURED
     return False
 
 
@@ -180,6 +212,14 @@ def _binary(record: Record) -> tuple[dict[str, str], bytes]:
         raise Undecodable("null_value", "the record has no value")
     try:
         return {name: value.decode() for name, value in record.headers}, record.value
+    except UnicodeDecodeError:
+        return _attributes(record.headers), record.value
+
+
+def _attributes(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:
+    """Those of CloudEvents alone: what else programs put on a record on its way (traces) need be no text."""
+    try:
+        return {name: value.decode() for name, value in headers if name.startswith("ce_")}
     except UnicodeDecodeError as error:
         raise Undecodable("invalid_headers", str(error)) from error
 
@@ -215,7 +255,7 @@ def _rfc3339(moment: datetime) -> bytes:
 def parse_time(text: str) -> datetime:
     """RFC 3339 with an offset -> UTC. Raises Undecodable."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.upper() if text[-1:] == "z" else text)
         if moment.tzinfo is UTC:
             return moment
         in_utc = moment.astimezone(UTC)

@@ -66,7 +66,7 @@ UNDERSTOOD_BY_NOBODY: Mapping[str, tuple[Message, str]] = {
     "oversized": (message("large", b'{"rep": "' + b"x" * OVERSIZED + b'"}'), "oversized"),
     "wrong version": (message("next", json.dumps(CALL).encode(), ce_type=b"tasuki.call.v9"), "unknown_version"),
     "foreign type": (message("other", b"{}", ce_type=b"com.example.made"), "unknown_type"),
-    "foreign headers": (message("bytes", b"{}", trace=b"\xff\xfe"), "invalid_headers"),
+    "headers that are no text": (message("bytes", b"{}", ce_comment=b"\xff\xfe"), "invalid_headers"),
     "no headers": (Message(ACTIVITIES, "foreign", (), b"hello"), "missing_attribute"),
 }
 

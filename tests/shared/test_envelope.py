@@ -124,3 +124,77 @@ def test_what_companies_spend_is_about_no_lead() -> None:
     told = binary(subject="", partitionkey="spring-webinar", type="tasuki.spend.v1")
     told = msgspec.structs.replace(told, value=json.dumps(spend).encode())
     assert (from_record(told).subject, from_record(told).key) == ("", "spring-webinar")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        record(json.dumps(CALL | {"rep": "a\0b"}).encode(), **{f"ce_{n}": v for n, v in ATTRIBUTES.items()}),
+        record(json.dumps(CALL | {"ours\0": 1}).encode(), **{f"ce_{n}": v for n, v in ATTRIBUTES.items()}),
+        structured(data=CALL | {"of_theirs": ["a", {"b": "\0"}]}),
+        structured(subject="lead\0"),
+        structured(id="1\0"),
+    ],
+)
+def test_nul_that_no_database_takes_is_refused_by_every_service_alike(told: Record) -> None:
+    with pytest.raises(Undecodable, match="NUL"):
+        from_record(told)
+
+
+def test_a_text_that_only_looks_like_nul_is_one() -> None:
+    said = CALL | {"rep": "a\\u0000b"}
+    assert from_record(structured(data=said)).data.rep == "a\\u0000b"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("time", "recorded"),
+    [
+        ("2026-02-03T00:05:01Z", ""),
+        ("2026-02-03T00:05:01Z", "2026-02-02T00:00:00Z"),
+        ("9999-12-30T00:00:00Z", ""),
+        ("1899-12-31T23:59:59Z", ""),
+        ("0001-01-02T00:00:00Z", ""),
+    ],
+)
+def test_reliability_21_a_time_that_cannot_be_is_refused_whoever_wrote_it(time: str, recorded: str) -> None:
+    with pytest.raises(Undecodable, match="lies") as refused:
+        from_record(binary(time=time, recordedtime=recorded))
+    assert refused.value.reason == "invalid_time"
+
+
+@pytest.mark.parametrize(
+    ("time", "recorded"),
+    [
+        ("2026-02-03T00:05:00Z", ""),
+        ("2026-02-03T00:06:00Z", "2026-02-03T00:02:00Z"),  # the clock of who took it goes before that of the log
+        ("1900-01-01T00:00:00Z", ""),
+    ],
+)
+def test_clocks_may_differ_by_five_minutes(time: str, recorded: str) -> None:
+    assert from_record(binary(time=time, recordedtime=recorded)).name == "call"
+
+
+def test_headers_of_others_need_be_no_text_but_those_of_the_event_must() -> None:
+    traced = binary()
+    traced = msgspec.structs.replace(traced, headers=(("x-trace-bin", b"\xff\xfe\0\1"), *traced.headers))
+    assert from_record(traced) == from_record(binary())
+    broken = msgspec.structs.replace(traced, headers=(*traced.headers, ("ce_comment", b"\xff")))
+    with pytest.raises(Undecodable, match="invalid_headers"):
+        from_record(broken)
+
+
+def test_media_types_and_times_may_be_written_in_either_case() -> None:
+    assert from_record(structured("application/CloudEvents+JSON")) == from_record(binary())
+    assert from_record(binary(time="2026-02-02t00:00:00z")).time == datetime(2026, 2, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("type_", "data"),
+    [
+        ("contract", {"contract_id": "K", "company": "c", "status": "started", "effective_on": "0001-01-01"}),
+        ("spend", {"amount": {"value": "5", "currency": "JPY"}, "category": "sales", "spent_on": "1899-12-31"}),
+    ],
+)
+def test_days_before_any_inside_sales_are_mistakes(type_: str, data: dict[str, Any]) -> None:
+    with pytest.raises(Undecodable, match="lies before the year 1900"):
+        from_record(structured(type=f"tasuki.{type_}.v1", data=data))
