@@ -27,8 +27,9 @@ Activity = dict[str, Any]
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """A handoff as the inbox lists it. `overdue`: whether its time was over when it was decided, or is while nobody
-    has; `due_in_s`: seconds that sales has left, negative when the time is over, null when it is decided."""
+    """A handoff as the inbox lists it. `lead_id`: the lead, its survivor where it was merged since; `overdue`: whether
+    its time was over when it was decided, or is while nobody has; `due_in_s`: seconds that sales has left, negative
+    when the time is over, null when it is decided."""
 
     handoff_id: str
     lead_id: str
@@ -192,6 +193,7 @@ def _line(handoff: Handoff, now: datetime) -> dict[str, Any]:
     company = handoff.inputs.get("company_name")
     waits = handoff.status == "pending"
     return {name: getattr(handoff, name) for name in same} | {
+        "lead_id": handoff.counts_as,
         "company_name": company.value if company else None,
         "overridden": handoff.override is not None,
         "overdue": handoff.due_at <= (handoff.decided_at or now),
