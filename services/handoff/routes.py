@@ -13,7 +13,7 @@ from services.handoff.content_results import ContentResults, content_results
 from services.handoff.decide import Readiness, known_lead
 from services.handoff.drafts import bound
 from services.handoff.emit import identity_of
-from services.handoff.facts import history_of
+from services.handoff.facts import appointments_of, history_of
 from services.handoff.flow import Flow, flow
 from services.handoff.handover import By
 from services.handoff.package import HISTORY_MAX, Activity, Around, Package, Summary, activity_of, package, summary
@@ -304,6 +304,7 @@ class Routes:
             raise unknown_handoff(handoff_id)
         around = Around(
             await history_of(conn, found.counts_as, HISTORY_MAX),
+            await appointments_of(conn, found.counts_as),
             await store.before(conn, found),
             await owners.reassignments_of(conn, handoff_id),
         )
