@@ -145,6 +145,8 @@ TEXTS: dict[str, Words] = {
     "glossary": Words("顧客・アポイント・ステージの定義", "What a customer, an appointment and each stage is"),
     "criteria": Words("条件", "Criteria"),
     "as_set": Words("アポイントの実際", "The appointment as it was really set"),
+    "told_by_request": Words("パス時", "with the handoff"),
+    "told_by_activities": Words("活動の記録", "from activities"),
     "history": Words("接触履歴", "Contact history"),
     "unreachable": Words("連絡がつかない", "unreachable"),
     "bad_data": Words("データ不備", "bad data"),

@@ -1,11 +1,19 @@
-"""An appointment as it was really set: what was told, and the answer to each question that defines one. Pure."""
+"""An appointment as it was really set: what was told, by whom, and the answer to each question that defines one. Pure.
 
+The request that hands a lead over may tell of it. Where it does not, the lead's activities do: they are read whenever
+the package is, so late ones and corrections count as in the contact history, and erasing has nothing more to reach.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from services.handoff.corrections import Fact
 from shared.config.definitions import AppointmentDefinition
-from shared.events import HowSet, LongText, Name, Text, Timestamp, check_times
+from shared.events import Appointment, HowSet, Identity, LongText, Name, Text, Timestamp, check_times
 from shared.policy import Missing
 from shared.words import Words
 
@@ -32,6 +40,75 @@ class AppointmentForm(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_times(self.scheduled_for)
+
+
+class AppointmentTold(msgspec.Struct, frozen=True, kw_only=True):
+    """Who told of the appointment and when last. `origin`: the `request` that handed the lead over, or the `activities`
+    before it, `events` in their order, with the appointment's `status` by then."""
+
+    origin: Literal["request", "activities"]
+    rep: str
+    at: datetime
+    status: str | None = None
+    events: list[Identity] = []
+
+
+class AsSet(NamedTuple):
+    """An appointment, and who told of it."""
+
+    appointment: AppointmentForm
+    told: AppointmentTold
+
+
+_OFF = ("cancelled", "no_show")
+
+
+def handed_over(given: AppointmentForm | None, rep: str, at: datetime, facts: Iterable[Fact]) -> AsSet | None:
+    """The appointment with which a rep handed a lead over at a moment: what the request tells of it holds, whole. One
+    that tells nothing, or no more than which it is, leaves it to the activities."""
+    if given is None or msgspec.structs.replace(given, appointment_id=None) == AppointmentForm():
+        known = as_told(facts, at, given.appointment_id if given else None)
+        if given is None or known is not None:
+            return known
+    return AsSet(given, AppointmentTold(origin="request", rep=rep, at=at))
+
+
+def as_told(facts: Iterable[Fact], by: datetime, appointment_id: str | None = None) -> AsSet | None:
+    """The appointment of a lead by a moment, from its activities: the one that is named, else of those that are not off
+    the one told of last."""
+    told: dict[str, list[_Step]] = defaultdict(list)
+    for fact in sorted(facts, key=lambda fact: fact.order):
+        if isinstance(fact.data, Appointment) and fact.time <= by:
+            told[fact.data.appointment_id].append(_Step(fact, fact.data))
+    if appointment_id is not None:
+        return _together(told[appointment_id]) if appointment_id in told else None
+    standing = [steps for steps in told.values() if steps[-1].said.status not in _OFF]
+    return _together(max(standing, key=lambda steps: steps[-1].fact.order)) if standing else None
+
+
+class _Step(NamedTuple):
+    fact: Fact
+    said: Appointment
+
+
+def _together(steps: Sequence[_Step]) -> AsSet:
+    """One appointment's steps in their order: of each attribute the latest that is known."""
+    known: dict[str, Any] = {}
+    for _, said in steps:
+        known |= {name: value for name, value in msgspec.structs.asdict(said).items() if value is not None}
+    if "accepted_by" in known:
+        known["accepted_by"] = AcceptedBy(**msgspec.structs.asdict(known["accepted_by"]))
+    last = steps[-1].fact
+    return AsSet(
+        AppointmentForm(**{name: known[name] for name in AppointmentForm.__struct_fields__ if name in known}),
+        AppointmentTold(
+            origin="activities",
+            rep=known["rep"],
+            at=last.time,
+            status=known["status"],
+            events=[fact.identity for fact, _ in steps],
+        ),
+    )
 
 
 class DefinedAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff import merges
 from services.handoff.corrections import Fact
-from services.handoff.kinds import kind_of
+from services.handoff.kinds import APPOINTMENTS, kind_of
 from services.handoff.outcomes import Deal, deals
 from services.handoff.recount import recount
 from services.handoff.tables import SCHEMA
@@ -109,6 +109,20 @@ async def history_of(conn: AsyncConnection, lead_id: str, limit: int) -> list[Fa
         """,  # noqa: S608 - our own text
         lead_id,
         limit,
+    )
+    keys = await lead_keys.read(conn, (row["lead_id"] for row in rows))
+    return [read_fact(row, keys.get(row["lead_id"])) for row in rows]
+
+
+async def appointments_of(conn: AsyncConnection, lead_id: str) -> list[Fact]:
+    """All that was told of the appointments of a lead and of those merged into it, as it counts now, in no order."""
+    rows = await (await driver(conn)).fetch(
+        f"""
+        select lead_id, source, id, name, at, held::text from handoff.activities
+        where lead_id in ({merges.MEMBERS}) and kind = any($2::text[]) and counts
+        """,  # noqa: S608 - our own text
+        lead_id,
+        APPOINTMENTS,
     )
     keys = await lead_keys.read(conn, (row["lead_id"] for row in rows))
     return [read_fact(row, keys.get(row["lead_id"])) for row in rows]

@@ -7,6 +7,8 @@ from shared.conditions import EVENT_FILTERS, Condition
 from shared.events import Data
 
 _SEPARATOR = "|"  # in no word of the contract
+APPOINTMENTS = tuple(f"appointment||||{status}" for status in ("set", "held", "cancelled", "no_show"))
+"""The kinds of all that is told of appointments."""
 
 
 def kind_of(name: str, data: Data) -> str:

@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from services.handoff.appointment import AppointmentForm, DefinedAnswer, answers, open_questions
+from services.handoff.appointment import (
+    AppointmentForm,
+    AppointmentTold,
+    DefinedAnswer,
+    answers,
+    handed_over,
+    open_questions,
+)
 from services.handoff.corrections import Fact
 from services.handoff.decide import Readiness
 from services.handoff.outcomes import Status
@@ -27,8 +34,9 @@ Activity = dict[str, Any]
 
 
 class Summary(msgspec.Struct, kw_only=True):
-    """A handoff as the inbox lists it. `overdue`: whether its time was over when it was decided, or is while nobody
-    has; `due_in_s`: seconds that sales has left, negative when the time is over, null when it is decided."""
+    """A handoff as the inbox lists it. `lead_id`: the lead, its survivor where it was merged since; `overdue`: whether
+    its time was over when it was decided, or is while nobody has; `due_in_s`: seconds that sales has left, negative
+    when the time is over, null when it is decided."""
 
     handoff_id: str
     lead_id: str
@@ -102,7 +110,8 @@ class Owner(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
 class Package(Summary, kw_only=True):
     """Everything of a handoff. `readiness`, `bant` and `fields` are as of then, `history` and `outcome` as of now.
     `routed`: why it went to whom it went first, null where an older release made it; `owners`: everybody who has had
-    it, in order. `resubmits`: where the handoff of the lead before this one was returned. `defined`: each question that
+    it, in order. `resubmits`: where the handoff of the lead before this one was returned. `appointment`: as the request
+    told it, else as activities did that happened by then, with late ones and corrections. `defined`: each question that
     defines an appointment with what was told of it (`definitions_version`: of definitions.yaml); `open_questions`: what
     nobody has answered yet."""
 
@@ -112,6 +121,7 @@ class Package(Summary, kw_only=True):
     bant: dict[str, Heard]
     fields: dict[str, Observation]
     appointment: AppointmentForm | None
+    appointment_told: AppointmentTold | None
     definitions_version: int | None
     defined: list[DefinedAnswer]
     open_questions: list[Words]
@@ -124,10 +134,11 @@ class Package(Summary, kw_only=True):
 
 
 class Around(NamedTuple):
-    """What is known around a handoff: the lead's activities as they count now, newest first, its last handoff before
-    this one, and each time that this one was given to somebody else, in order."""
+    """What is known around a handoff: the lead's activities as they count now, newest first, all that was told of its
+    appointments, its last handoff before this one, and each time that this one was given to somebody else, in order."""
 
     history: Sequence[Fact]
+    appointments: Sequence[Fact]
     before: Handoff | None
     reassigned: Sequence[Reassigned]
 
@@ -139,8 +150,9 @@ def summary(handoff: Handoff, now: datetime) -> Summary:
 
 def package(handoff: Handoff, around: Around, definitions: Definitions, now: datetime) -> Package:
     """The whole package."""
-    history, before, reassigned = around
-    defined = answers(definitions.appointment, handoff.appointment)
+    history, appointments, before, reassigned = around
+    appointment, told = handed_over(handoff.appointment, handoff.rep, handoff.created_at, appointments) or (None, None)
+    defined = answers(definitions.appointment, appointment)
     return Package(
         **_line(handoff, now),
         created_by=handoff.created_by,
@@ -148,7 +160,8 @@ def package(handoff: Handoff, around: Around, definitions: Definitions, now: dat
         readiness=handoff.readiness,
         bant={field: _heard(handoff.inputs.get(field)) for field in BANT},
         fields=handoff.inputs,
-        appointment=handoff.appointment,
+        appointment=appointment,
+        appointment_told=told,
         definitions_version=definitions.version,
         defined=defined,
         open_questions=open_questions(handoff.readiness.missing, defined),
@@ -192,6 +205,7 @@ def _line(handoff: Handoff, now: datetime) -> dict[str, Any]:
     company = handoff.inputs.get("company_name")
     waits = handoff.status == "pending"
     return {name: getattr(handoff, name) for name in same} | {
+        "lead_id": handoff.counts_as,
         "company_name": company.value if company else None,
         "overridden": handoff.override is not None,
         "overdue": handoff.due_at <= (handoff.decided_at or now),

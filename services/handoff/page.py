@@ -33,6 +33,8 @@ _WORDS: dict[str, Words] = {
     "override": Words("条件を満たさないまま引き渡し", "Handed over although not ready"),
     "bant": Words("ヒアリング（BANT）", "Heard (BANT)"),
     "appointment": Words("アポイントの実際", "The appointment as it was really set"),
+    "request": Words("引き渡し時", "with the handoff"),
+    "activities": Words("活動の記録", "from activities"),
     "open": Words("まだ分かっていないこと", "Open questions"),
     "nothing_open": Words("なし", "None"),
     "fields": Words("リードについて分かっていること", "What is known of the lead"),

@@ -13,7 +13,7 @@ from services.handoff.content_results import ContentResults, content_results
 from services.handoff.decide import Readiness, known_lead
 from services.handoff.drafts import bound
 from services.handoff.emit import identity_of
-from services.handoff.facts import history_of
+from services.handoff.facts import appointments_of, history_of
 from services.handoff.flow import Flow, flow
 from services.handoff.handover import By
 from services.handoff.package import HISTORY_MAX, Activity, Around, Package, Summary, activity_of, package, summary
@@ -44,7 +44,7 @@ class Inbox(msgspec.Struct):
 
 
 class Stages(msgspec.Struct):
-    """Where a lead stands and a page of how it came there."""
+    """Where a lead stands and a page of how it came there; of a merged one, all of it is its survivor's."""
 
     lead_id: str
     stage: str
@@ -303,7 +303,8 @@ class Routes:
         if found is None:
             raise unknown_handoff(handoff_id)
         around = Around(
-            await history_of(conn, found.lead_id, HISTORY_MAX),
+            await history_of(conn, found.counts_as, HISTORY_MAX),
+            await appointments_of(conn, found.counts_as),
             await store.before(conn, found),
             await owners.reassignments_of(conn, handoff_id),
         )
@@ -320,7 +321,7 @@ class Routes:
 async def _stages(conn: AsyncConnection, lead_id: str, paging: Paging) -> dict[str, Any]:
     after = read_cursor(paging.cursor, forms.Number) or 0
     lead = await known_lead(conn, lead_id)
-    entries = await gate.history(conn, lead_id, after, paging.limit + 1)
+    entries = await gate.history(conn, lead.lead_id, after, paging.limit + 1)
     found = page(entries, paging.limit, lambda entry: entry.number)
     return {"lead_id": lead.lead_id, "stage": lead.stage, "cycle": lead.cycle} | found
 

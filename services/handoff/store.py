@@ -27,10 +27,12 @@ class Overridden(msgspec.Struct, frozen=True):
 
 
 class Handoff(msgspec.Struct, frozen=True, kw_only=True):
-    """A handoff as it is stored. `readiness` is the decision as it was then, `inputs` what it rested on."""
+    """A handoff as it is stored. `readiness` is the decision as it was then, `inputs` what it rested on; `merged_into`:
+    the lead that `lead_id` counts as now, when that is another one."""
 
     handoff_id: str
     lead_id: str
+    merged_into: str | None = None
     cycle: int
     status: Status
     rep: str
@@ -54,6 +56,11 @@ class Handoff(msgspec.Struct, frozen=True, kw_only=True):
     decided_request: str | None = None
     overdue_at: datetime | None = None
     routed: Routed | None = None
+
+    @property
+    def counts_as(self) -> str:
+        """The lead whose handoff it is to whoever asks; what is told of it stays with `lead_id`."""
+        return self.merged_into or self.lead_id
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +150,7 @@ async def before(conn: AsyncConnection, handoff: Handoff) -> Handoff | None:
         where lead_id in ({MEMBERS}) and number < (select number from handoff.handoffs where handoff_id = $2)
         order by number desc limit 1
         """,  # noqa: S608 - put together from words of our own
-        handoff.lead_id,
+        handoff.counts_as,
         handoff.handoff_id,
     )
     return None if row is None else _read(row)
@@ -190,8 +197,7 @@ async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition |
         select {_COLUMNS} from handoff.handoffs
         where ($1::text is null or status = $1) and ($2::text is null or owner = $2)
           and ($3::text is null or segment = $3) and ($4::text is null or rep = $4)
-          and ($5::text is null or lead_id in (
-              select lead_id from handoff.leads where lead_id = $5 or merged_into = $5))
+          and ($5::text is null or lead_id in ({_OF_THE_ONE_LEAD}))
           and ($6::timestamptz is null or (due_at, handoff_id) > ($6, $7))
           and ($9::boolean is null or (due_at <= coalesce(decided_at, $10::timestamptz)) = $9)
         order by due_at, handoff_id limit $8
@@ -254,10 +260,16 @@ async def count_open(conn: AsyncConnection, now: datetime) -> Open:
     return Open(*row)
 
 
+_OF_THE_ONE_LEAD = """
+    with one as (select coalesce(merged_into, lead_id) as survivor from handoff.leads where lead_id = $5)
+    select m.lead_id from handoff.leads m, one where m.lead_id = one.survivor or m.merged_into = one.survivor"""
+"""SQL: the lead that $5 counts as, and those that were merged into it."""
+
 _COLUMNS = """
-    handoff_id, lead_id, cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by, created_at,
-    due_at, readiness::text, inputs::text, appointment::text, override::text, automatic, decided_at, sales_rep,
-    return_reason, comment, decided_request, overdue_at, routed::text, remind_at"""
+    handoff_id, lead_id, (select l.merged_into from handoff.leads l where l.lead_id = handoffs.lead_id) as merged_into,
+    cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by, created_at, due_at,
+    readiness::text, inputs::text, appointment::text, override::text, automatic, decided_at, sales_rep, return_reason,
+    comment, decided_request, overdue_at, routed::text, remind_at"""
 
 
 def _json(value: object) -> str | None:
@@ -268,6 +280,7 @@ def _read(row: Any) -> Handoff:
     return Handoff(
         handoff_id=row["handoff_id"],
         lead_id=row["lead_id"],
+        merged_into=row["merged_into"],
         cycle=row["cycle"],
         status=row["status"],
         rep=row["rep"],

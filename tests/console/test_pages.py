@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import httpx
@@ -223,6 +224,29 @@ def test_a_template_is_made_for_a_lead_that_may_be_written_to(team: Team, visito
     asked = visitor.send(page, f"{page}/render", template=template.id)
     for name in template.values:
         assert f'name="value.{name}"' in asked.text, "what the template needs is asked for"
+
+
+def test_an_appointment_that_an_activity_told_of_stands_in_the_package(team: Team, visitor: Visitor) -> None:
+    """Also when it arrives after the handoff, as long as it happened before."""
+    page = f"/handoffs/{team.handoff_id}"
+    assert "from activities" not in visitor.get(page)
+    told = {
+        "id": "a-1",
+        "source": "calendar",
+        "type": "appointment",
+        "occurred_at": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
+        "lead_id": team.handed_over,
+        "appointment_id": "a-1",
+        "status": "set",
+        "rep": "tanaka",
+        "accepted_by": {"name": "佐々木", "has_authority": True},
+        "pressured": True,
+    }
+    team.client.send(ingest.activities([told]))
+    until(lambda: "from activities" in visitor.get(page), 20, every=0.3)
+    shown = html.unescape(visitor.get(page))
+    assert "佐々木, can decide: yes" in shown
+    assert "accepted under pressure: yes" in shown
 
 
 def test_the_language_is_chosen_and_kept(team: Team, visitor: Visitor) -> None:

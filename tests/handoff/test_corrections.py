@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.handoff.corrections import Fact, effective
-from shared.events import Call, Correction, Event, Identity
+from shared.events import Call, Correction, Event, Identity, StageChanged
 from tests.handoff.desk import NOW, Desk, at, call, correction, created, opportunity
 
 CALL = Fact("test", "c1", "call", NOW, Call(rep="tanaka", direction="outbound", outcome="conversation"))
@@ -131,3 +131,48 @@ async def test_a_correction_can_bring_a_lead_into_a_stage(desk: Desk) -> None:
     won = raw({"opportunity_id": "O1", "status": "won"})
     await desk.deliver(correction("L1", "x1", "o1", "replace", data=won))
     assert (await desk.get("/v1/leads/L1/stages"))["stage"] == "Customer"
+
+
+def _won_and_voided(lead: str) -> dict[str, Event]:
+    return {
+        "known": created(lead, at("2026-11-18 09:00")),
+        "talked": call(lead, f"{lead}:c1", at("2026-11-19 09:00")),
+        "won": opportunity(lead, f"{lead}:o1", "won", at("2026-11-19 10:00")),
+        "void": correction(lead, f"{lead}:x1", f"{lead}:o1", "void", at("2026-11-19 11:00")),
+    }
+
+
+async def test_a_stage_that_was_told_before_the_correction_came_stays(desk: Desk) -> None:
+    """And only then: in every other order the lead is where the facts as corrected bring it (docs/decisions/0006)."""
+    for n, order in enumerate(permutations(["known", "talked", "won", "void"])):
+        lead = f"L{n}"
+        events = _won_and_voided(lead)
+        for name in order:
+            await desk.deliver(events[name])
+        told_before = max(order.index("known"), order.index("won")) < order.index("void")
+        found = await desk.get(f"/v1/leads/{lead}/stages")
+        assert found["stage"] == ("Customer" if told_before else "Engaged"), order
+        entered = [e.data.to for e in await desk.told() if e.subject == lead and isinstance(e.data, StageChanged)]
+        assert [item["stage"] for item in found["items"]] == entered, "what was told is the history, and once each"
+        assert [a["id"] for a in (await desk.get(f"/v1/leads/{lead}/history"))["items"]] == [f"{lead}:c1"]
+
+
+async def test_a_fact_and_its_void_in_one_batch_bring_no_stage(desk: Desk) -> None:
+    events = _won_and_voided("L1")
+    await desk.deliver(events["known"])
+    await desk.deliver(events["won"], events["void"])
+    assert (await desk.get("/v1/leads/L1/stages"))["stage"] == "Awareness"
+
+
+async def test_out_of_a_stage_whose_fact_was_voided_a_recycle_leads(desk: Desk) -> None:
+    for event in _won_and_voided("L1").values():
+        await desk.deliver(event)
+    await desk.post("/v1/leads/L1/recycle", {"reason": "誤って受注とした"}, 200)
+    found = await desk.get("/v1/leads/L1/stages")
+    assert (found["stage"], found["cycle"]) == ("Awareness", 2)
+    assert [(i["cycle"], i["stage"]) for i in found["items"]] == [
+        (1, "Awareness"),
+        (1, "Engaged"),
+        (1, "Customer"),
+        (2, "Awareness"),
+    ]

@@ -83,6 +83,18 @@ async def test_an_erased_lead_keeps_its_decisions_and_loses_its_words(desk: Desk
     assert [row["key"] for row in await desk.rows("select key from access.lead_keys")] == [None]
 
 
+async def test_the_appointment_that_activities_told_of_is_without_the_person_then(desk: Desk) -> None:
+    """It is read from what was told, so nothing of it is kept a second time."""
+    await handed_over(desk)
+    handoff_id = (await desk.hand_over("mei"))["handoff_id"]
+    told = (await desk.get(f"/v1/handoffs/{handoff_id}"))["appointment"]
+    assert (told["note"], told["accepted_by"]["name"]) == (CANARY, CANARY)
+    await desk.deliver(made("lead-erased", "mei", LeadErased(reason="本人の請求"), NOW, "gone"))
+    package = await desk.get(f"/v1/handoffs/{handoff_id}")
+    assert CANARY not in str(package)
+    assert package["appointment"]["accepted_by"] == {"name": "erased", "title": "erased", "has_authority": True}
+
+
 async def test_an_erasure_that_comes_before_what_was_said_erases_that_too(desk: Desk) -> None:
     await desk.deliver(made("lead-erased", "mei", LeadErased(reason="x"), NOW, "gone"))
     late = fields("mei", "form", employees=5000, title=CANARY)

@@ -1,8 +1,14 @@
 """The package: all that sales needs, and nothing prettified."""
 
-from shared.events import ContentUsed, HandoffCreated, PolicyVersion
-from tests.handoff.desk import NOW, Desk, at, call, created, fields, hearing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from shared.events import AcceptedBy, Appointment, ContentUsed, Event, HandoffCreated, PolicyVersion
+from tests.handoff.desk import NOW, Desk, at, call, correction, created, fields, hearing, running
 from tests.handoff.desk import made as event_of
+from tests.handoff.shipped import config_with
+from tests.handoff.test_merges import merged, unmerged
 
 APPOINTMENT = {
     "scheduled_for": "2026-11-25T10:00:00+09:00",
@@ -101,3 +107,95 @@ async def test_each_question_that_defines_an_appointment_is_answered_or_unknown(
     assert {(line["known"], line["answer"]["ja"]) for line in bare["defined"]} == {(False, "不明")}
     assert len(bare["open_questions"]) == 5
     assert bare["open_questions"][0] == bare["readiness"]["missing"][0]["ask"]
+
+
+def appointment(lead_id: str, what: str, when: datetime, status: Any = "set", of: str = "A1", **more: Any) -> Event:
+    data = Appointment(appointment_id=of, status=status, rep="ito", **more)
+    return event_of("appointment", lead_id, data, when, what)
+
+
+def as_set(lead_id: str) -> Event:
+    """The same as APPOINTMENT, told by an activity."""
+    who = AcceptedBy(name="佐々木", title="部長")
+    more: dict[str, Any] = {
+        name: APPOINTMENT[name] for name in ("pressured", "problem_clear", "contact_state", "how_set")
+    }
+    more |= {"accepted_by": who, "scheduled_for": at("2026-11-25 10:00")}
+    return appointment(lead_id, "a1", at("2026-11-20 09:00"), **more)
+
+
+async def test_an_appointment_that_activities_told_of_is_handed_over(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    await desk.deliver(as_set("L1"))
+    made = await desk.hand_over("L1")
+    assert made == await desk.get(f"/v1/handoffs/{made['handoff_id']}")
+    await desk.ready_lead("L2")
+    told = await desk.hand_over("L2", appointment=APPOINTMENT)
+    assert made["appointment"] == told["appointment"] | {"appointment_id": "A1"}
+    assert made["defined"] == told["defined"]
+    assert {line["known"] for line in made["defined"]} == {True}
+    assert made["open_questions"] == []
+    assert made["appointment_told"] == {
+        "origin": "activities",
+        "rep": "ito",
+        "at": "2026-11-20T00:00:00Z",
+        "status": "set",
+        "events": [{"source": "test", "id": "a1"}],
+    }
+    request: dict[str, Any] = {
+        "origin": "request",
+        "rep": "tanaka",
+        "at": "2026-11-20T01:00:00Z",
+        "status": None,
+        "events": [],
+    }
+    assert told["appointment_told"] == request
+
+
+async def test_what_the_request_tells_of_the_appointment_holds(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    await desk.deliver(as_set("L1"))
+    made = await desk.hand_over("L1", appointment={"appointment_id": "A1", "how_set": "email"})
+    told = {name: value for name, value in made["appointment"].items() if value is not None}
+    assert told == {"appointment_id": "A1", "how_set": "email"}
+    assert made["appointment_told"]["origin"] == "request"
+
+
+async def test_the_appointment_is_that_of_the_moment_of_the_handoff(desk: Desk) -> None:
+    """However late it arrives: what was told before counts, what happened after does not."""
+    await desk.ready_lead("L1")
+    made = await desk.hand_over("L1")
+    assert (made["appointment"], made["appointment_told"]) == (None, None)
+    await desk.deliver(appointment("L1", "a3", NOW + timedelta(hours=1), "cancelled"), as_set("L1"))
+    now = await desk.get(f"/v1/handoffs/{made['handoff_id']}")
+    assert (now["appointment"]["pressured"], now["appointment_told"]["status"]) == (True, "set")
+
+
+async def test_corrections_of_the_appointment_are_applied(desk: Desk) -> None:
+    await desk.ready_lead("L1")
+    wrong = appointment("L1", "a2", at("2026-11-20 09:30"), pressured=False, of="A2")
+    await desk.deliver(as_set("L1"), wrong, correction("L1", "x1", "a2", "void"))
+    made = await desk.hand_over("L1")
+    assert made["appointment"]["appointment_id"] == "A1"
+    await desk.deliver(correction("L1", "x2", "a1", "void"))
+    now = await desk.get(f"/v1/handoffs/{made['handoff_id']}")
+    assert (now["appointment"], now["appointment_told"]) == (None, None), "a void counts as if it had never been"
+
+
+async def test_the_appointment_of_merged_leads_is_that_of_the_one(desk: Desk) -> None:
+    await desk.ready_lead("mei")
+    await desk.deliver(created("may"), as_set("may"), merged("may", "mei", -10))
+    made = await desk.hand_over("mei")
+    assert made["appointment"]["appointment_id"] == "A1"
+    await desk.deliver(unmerged("may", "mei", -5))
+    assert (await desk.get(f"/v1/handoffs/{made['handoff_id']}"))["appointment"] is None
+
+
+async def test_an_automatic_handoff_has_the_appointment_too(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, config_with(tmp_path, **{"automatic: false": "automatic: true"})) as desk:
+        await desk.deliver(created("L1"), as_set("L1"), fields("L1", "form", employees=5000))
+        await desk.deliver(hearing("L1", needs="confirmed", authority="confirmed"))
+        (handoff,) = (await desk.get("/v1/handoffs"))["items"]
+        made = await desk.get(f"/v1/handoffs/{handoff['handoff_id']}")
+        assert (made["automatic"], made["appointment"]["appointment_id"]) == (True, "A1")
+        assert {line["known"] for line in made["defined"]} == {True}

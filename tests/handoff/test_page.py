@@ -6,7 +6,7 @@ import pytest
 
 from shared.events import Language
 from tests.handoff.desk import Desk, at, call, created, fields, hearing, observed, said
-from tests.handoff.test_package import APPOINTMENT
+from tests.handoff.test_package import APPOINTMENT, as_set
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -95,6 +95,16 @@ async def test_what_a_customer_an_appointment_and_each_stage_is_stands_on_it(des
         assert question in found
         for words in (agreed.customer.needs.executives, agreed.appointment.who_may_accept, stages[3].definition):
             assert words.to(language) in found
+
+
+async def test_who_told_of_the_appointment_stands_on_it(desk: Desk, handoff_id: str) -> None:
+    assert "tanaka, 2026-11-20 10:00, 引き渡し時" in (await page_of(desk, handoff_id)).text
+    await desk.ready_lead("L2")
+    await desk.deliver(as_set("L2"))
+    made = await desk.hand_over("L2")
+    found = (await page_of(desk, made["handoff_id"], "?language=en")).text
+    assert "佐々木 (部長), can decide: unknown" in found
+    assert "ito, 2026-11-20 09:00, from activities" in found
 
 
 async def test_a_return_and_what_changed_since_are_on_it(desk: Desk, handoff_id: str) -> None:

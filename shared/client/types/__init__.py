@@ -2,6 +2,7 @@
 
 from .common import DeadLetter, OwnKey, Page, Words
 from .handoff import (
+    AppointmentTold,
     Criterion,
     Handoff,
     LeadHistory,
@@ -48,6 +49,7 @@ __all__ = [
     "ActivityReceipt",
     "ActivityResult",
     "AllValues",
+    "AppointmentTold",
     "CaseStudy",
     "Criterion",
     "DeadLetter",

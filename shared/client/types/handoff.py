@@ -107,6 +107,17 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class AppointmentTold(msgspec.Struct, frozen=True, kw_only=True):
+    """Who told of the appointment and when last. `origin`: the `request` that handed the lead over, or the `activities`
+    before it, `events` by their `source` and `id`, with the appointment's `status` by then."""
+
+    origin: str
+    rep: str
+    at: datetime
+    status: str | None = None
+    events: list[dict[str, str]] = []
+
+
 class Package(Handoff, frozen=True, kw_only=True):
     """Everything that sales sees of a handoff. `owners`: everybody who has had it, in order."""
 
@@ -114,6 +125,7 @@ class Package(Handoff, frozen=True, kw_only=True):
     routed: Routed | None = None
     owners: list[Owner] = []
     appointment: dict[str, Any] | None = None
+    appointment_told: AppointmentTold | None = None
     defined: list[dict[str, Any]] = []
     history: list[dict[str, Any]] = []
     outcome: dict[str, Any] | None = None
