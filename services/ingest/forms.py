@@ -80,7 +80,8 @@ class MergeForm(msgspec.Struct, frozen=True):
 class ConsentForm(msgspec.Struct, frozen=True):
     """On what basis a lead may be contacted, and how that is known; with `opted_out_at`, that it may not be any more.
 
-    `channels`: where this holds; everywhere when none is named.
+    `channels`: where this holds, and nowhere else; everywhere when none is named. That of `email` holds for
+    `newsletter` and `auto_email`, too.
     """
 
     EXAMPLE: ClassVar = {
