@@ -208,14 +208,18 @@ class TagScanAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reason: str | None = None
 
 
+Encoding = Literal["utf-8", "base64", "withheld"]
+
+
 class QuarantineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A body that could not be used. `body` is text where it is UTF-8, else base64 (`encoding`)."""
+    """A body that could not be used. `body` is text where it is UTF-8, else base64 (`encoding`); to a key without
+    `admin` it is blank (`withheld`): a tool may have written its secret there."""
 
     id: int
     source: str
     received_at: datetime
     content_type: str
-    encoding: str
+    encoding: Encoding
     body: str
     errors: list[FieldError]
     attempts: int
