@@ -15,7 +15,11 @@ Fields = Annotated[dict[str, Any], msgspec.Meta(max_length=MAX_FIELDS)]
 
 
 class LeadForm(msgspec.Struct, frozen=True):
-    """A typed form submission. `observed_at`: now, unless given."""
+    """A typed form submission. `observed_at`: now, unless given.
+
+    Each request is a submission of its own, whatever was sent before, but one that is repeated with its
+    `Idempotency-Key`.
+    """
 
     EXAMPLE: ClassVar = {
         "fields": {"email": "yamada@example.co.jp", "company_name": "株式会社例", "employees": 350},
