@@ -101,6 +101,7 @@ async def test_who_was_erased_and_writes_again_is_a_new_lead(door: Door) -> None
         ({"fields": {}}, "/fields"),
         ({"fields": {"email": " "}}, "/fields"),
         ({"fields": FIELDS, "observed_at": "2026-11-20T09:00:00"}, "/observed_at"),
+        ({"fields": FIELDS, "observed_at": "2026-11-20T09:00:00+0900"}, "/observed_at"),
         ({"fields": FIELDS, "observed_at": "2026-11-24T03:05:01Z"}, "/observed_at"),
         ({"fields": FIELDS, "external_id": "a b"}, "/external_id"),
         ({"fields": [1]}, "/fields"),

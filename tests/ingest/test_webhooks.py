@@ -84,6 +84,13 @@ async def test_json_with_names_of_ours_and_what_it_says_of_itself(door: Door) ->
     assert lead["campaign"] == "spring-webinar"
 
 
+async def test_how_other_tools_write_offsets_is_understood(door: Door) -> None:
+    body = {"email": "a@acme.co.jp", "observed_at": "2026-11-20T09:00:00+0900"}
+    answer = await door.post("/v1/webhooks/web-json", body)
+    lead = (await door.get(f"/v1/leads/{answer.json()['lead_id']}")).json()
+    assert lead["created_at"] == "2026-11-20T00:00:00Z"
+
+
 async def test_a_batch_answers_each(door: Door) -> None:
     batch = [{"email": "a@acme.co.jp"}, {"employees": "many"}, 7, {"email": "b@acme.co.jp"}, {"email": "a@acme.co.jp"}]
     answer = await door.post("/v1/webhooks/web-json", batch)
