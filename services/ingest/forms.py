@@ -33,7 +33,8 @@ class LeadForm(msgspec.Struct, frozen=True):
 
 
 class HearingAnswer(msgspec.Struct, frozen=True):
-    """What the lead said about one field; a confirmation (BANT) needs `status`, every other field `value`."""
+    """What the lead said about one field; a confirmation (BANT) needs `status`, every other field `value`, or the
+    `status` unknown: it was asked, and what is known stays."""
 
     status: FieldStatus | None = None
     value: Any = None

@@ -168,6 +168,25 @@ async def test_a_wrong_hearing_is_refused(door: Door, answers: dict[str, Any], p
     assert [e["pointer"] for e in answer.json()["errors"]] == [pointer]
 
 
+async def test_what_was_asked_and_is_not_known_is_on_record_and_hides_nothing(door: Door) -> None:
+    registry = door.runtime.config.fields
+    asked = [field.id for field in registry if "hearing" in field.precedence]
+    assert {registry.get(field).type for field in asked} >= {"text", "integer", "confirmation", "email", "url"}
+    lead = await door.lead({"email": "a@example.co.jp", "employees": 350, "website": "https://example.co.jp/"})
+    answer = await hear(door, lead["lead_id"], {field: {"status": "unknown"} for field in asked})
+    assert answer.status_code == 201, answer.text
+    now = answer.json()
+    assert {field: now["fields"][field] for field in lead["fields"]} == lead["fields"]
+    known = {field for field in now["fields"] if registry.get(field).type != "confirmation"}
+    assert known == set(lead["fields"]), "and nothing is known by it"
+    page = (await door.get(f"/v1/leads/{lead['lead_id']}/observations")).json()
+    (said,) = [o for o in page["items"] if o["field"] == "employees" and o["method"] == "hearing"]
+    assert (said["status"], said["winner"], "value" in said) == ("unknown", False, False)
+    later = await hear(door, lead["lead_id"], {"employees": {"value": 400}})
+    assert later.json()["fields"]["employees"]["value"] == 400
+    assert await door.rows("select from ingest.leads where merged_into is not null") == []
+
+
 async def test_a_tool_result(door: Door) -> None:
     lead = await door.lead({"email": "a@example.co.jp"})
     answer = await tool(door, lead["lead_id"], {"employees": 2500, "website_tags": ["ga4", "gtm"]})
