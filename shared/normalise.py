@@ -15,7 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from shared.domains import host_of
 from shared.events import FieldValue
-from shared.money import Money
+from shared.money import Money, plain
 
 Raw = object
 MAX_TEXT = 20_000
@@ -79,11 +79,9 @@ def day(raw: Raw) -> str:
 
 
 def money(raw: Raw) -> Money:
-    """`{"value": "1200000", "currency": "JPY"}`."""
-    if isinstance(raw, Money):
-        return raw
+    """`{"value": "1200000", "currency": "JPY"}`, the number without what means nothing (`+1`, `01`, `1.0`)."""
     try:
-        return msgspec.convert(raw, Money)
+        return plain(raw if isinstance(raw, Money) else msgspec.convert(raw, Money))
     except msgspec.ValidationError as error:
         raise ValueError(f'expected {{"value": "1200000", "currency": "JPY"}}: {error}') from error
 
