@@ -47,6 +47,15 @@ def minor_units(value: str, currency: str) -> int:
     return int(scaled)
 
 
+def plain(amount: Money) -> Money:
+    """The same amount in its one written form: `+1`, `01`, `1.` and `1.0` are `1`, `.5` is `0.5`, `-0` is `0`.
+
+    What others wrote into an event stays as it is; this is for what we store.
+    """
+    number = Decimal(amount.value)
+    return Money(format(number.normalize(), "f") if number else "0", amount.currency)
+
+
 def major_units(minor: int, currency: str) -> Decimal:
     """1234, `"USD"` -> Decimal("12.34")."""
     return Decimal(minor).scaleb(-get_currency_precision(currency))

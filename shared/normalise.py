@@ -15,7 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from shared.domains import host_of
 from shared.events import FieldValue
-from shared.money import Money
+from shared.money import Money, plain
 
 Raw = object
 MAX_TEXT = 20_000
@@ -23,6 +23,7 @@ MAX_INTEGER = 10**15
 MAX_PHONE_DIGITS = 15  # E.164
 _DIGITS = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d{1,15})")
 _EXTENSION = re.compile(r"[\s(]*(?:内線|ext\.?|#)[\s:]*(\d{1,7})\s*\)?$", re.IGNORECASE)
+_FROM_ABROAD = re.compile(r"^[(\s]*00[\s-]*(?=[1-9])")
 _CONTROL = frozenset(chr(c) for c in [*range(32), 127]) - frozenset("\t\n\r")
 _TRUE = frozenset({"true", "yes", "on", "1", "はい", "有", "有り", "あり"})
 _FALSE = frozenset({"false", "no", "off", "0", "いいえ", "無", "無し", "なし"})
@@ -78,11 +79,9 @@ def day(raw: Raw) -> str:
 
 
 def money(raw: Raw) -> Money:
-    """`{"value": "1200000", "currency": "JPY"}`."""
-    if isinstance(raw, Money):
-        return raw
+    """`{"value": "1200000", "currency": "JPY"}`, the number without what means nothing (`+1`, `01`, `1.0`)."""
     try:
-        return msgspec.convert(raw, Money)
+        return plain(raw if isinstance(raw, Money) else msgspec.convert(raw, Money))
     except msgspec.ValidationError as error:
         raise ValueError(f'expected {{"value": "1200000", "currency": "JPY"}}: {error}') from error
 
@@ -100,11 +99,10 @@ def email(raw: Raw) -> str:
 
 
 def phone(raw: Raw) -> str:
-    """E.164, Japanese unless the number says otherwise; an extension follows as `;ext=12`, as it is another person."""
+    """E.164, Japanese unless the number says otherwise (`+81`, `0081`). An extension is no part of it and left out."""
     written = text(raw)
-    extension = _EXTENSION.search(written)
     try:
-        number = phonenumbers.parse(_EXTENSION.sub("", written), "JP")
+        number = _dialled(_EXTENSION.sub("", written))
     except phonenumbers.NumberParseException as error:
         raise ValueError(f"{written[:40]!r} is not a telephone number") from error
     if not phonenumbers.is_possible_number(number):
@@ -112,8 +110,17 @@ def phone(raw: Raw) -> str:
     plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if len(plain) > 1 + MAX_PHONE_DIGITS:
         raise ValueError(f"{written[:40]!r} has too many digits for a telephone number")
-    suffix = extension.group(1) if extension else number.extension
-    return f"{plain};ext={suffix}" if suffix else plain
+    return plain
+
+
+def _dialled(written: str) -> phonenumbers.PhoneNumber:
+    """The number as it is dialled in Japan or, after `00`, elsewhere, where only so it is one: 0077 is Japanese."""
+    number = phonenumbers.parse(written, "JP")
+    abroad = _FROM_ABROAD.sub("+", written)
+    if abroad == written or phonenumbers.is_valid_number(number):
+        return number
+    international = phonenumbers.parse(abroad, "JP")
+    return international if phonenumbers.is_valid_number(international) else number
 
 
 def url(raw: Raw) -> str:

@@ -229,5 +229,6 @@ TEXTS: dict[str, Words] = {
     "received": Words("受信", "Received"),
     "mended": Words("解決済み", "resolved"),
     "body": Words("内容", "Body"),
+    "for_admins": Words("管理者だけが見られます。", "Admins alone can read it."),
     "where": Words("場所", "Where"),
 }

@@ -10,6 +10,7 @@ import msgspec
 from services.ingest import whom
 from services.ingest.forms import ActivityEnvelope
 from services.ingest.items import Activity, Whom, made_id
+from shared import times
 from shared.audit import By
 from shared.events import (
     ACTIVITY_TYPES,
@@ -173,6 +174,6 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 def _convert(raw: Any, type_: type[Any]) -> Any:
     try:
-        return msgspec.convert(raw, type_)
+        return times.convert(raw, type_)
     except msgspec.ValidationError as error:
         raise Refused([explain(error, raw, type_)]) from error

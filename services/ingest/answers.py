@@ -100,7 +100,8 @@ class WebhookAnswer(Receipt, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What was said about whether a lead may be contacted; `channels` empty: everywhere."""
+    """What was said about whether a lead may be contacted; `channels`: where the basis holds, or with `opted_out_at`
+    where the lead may not be contacted. None of them: everywhere."""
 
     basis: str
     evidence: str
@@ -108,6 +109,13 @@ class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True):
     channels: list[str]
     said_by: str
     recorded_at: datetime
+
+
+class BasisOf(msgspec.Struct, frozen=True):
+    """A channel over which the lead may be contacted, and on what basis; None: all that have none of their own."""
+
+    channel: str | None
+    basis: str
 
 
 class OptOut(msgspec.Struct, frozen=True):
@@ -118,10 +126,12 @@ class OptOut(msgspec.Struct, frozen=True):
 
 
 class ConsentAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a lead may be contacted: the basis told last (None: there is none), opt-outs, and all that was said."""
+    """Whether a lead may be contacted: the basis told last (None: there is none), where which basis holds, opt-outs
+    (they come before any basis), and all that was said."""
 
     lead_id: str
     basis: str | None
+    bases: list[BasisOf]
     opted_out: list[OptOut]
     history: list[ConsentEntry]
 
@@ -198,14 +208,18 @@ class TagScanAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     reason: str | None = None
 
 
+Encoding = Literal["utf-8", "base64", "withheld"]
+
+
 class QuarantineEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A body that could not be used. `body` is text where it is UTF-8, else base64 (`encoding`)."""
+    """A body that could not be used. `body` is text where it is UTF-8, else base64 (`encoding`); to a key without
+    `admin` it is blank (`withheld`): a tool may have written its secret there."""
 
     id: int
     source: str
     received_at: datetime
     content_type: str
-    encoding: str
+    encoding: Encoding
     body: str
     errors: list[FieldError]
     attempts: int

@@ -15,7 +15,11 @@ Fields = Annotated[dict[str, Any], msgspec.Meta(max_length=MAX_FIELDS)]
 
 
 class LeadForm(msgspec.Struct, frozen=True):
-    """A typed form submission. `observed_at`: now, unless given."""
+    """A typed form submission. `observed_at`: now, unless given.
+
+    Each request is a submission of its own, whatever was sent before, but one that is repeated with its
+    `Idempotency-Key`.
+    """
 
     EXAMPLE: ClassVar = {
         "fields": {"email": "yamada@example.co.jp", "company_name": "株式会社例", "employees": 350},
@@ -29,7 +33,8 @@ class LeadForm(msgspec.Struct, frozen=True):
 
 
 class HearingAnswer(msgspec.Struct, frozen=True):
-    """What the lead said about one field; a confirmation (BANT) needs `status`, every other field `value`."""
+    """What the lead said about one field; a confirmation (BANT) needs `status`, every other field `value`, or the
+    `status` unknown: it was asked, and what is known stays."""
 
     status: FieldStatus | None = None
     value: Any = None
@@ -80,7 +85,8 @@ class MergeForm(msgspec.Struct, frozen=True):
 class ConsentForm(msgspec.Struct, frozen=True):
     """On what basis a lead may be contacted, and how that is known; with `opted_out_at`, that it may not be any more.
 
-    `channels`: where this holds; everywhere when none is named.
+    `channels`: where this holds, and nowhere else; everywhere when none is named. That of `email` holds for
+    `newsletter` and `auto_email`, too.
     """
 
     EXAMPLE: ClassVar = {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
+from uuid_utils.compat import uuid7
 
 from services.ingest import companies, store, submissions
 from services.ingest.activities import Refused
@@ -55,8 +56,11 @@ class LeadHandlers:
         self._registry = context.config.fields
 
     async def post(self, call: Call[LeadForm]) -> Answer:
-        """A typed form."""
-        outcome = await self._record(lambda arrival: submissions.read_lead(call.body, self._registry, arrival), call)
+        """A typed form; without an Idempotency-Key each request is a submission of its own."""
+        request = str(uuid7())
+        outcome = await self._record(
+            lambda arrival: submissions.read_lead(call.body, self._registry, arrival, request), call
+        )
         return await self._lead_of(outcome, status=201 if outcome.created else 200)
 
     async def post_hearing(self, call: Call[HearingForm]) -> Answer:

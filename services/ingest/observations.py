@@ -70,8 +70,9 @@ def _answer_value(registry: FieldRegistry, field: str, answer: HearingAnswer) ->
     is_confirmation = registry.get(field).type == "confirmation"
     if is_confirmation and answer.status is None:
         raise ValueError("needs a `status`: confirmed, denied, assumed or unknown")
-    if not is_confirmation and is_blank(answer.value):
-        raise ValueError("needs a `value`")
+    # Asked, and not known: that is on record, and believed of nothing (shared/fields.py).
+    if not is_confirmation and is_blank(answer.value) and answer.status != "unknown":
+        raise ValueError("needs a `value`, or the `status` unknown")
     return None if is_blank(answer.value) else registry.normalise(field, answer.value)
 
 

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import merging, quarantine
-from services.ingest.answers import ConsentAnswer, ConsentEntry, OptOut, RejectedOfImport
+from services.ingest.answers import BasisOf, ConsentAnswer, ConsentEntry, OptOut, RejectedOfImport
 from services.ingest.forms import ConsentForm
 from services.ingest.items import made_id
 from services.ingest.leads import refuse_erased
@@ -16,6 +16,7 @@ from services.ingest.quarantine import Kept
 from services.ingest.tables import Connection
 from services.ingest.tell import Wish, tell
 from shared import lead_keys
+from shared.consent import Told, bases_of
 from shared.db import driver
 from shared.events import LeadConsent, LeadErased
 from shared.mistakes import FieldError
@@ -52,7 +53,7 @@ async def add_consent(conn: AsyncConnection, lead_id: str, form: ConsentForm, wi
 async def consent_of(db: Connection, lead_ids: Sequence[str]) -> ConsentAnswer:
     """What holds for a lead (the first of the ids) and those merged into it.
 
-    The basis told last holds; an opt-out binds from then on, whatever basis is told later.
+    Of each channel the basis told last holds; an opt-out binds from then on, whatever basis is told later.
     """
     rows = await db.fetch(
         """
@@ -62,6 +63,7 @@ async def consent_of(db: Connection, lead_ids: Sequence[str]) -> ConsentAnswer:
         list(lead_ids),
     )
     history = [ConsentEntry(**row) for row in rows]
+    bases = bases_of(Told(entry.basis, entry.channels, entry.opted_out_at is not None) for entry in reversed(history))
     since: dict[str | None, datetime] = {}
     for entry in history:
         if entry.opted_out_at is not None:
@@ -70,6 +72,7 @@ async def consent_of(db: Connection, lead_ids: Sequence[str]) -> ConsentAnswer:
     return ConsentAnswer(
         lead_id=lead_ids[0],
         basis=history[0].basis if history else None,
+        bases=[BasisOf(channel, basis) for channel, basis in sorted(bases.items(), key=lambda item: item[0] or "")],
         opted_out=[OptOut(channel, at) for channel, at in sorted(since.items(), key=lambda item: item[0] or "")],
         history=history,
     )

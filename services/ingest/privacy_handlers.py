@@ -50,7 +50,7 @@ class PrivacyHandlers:
                 observations=observation_answers(row, registry),
                 unmapped=unmapped_answers(kept),
                 consent=consent,
-                unusable=[quarantine.shown(entry) for entry in unused.bodies],
+                unusable=[quarantine.shown(entry, call.caller) for entry in unused.bodies],
                 rejected_rows=unused.rows,
             )
         )

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from services.ingest.answers import QuarantineEntry
+from services.ingest.answers import Encoding, QuarantineEntry
 from services.ingest.tables import Connection
 from shared.mistakes import FieldError
+from shared.web import Caller
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -99,12 +100,9 @@ async def resolve(db: Connection, entry: int, results: Any, at: datetime) -> Non
     )
 
 
-def shown(entry: Kept) -> QuarantineEntry:
-    """An entry as it is answered."""
-    try:
-        encoding, body = "utf-8", entry.body.decode()
-    except UnicodeDecodeError:
-        encoding, body = "base64", base64.b64encode(entry.body).decode()
+def shown(entry: Kept, to: Caller) -> QuarantineEntry:
+    """An entry as it is answered. Some tools write their secret into the body, so its bytes are for admins alone."""
+    encoding, body = _as_text(entry.body) if to.may("admin") else ("withheld", "")
     return QuarantineEntry(
         id=entry.id,
         source=entry.source,
@@ -117,6 +115,13 @@ def shown(entry: Kept) -> QuarantineEntry:
         resolved_at=entry.resolved_at,
         results=entry.results,
     )
+
+
+def _as_text(body: bytes) -> tuple[Encoding, str]:
+    try:
+        return "utf-8", body.decode()
+    except UnicodeDecodeError:
+        return "base64", base64.b64encode(body).decode()
 
 
 def _kept(row: Any) -> Kept:

@@ -154,7 +154,7 @@ def endpoints(
             path="/v1/leads/{id}/export",
             handler=privacy.export,
             scope="leads:read",
-            summary="All that is held on the person",
+            summary="All that is held on the person; what stands in unusable bodies is for admins alone",
             answers={200: PersonExport, 410: None},
         ),
         Endpoint(
@@ -228,7 +228,7 @@ def endpoints(
             path="/v1/quarantine",
             handler=webhooks.list_quarantine,
             scope="leads:read",
-            summary="Webhook bodies that could not be used",
+            summary="Webhook bodies that could not be used; what stands in them is for admins alone",
             query=Paging,
             answers={200: QuarantinePage},
         ),

@@ -28,7 +28,7 @@ _TAGS_FIELD = "website_tags"
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """How a submission came. `seed`: what the sender repeats when it repeats (an Idempotency-Key), if anything.
 
-    `day`: the business day of its arrival; a form without any identity is the same only within one.
+    `day`: the business day of its arrival; a webhook's form without any identity is the same only within one.
     """
 
     at: datetime
@@ -38,15 +38,18 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
 
 
-def read_lead(form: LeadForm, registry: FieldRegistry, arrival: Arrival) -> Submission:
-    """A typed form: one wrong field refuses it. Raises Refused."""
+def read_lead(form: LeadForm, registry: FieldRegistry, arrival: Arrival, request: str) -> Submission:
+    """A typed form: one wrong field refuses it. Raises Refused.
+
+    `request`: its identity where the sender gave none. What it says is none: who says the same again means it again.
+    """
     errors = [] if form.observed_at is None else check_time(form.observed_at, "/observed_at", arrival.at)
     if form.external_id is not None and not whom.is_id(form.external_id):
         errors.append(FieldError("/external_id", "1 to 200 printable characters without spaces"))
     digest = submission_digest(form.external_id, form.fields, form.observed_at, form.campaign)
     origin = Origin(
         source=FORM_SOURCE,
-        id=made_id("lead", arrival.seed or f"{arrival.day} {digest.hex()}"),
+        id=made_id("lead", arrival.seed or request),
         method="form",
         observed_at=_utc(form.observed_at, errors, arrival),
         said_by=FORM_SOURCE,

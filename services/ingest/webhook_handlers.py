@@ -82,13 +82,13 @@ class WebhookHandlers:
         async with self._context.database() as db:
             kept = await quarantine.page(db, before, call.query.limit + 1)
         paged = page(kept, call.query.limit, lambda entry: entry.id)
-        return Answer(paged | {"items": [quarantine.shown(entry) for entry in paged["items"]]})
+        return Answer(paged | {"items": [quarantine.shown(entry, call.caller) for entry in paged["items"]]})
 
     async def retry(self, call: Call) -> Answer:
         """Try an entry again with the configuration as it is now. One that was brought in answers as it did then."""
         entry = await self._entry(call.path["id"])
         if entry.resolved_at is not None:
-            return Answer(quarantine.shown(entry))
+            return Answer(quarantine.shown(entry, call.caller))
         source, provider = self._source(entry.source)
         arrival = Arrival(
             at=entry.received_at,
@@ -107,7 +107,7 @@ class WebhookHandlers:
                 await quarantine.resolve(db, entry.id, taken.receipts, self._context.clock.now())
         if taken.unused:
             raise _unusable(taken.unused[0].errors)
-        return Answer(quarantine.shown(await self._entry(call.path["id"])))
+        return Answer(quarantine.shown(await self._entry(call.path["id"]), call.caller))
 
     def _source(self, source_id: str) -> tuple[Source, Provider]:
         source = self._context.config.sources.get(source_id)

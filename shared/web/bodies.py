@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
+from shared import times
 from shared.mistakes import FieldError, explain
 from shared.web.problems import invalid, not_json
 
@@ -56,7 +57,7 @@ def convert(value: Any, type_: type[T]) -> T:
     if isinstance(value, _plain(type_)):  # type: ignore[arg-type]  # every type is hashable
         return cast("T", value)
     try:
-        return msgspec.convert(value, type_)
+        return times.convert(value, type_)
     except msgspec.ValidationError as error:
         raise invalid([explain(error, value, type_)]) from error
 

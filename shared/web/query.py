@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from shared import times
 from shared.mistakes import FieldError, explain
 from shared.web.problems import invalid
 
@@ -31,7 +32,7 @@ def parse_query(raw: bytes, type_: type[S]) -> S:
     """`a=1&b=x` as the struct. Raises Problem 422, also for a parameter that is unknown or given twice."""
     values: dict[str, str] = {}
     known = [f.encode_name for f in msgspec.structs.fields(type_)]
-    times = _times(type_)
+    moments = _times(type_)
     for name, value in _pairs(raw):
         if name not in known:
             shown = ", ".join(known) or "none"
@@ -40,11 +41,11 @@ def parse_query(raw: bytes, type_: type[S]) -> S:
             raise _wrong(name, "This parameter may be given once only.")
         if "\0" in value:
             raise _wrong(name, "A parameter may not hold NUL.")
-        if name in times and ":" not in value:  # a number would be taken for seconds since 1970
+        if name in moments and ":" not in value:  # a number would be taken for seconds since 1970
             raise _wrong(name, "A time is written as RFC 3339 wants it, as in 2026-11-24T10:00:00Z.")
         values[name] = value
     try:
-        return msgspec.convert(values, type_, strict=False)
+        return times.convert(values, type_, strict=False)
     except msgspec.ValidationError as error:
         raise invalid([explain(error, values, type_, strict=False)]) from error
 

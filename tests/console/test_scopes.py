@@ -102,6 +102,21 @@ def test_a_scope_opens_its_pages_and_no_other(
                 assert f'<p class="soft">{needed}</p>' in answer.read().decode(), "it says what is missing"
 
 
+def test_a_body_that_could_not_be_used_is_shown_to_admins_alone(
+    team: Team, visitors: Callable[..., Visitor], visitor: Visitor
+) -> None:
+    address = f"{team.system.url['ingest']}/v1/webhooks/web-json"
+    assert httpx.post(address, json={"google_key": "canary-secret"}).status_code == 422
+    assert "canary-secret" in visitor.get("/operation")
+    command = [sys.executable, "-m", "shared.cli", "keys", "create", "reads leads", "--scope", "leads:read"]
+    done = subprocess.run(command, cwd=ROOT, env=team.system.environment, capture_output=True, text=True, check=True)
+    reader = visitors()
+    assert reader.sign_in(done.stdout.strip()).status_code == 303
+    page = reader.get("/operation")
+    assert "canary-secret" not in page
+    assert "Admins alone can read it." in page
+
+
 def test_nobody_gets_further_than_to_sign_in(visitors: Callable[..., Visitor], told: dict[str, Any]) -> None:
     visitor = visitors()
     for cookie in ("", "made up", "\xe9"):

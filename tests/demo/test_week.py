@@ -76,7 +76,7 @@ def test_ingest_takes_all_of_it(leads: int) -> None:
     arrival = Arrival(at=now, day=week.sunday.isoformat(), by=BY)
     for lead in week.leads:
         form = as_sent({"fields": lead.fields, "observed_at": lead.observed_at, "external_id": lead.external_id})
-        read_lead(msgspec.convert(form, LeadForm), CONFIG.fields, arrival)
+        read_lead(msgspec.convert(form, LeadForm), CONFIG.fields, arrival, request="1")
     for found in week.tool_results:
         sent = as_sent({"tool": found.tool, "observed_at": found.observed_at, "fields": found.fields})
         read_tool_result("L", msgspec.convert(sent, ToolResultForm), CONFIG.fields, arrival)

@@ -100,6 +100,7 @@ async def test_reliability_21_timestamps(door: Door, seconds: int, status: int) 
     ("wrong", "pointer"),
     [
         ({"occurred_at": "2026-11-20T10:00:00"}, "/occurred_at"),
+        ({"occurred_at": "2026-11-20T10:00:00+0900"}, "/occurred_at"),
         ({"occurred_at": "0001-01-01T00:00:00+09:00"}, "/occurred_at"),
         ({"occurred_at": "9999-12-31T23:59:59-09:00"}, "/occurred_at"),
         ({"type": "fax"}, "/type"),
@@ -236,6 +237,10 @@ async def test_a_correction_with_a_lead_goes_at_once_and_must_agree(door: Door) 
             "/data/occurred_at",
         ),
         ({"rep": "sato", "direction": "outbound", "outcome": "busy", "occurred_at": "yesterday"}, "/data/occurred_at"),
+        (
+            {"rep": "sato", "direction": "outbound", "outcome": "busy", "occurred_at": "2026-11-20T10:00:00+0900"},
+            "/data/occurred_at",
+        ),
     ],
 )
 async def test_a_replacement_must_fit_what_it_replaces(door: Door, data: Any, pointer: str) -> None:
@@ -243,6 +248,16 @@ async def test_a_replacement_must_fit_what_it_replaces(door: Door, data: Any, po
     answer = await door.post("/v1/activities", correction(1, "c1", action="replace", data=data))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_when_an_appointment_is_to_be_is_a_time_like_others(door: Door) -> None:
+    appointment = {"id": "a1", "source": "calendar", "type": "appointment", "lead_id": "lead-1", "rep": "tanaka"}
+    appointment |= {"occurred_at": "2026-11-20T10:00:00+09:00", "appointment_id": "a1", "status": "set"}
+    refused = await door.post("/v1/activities", appointment | {"scheduled_for": "2026-12-01T10:00:00+0900"})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/scheduled_for")
+    assert "+09:00" in refused.json()["errors"][0]["detail"]
+    taken = await door.post("/v1/activities", appointment | {"scheduled_for": "2026-12-01T10:00:00+09:00"})
+    assert taken.status_code == 202
 
 
 async def test_a_lead_known_from_activities_alone(door: Door) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from shared.migrate import migrate
 from tests.ingest.door import Door, call, open_door
 
 PHONE, SITE = "03-1234-5678", "https://www.acme.co.jp/"
@@ -38,6 +39,32 @@ async def test_phone_counts_only_with_the_domain(door: Door) -> None:
     assert await lead_id(door, {"last_name": "山田", "company_name": "ACME"}) != await lead_id(
         door, {"last_name": "山田", "company_name": "ACME", "title": "部長"}
     )
+
+
+async def test_an_extension_is_no_part_of_the_phone(door: Door) -> None:
+    a = await lead_id(door, {"phone": f"{PHONE} 内線12", "website": SITE})
+    assert (await door.get(f"/v1/leads/{a}")).json()["fields"]["phone"]["value"] == "+81312345678"
+    assert await lead_id(door, {"phone": PHONE, "website": SITE, "title": "部長"}) == a
+    assert await lead_id(door, {"phone": "0081-3-1234-5678", "website": SITE, "title": "課長"}) == a
+
+
+async def test_leads_that_were_stored_with_an_extension_are_found_without_it(door: Door) -> None:
+    """Releases before this one kept `+81312345678;ext=12`."""
+    a, b, c = [await lead_id(door, {"last_name": name}) for name in "ABC"]
+    old = [("phone_domain", "+81312345678;ext=12 acme.co.jp", a), ("phone_domain", "+81312345678;ext=13 acme.co.jp", b)]
+    for kind, value, of in [*old, ("phone_only", "+81312345678;ext=12", c)]:
+        await door.rows("insert into ingest.lead_keys (kind, value, lead_id) values ($1, $2, $3)", kind, value, of)
+        await door.rows(
+            "insert into ingest.lead_terms (lead_id, kind, value) values ($1, 'phone', $2)", of, value.split(" ")[0]
+        )
+    await door.rows("update ingest.alembic_version set version_num = '0008'")
+    await asyncio.to_thread(migrate, door.url, ["ingest"])
+    for phone in (PHONE, f"{PHONE} 内線12", f"{PHONE} 内線14"):
+        assert await lead_id(door, {"phone": phone, "website": SITE, "title": phone}) == a, "the first of them"
+    alone = {name: v for name, v in call(lead={"phone": f"{PHONE} 内線12"}).items() if name != "lead_id"}
+    assert (await door.post("/v1/activities", alone)).json()["results"][0]["lead_id"] == c
+    shared = (await door.get("/v1/duplicates")).json()["items"]
+    assert {"shared": "phone", "value": "+81312345678", "lead_ids": sorted([a, b, c])} in shared
 
 
 async def test_phone_and_domain_may_come_one_after_the_other(door: Door) -> None:

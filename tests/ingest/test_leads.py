@@ -54,12 +54,42 @@ async def test_a_form_is_a_lead(door: Door) -> None:
     assert (await door.get(f"/v1/leads/{lead_id}")).json()["fields"] == fields
 
 
-async def test_the_same_form_again_changes_nothing(door: Door) -> None:
-    first = await door.post("/v1/leads", {"fields": FIELDS})
-    again = await door.post("/v1/leads", {"fields": dict(reversed(FIELDS.items()))})
-    assert (first.status_code, again.status_code) == (201, 200)
+async def test_the_same_request_again_changes_nothing(door: Door) -> None:
+    first, again = [
+        await door.post("/v1/leads", {"fields": FIELDS}, headers={"Idempotency-Key": "once"}) for _ in range(2)
+    ]
+    assert (first.status_code, again.status_code) == (201, 201)
     assert again.json() == first.json()
     assert len(await door.outbox("lead-fields")) == 1
+    await door.rows("delete from access.idempotency")  # as if the process had died before it stored its answer
+    known = await door.post("/v1/leads", {"fields": FIELDS}, headers={"Idempotency-Key": "once"})
+    assert (known.status_code, known.json()) == (200, first.json())
+    assert len(await door.outbox("lead-fields")) == 1
+
+
+async def test_what_is_said_again_counts_again(door: Door) -> None:
+    """Without an Idempotency-Key each request is a submission of its own, whatever was said before."""
+    for minute, title in enumerate(("課長", "部長", "課長")):
+        door.clock.at = NOW + timedelta(minutes=minute)
+        lead = await door.lead({"email": "a@example.co.jp", "title": title})
+    assert lead["fields"]["title"]["value"] == "課長"
+    assert lead["fields"]["title"]["observed_at"] == "2026-11-24T03:02:00Z"
+    assert len(await door.outbox("lead-created")) == 1
+
+
+async def test_nobody_is_known_by_what_a_form_says_alone(door: Door) -> None:
+    form = {"fields": {"last_name": "山田", "company_name": "株式会社例"}}
+    one, other = [await door.post("/v1/leads", form) for _ in range(2)]
+    assert (one.status_code, other.status_code) == (201, 201)
+    assert one.json()["lead_id"] != other.json()["lead_id"]
+
+
+async def test_who_was_erased_and_writes_again_is_a_new_lead(door: Door) -> None:
+    before = await door.lead(FIELDS)
+    await door.post(f"/v1/leads/{before['lead_id']}/erase", {"reason": "本人の請求"})
+    again = await door.post("/v1/leads", {"fields": FIELDS})
+    assert again.status_code == 201
+    assert again.json()["lead_id"] != before["lead_id"]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +101,7 @@ async def test_the_same_form_again_changes_nothing(door: Door) -> None:
         ({"fields": {}}, "/fields"),
         ({"fields": {"email": " "}}, "/fields"),
         ({"fields": FIELDS, "observed_at": "2026-11-20T09:00:00"}, "/observed_at"),
+        ({"fields": FIELDS, "observed_at": "2026-11-20T09:00:00+0900"}, "/observed_at"),
         ({"fields": FIELDS, "observed_at": "2026-11-24T03:05:01Z"}, "/observed_at"),
         ({"fields": FIELDS, "external_id": "a b"}, "/external_id"),
         ({"fields": [1]}, "/fields"),
@@ -135,6 +166,25 @@ async def test_a_wrong_hearing_is_refused(door: Door, answers: dict[str, Any], p
     answer = await hear(door, lead["lead_id"], answers)
     assert answer.status_code == 422
     assert [e["pointer"] for e in answer.json()["errors"]] == [pointer]
+
+
+async def test_what_was_asked_and_is_not_known_is_on_record_and_hides_nothing(door: Door) -> None:
+    registry = door.runtime.config.fields
+    asked = [field.id for field in registry if "hearing" in field.precedence]
+    assert {registry.get(field).type for field in asked} >= {"text", "integer", "confirmation", "email", "url"}
+    lead = await door.lead({"email": "a@example.co.jp", "employees": 350, "website": "https://example.co.jp/"})
+    answer = await hear(door, lead["lead_id"], {field: {"status": "unknown"} for field in asked})
+    assert answer.status_code == 201, answer.text
+    now = answer.json()
+    assert {field: now["fields"][field] for field in lead["fields"]} == lead["fields"]
+    known = {field for field in now["fields"] if registry.get(field).type != "confirmation"}
+    assert known == set(lead["fields"]), "and nothing is known by it"
+    page = (await door.get(f"/v1/leads/{lead['lead_id']}/observations")).json()
+    (said,) = [o for o in page["items"] if o["field"] == "employees" and o["method"] == "hearing"]
+    assert (said["status"], said["winner"], "value" in said) == ("unknown", False, False)
+    later = await hear(door, lead["lead_id"], {"employees": {"value": 400}})
+    assert later.json()["fields"]["employees"]["value"] == 400
+    assert await door.rows("select from ingest.leads where merged_into is not null") == []
 
 
 async def test_a_tool_result(door: Door) -> None:

@@ -31,6 +31,7 @@ async def test_the_basis_told_last_holds_and_an_opt_out_binds_whatever_the_basis
     assert (await door.get(f"/v1/leads/{lead}/consent")).json() == {
         "lead_id": lead,
         "basis": None,
+        "bases": [],
         "opted_out": [],
         "history": [],
     }
@@ -47,6 +48,18 @@ async def test_the_basis_told_last_holds_and_an_opt_out_binds_whatever_the_basis
         "relationship",
         "published",
     ]
+
+
+async def test_a_basis_told_for_channels_is_shown_to_hold_for_those(door: Door) -> None:
+    lead = (await door.lead({"email": "mei@acme.co.jp"}))["lead_id"]
+    called = await consent(door, lead, channels=["call"])
+    assert called["bases"] == [{"channel": "call", "basis": "consent"}]
+    out = await consent(door, lead, basis="notified", opted_out_at="2026-11-20T00:00:00Z", channels=["email"])
+    assert out["bases"] == [{"channel": "call", "basis": "notified"}]
+    everywhere = await consent(door, lead, basis="relationship")
+    assert everywhere["bases"] == [{"channel": None, "basis": "relationship"}]
+    mailed = await consent(door, lead, basis="published", channels=["email"])
+    assert mailed["bases"] == [{"channel": None, "basis": "relationship"}, {"channel": "email", "basis": "published"}]
 
 
 async def test_opting_out_of_everything_and_mistakes(door: Door) -> None:

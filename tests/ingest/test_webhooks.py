@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from shared.config.sources import Source
+from shared.web.keys import create_key
 from tests.ingest.door import FORM, NOW, Door, open_door
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=limit"}
@@ -83,6 +84,13 @@ async def test_json_with_names_of_ours_and_what_it_says_of_itself(door: Door) ->
     assert lead["campaign"] == "spring-webinar"
 
 
+async def test_how_other_tools_write_offsets_is_understood(door: Door) -> None:
+    body = {"email": "a@acme.co.jp", "observed_at": "2026-11-20T09:00:00+0900"}
+    answer = await door.post("/v1/webhooks/web-json", body)
+    lead = (await door.get(f"/v1/leads/{answer.json()['lead_id']}")).json()
+    assert lead["created_at"] == "2026-11-20T00:00:00Z"
+
+
 async def test_a_batch_answers_each(door: Door) -> None:
     batch = [{"email": "a@acme.co.jp"}, {"employees": "many"}, 7, {"email": "b@acme.co.jp"}, {"email": "a@acme.co.jp"}]
     answer = await door.post("/v1/webhooks/web-json", batch)
@@ -155,6 +163,27 @@ async def test_a_retry_after_a_change_of_the_mapping(database_url: str) -> None:
         assert again.json() == done.json()
         assert (await door.post("/v1/quarantine/999/retry", b"")).status_code == 404
         assert (await door.post("/v1/quarantine/x/retry", b"")).status_code == 404
+
+
+async def test_what_stands_in_a_body_is_shown_to_admins_alone(door: Door) -> None:
+    """Some tools write their secret there."""
+    await door.post("/v1/webhooks/web-json", {"google_key": "canary-secret", "memo": "mei@acme.co.jp"})
+    await door.post("/v1/webhooks/web-json", b"\xff canary-secret", headers={"Content-Type": "application/json"})
+    lead = (await door.lead({"email": "mei@acme.co.jp"}))["lead_id"]
+    scopes = ["leads:read", "leads:write"]
+    reader = {"Authorization": f"Bearer {await create_key(door.runtime.engine, 'crm', scopes)}"}
+    shown = (await door.get("/v1/quarantine")).json()["items"]
+    withheld = (await door.http.get("/v1/quarantine", headers=reader)).json()["items"]
+    assert [(one["encoding"], bool(one["body"])) for one in shown] == [("base64", True), ("utf-8", True)]
+    assert withheld == [one | {"encoding": "withheld", "body": ""} for one in shown], "all else is the same"
+    held = await door.http.get(f"/v1/leads/{lead}/export", headers=reader)
+    assert [one["encoding"] for one in held.json()["unusable"]] == ["withheld"]
+    door.runtime.config.sources["web-json"] = Source(
+        id="web-json", provider="json", unsigned=True, fields={"memo": "email"}
+    )
+    again = [await door.post(f"/v1/quarantine/{shown[1]['id']}/retry", b"", headers=reader) for _ in range(2)]
+    assert [one.status_code for one in again] == [200, 200]
+    assert not any("canary-secret" in one.text for one in (held, *again))
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,16 @@ def test_webhooks_refuse_unknown_sources_and_media_types(outside: Outside) -> No
     outside.refused(answer, 415)
 
 
-TIMES = ["2026-11-20T10:00:00", "2026-11-20", "tomorrow", "2026-02-30T10:00:00Z", "0001-01-01T00:00:00+09:00", 1, ""]
+TIMES = [
+    "2026-11-20T10:00:00",
+    "2026-11-20T10:00:00+0900",
+    "2026-11-20",
+    "tomorrow",
+    "2026-02-30T10:00:00Z",
+    "0001-01-01T00:00:00+09:00",
+    1,
+    "",
+]
 CALL = {
     "type": "call",
     "lead": {"email": "a@b.example.jp"},

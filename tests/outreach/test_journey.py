@@ -47,9 +47,10 @@ def knows(tasuki: Client, lead_id: str) -> bool:
     return True
 
 
-def refused(tasuki: Client, lead_id: str) -> bool:
+def refused(tasuki: Client, lead_id: str, asked: Operation[Any] | None = None) -> bool:
+    """Whether a text for the lead is refused: a mail, unless another is asked for."""
     try:
-        tasuki.send(outreach.render("first-mail", lead_id, rep="tanaka"))
+        tasuki.send(asked or outreach.render("first-mail", lead_id, rep="tanaka"))
     except Conflict as conflict:
         return conflict.slug == "contact-not-allowed"
     return False
@@ -65,6 +66,9 @@ def test_from_the_form_to_the_erasure(tasuki: Client, system: System) -> None:
     until(lambda: knows(tasuki, lead_id))
     assert refused(tasuki, lead_id), "nobody has said on what basis it may be written to"
 
+    tell(tasuki, lead_id, "consent", basis="consent", evidence="電話のみ", channels=["call", "sns_dm"])
+    until(lambda: not refused(tasuki, lead_id, outreach.render_snippet("schedule", lead_id, rep="t", channel="sns_dm")))
+    assert refused(tasuki, lead_id), "who agreed to be called has not agreed to be mailed"
     tell(tasuki, lead_id, "consent", basis="consent", evidence="フォームで同意")
     until(lambda: not refused(tasuki, lead_id))
     with pytest.raises(Invalid) as missing:

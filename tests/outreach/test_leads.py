@@ -57,6 +57,16 @@ async def test_an_opt_out_binds_whatever_is_told_later(desk: Desk) -> None:
     await desk.render("first-mail", status=409)
 
 
+async def test_a_consent_to_calls_alone_is_none_to_mail(desk: Desk) -> None:
+    await desk.lead(basis=None, last_name="山田")
+    await desk.deliver(consent("L1", channels=("call",)))
+    refused = await desk.render("first-mail", status=409)
+    assert refused["type"].endswith("contact-not-allowed")
+    assert "email" in refused["reason"]["en"]
+    await desk.deliver(consent("L1", channels=("email",), minutes=1))
+    await desk.render("first-mail", status=200)
+
+
 async def test_after_an_erasure_nothing_is_left(desk: Desk) -> None:
     await desk.lead(last_name="秘密山田", email="secret@example.jp")
     headers = {"Idempotency-Key": "k1"}
@@ -121,6 +131,54 @@ def test_the_latest_basis_holds_in_any_order() -> None:
     expected = Standing("relationship", frozenset({"newsletter", "sns_dm", "email"}))
     assert {standing(order) for order in itertools.permutations(said)} == {expected}
     assert standing([]) == Standing(None, frozenset())
+
+
+def told(*said: tuple[str, bool, tuple[str, ...]]) -> Standing:
+    """What holds after these consents (basis, whether it opts out, channels), told one after the other."""
+    return standing(
+        Consent((NOW, "a", str(n)), basis, NOW if out else None, channels)
+        for n, (basis, out, channels) in enumerate(said)
+    )
+
+
+CALL = ("consent", False, ("call",))
+MAIL = ("relationship", False, ("email",))
+ANY = ("published", False, ())
+NO_DM = ("notified", True, ("sns_dm",))
+
+
+@pytest.mark.parametrize(
+    ("said", "allowed"),
+    [
+        ([CALL], {"call", None}),
+        ([MAIL], {"email", "newsletter", "auto_email", None}),
+        ([("consent", False, ("newsletter",))], {"newsletter", None}),
+        ([CALL, MAIL], {"call", "email", "newsletter", "auto_email", None}),
+        ([ANY, CALL], {"call", "email", "newsletter", "auto_email", "sns_dm", None}),
+        ([CALL, ANY], {"call", "email", "newsletter", "auto_email", "sns_dm", None}),
+        ([NO_DM], {"call", "email", "newsletter", "auto_email", None}),
+        ([CALL, NO_DM], {"call", None}),
+        ([NO_DM, CALL], {"call", "email", "newsletter", "auto_email", None}),
+        ([MAIL, ("consent", True, ("newsletter",))], {"email", "auto_email", None}),
+    ],
+)
+def test_a_basis_holds_for_the_channels_that_it_names(
+    said: list[tuple[str, bool, tuple[str, ...]]], allowed: set[str | None]
+) -> None:
+    channels = ("call", "email", "newsletter", "auto_email", "sns_dm", None)
+    assert {channel for channel in channels if refusal(told(*said), channel) is None} == allowed
+
+
+def test_of_each_channel_the_basis_told_last_holds() -> None:
+    assert told(ANY, CALL) == Standing("published", frozenset(), frozenset({"call"}))
+    assert told(ANY, CALL, MAIL, ("notified", False, ())) == Standing("notified", frozenset())
+
+
+def test_the_refusal_names_the_channel_that_lacks_a_basis() -> None:
+    why = refusal(told(CALL), "email")
+    assert why is not None
+    assert "「email」" in why.ja
+    assert "channel email" in why.en
 
 
 @pytest.mark.parametrize(

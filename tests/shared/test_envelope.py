@@ -11,6 +11,7 @@ import pytest
 from shared.eventlog.port import Record
 from shared.events import (
     ACTIVITIES,
+    Appointment,
     Call,
     Undecodable,
     content_digest,
@@ -67,6 +68,15 @@ def test_structured_mode_says_the_same_as_binary_mode(other: Record) -> None:
     assert json.loads(data_of(other)) == json.loads(data_of(binary())) == CALL
     assert theirs.data == Call(rep="ito", direction="outbound", outcome="conversation", duration_s=60)
     assert (theirs.time, theirs.recorded_at) == (datetime(2026, 2, 2, tzinfo=UTC), NOW)
+
+
+def test_an_offset_without_its_colon_is_understood_in_the_log() -> None:
+    """At the door it is refused, but what is in the log is there."""
+    assert from_record(binary(time="2026-02-02T09:00:00+0900")).time == datetime(2026, 2, 2, tzinfo=UTC)
+    said = {"appointment_id": "a", "status": "set", "rep": "ito", "scheduled_for": "2026-02-02T09:00:00+0900"}
+    event = from_record(structured(type="tasuki.appointment.v1", data=said))
+    assert isinstance(event.data, Appointment)
+    assert event.data.scheduled_for == datetime(2026, 2, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

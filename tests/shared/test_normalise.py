@@ -43,8 +43,18 @@ def test_what_is_no_integer(raw: object) -> None:
         ("(090) 1234 5678", "+819012345678"),
         ("＋81 90-1234-5678", "+819012345678"),
         ("+1 650-253-0000", "+16502530000"),
-        ("03-1234-5678（内線12）", "+81312345678;ext=12"),
-        ("03-1234-5678 内線 12", "+81312345678;ext=12"),
+        ("03-1234-5678（内線12）", "+81312345678"),
+        ("03-1234-5678 内線 12", "+81312345678"),
+        ("03-1234-5678 ext. 12", "+81312345678"),
+        ("+81312345678;ext=12", "+81312345678"),
+        ("0081-3-1234-5678", "+81312345678"),
+        ("(0081) 3-1234-5678", "+81312345678"),
+        ("00 81 3 1234 5678", "+81312345678"),
+        ("００８１ 03-1234-5678 内線12", "+81312345678"),
+        ("010-81-3-1234-5678", "+81312345678"),
+        ("0044 20 7946 0958", "+442079460958"),
+        ("0077-22-1234", "+810077221234"),
+        ("0088-23-1234", "+810088231234"),
     ],
 )
 def test_phones(raw: str, number: str) -> None:
@@ -118,6 +128,33 @@ def test_texts_choices_lists_dates_booleans_money() -> None:
     assert normalise.boolean("はい") is True
     assert normalise.boolean("off") is False
     assert normalise.money({"value": "1200000", "currency": "JPY"}) == Money("1200000", "JPY")
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1200000", "1200000"),
+        ("+1", "1"),
+        ("01", "1"),
+        (".5", "0.5"),
+        ("-.50", "-0.5"),
+        ("1.", "1"),
+        ("1.00", "1"),
+        ("12.34", "12.34"),
+        ("-0", "0"),
+        ("0.00", "0"),
+        ("-007", "-7"),
+        ("9999999999999999.99", "9999999999999999.99"),
+        ("123456789012345.00000000000000", "123456789012345"),
+    ],
+)
+def test_an_amount_has_one_written_form(written: str, value: str) -> None:
+    said = Money(written, "USD")
+    for raw in (said, {"value": written, "currency": "USD"}):
+        assert normalise.money(raw) == Money(value, "USD")
+    assert Money(value, "USD").minor == said.minor
+    assert normalise.money(Money(value, "USD")).value == value
+    assert said.value == written, "what stands in an event stays"
 
 
 @pytest.mark.parametrize("raw", ["", "　", "a\0b", "a\x1bb", "\ud800", None, True, ["a"], {"a": 1}, "x" * 20_001])

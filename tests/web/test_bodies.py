@@ -199,6 +199,7 @@ async def test_a_body_that_falls_silent_gets_408(
         ({"name": "a", "tags": {"ok": 1, "a/b~c": "x"}}, "/tags/a~1b~0c"),
         ({"name": "a", "at": "2026-11-24T10:00:00"}, "/at"),
         ({"name": "a", "at": "tomorrow"}, "/at"),
+        ({"name": "a", "at": "2026-11-24T10:00:00+0900"}, "/at"),
         ({"name": "a", "at": "2026-02-30T10:00:00Z"}, "/at"),
     ],
 )
@@ -214,6 +215,7 @@ async def test_times_are_answered_in_utc(site: Site) -> None:
 
 
 async def test_text_that_looks_like_a_time_is_left_alone(site: Site) -> None:
+    assert (await site.client.post("/v1/things", json={"name": "2026-11-24T10:00:00+0900"})).status_code == 201
     body = {"name": "2026-11-24T10:00:00+09:00", "at": "2026-11-24T10:00:00+09:00"}
     answer = (await site.client.post("/v1/things", json=body)).json()
     assert (answer["name"], answer["at"]) == (body["name"], "2026-11-24T01:00:00Z")

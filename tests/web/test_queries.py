@@ -52,6 +52,7 @@ async def test_unknown_parameter_gets_422_with_those_that_are_known(site: Site) 
         ("q=%FF", ""),
         ("q=%ED%A0%80", ""),
         ("since=yesterday", "/since"),
+        ("since=2026-11-20T10:00:00%2B0900", "/since"),
         ("&".join(f"q{n}=1" for n in range(100)), ""),
     ],
 )

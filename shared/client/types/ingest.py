@@ -128,12 +128,14 @@ class ActivityReceipt(msgspec.Struct, frozen=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A body that could not be used, and why."""
+    """A body that could not be used, and why. Without the scope `admin` the body is blank: its `encoding` is
+    `withheld`."""
 
     id: int
     source: str
     received_at: datetime
     body: str
+    encoding: str = "utf-8"
     errors: list[FieldError]
     attempts: int
     resolved_at: datetime | None = None

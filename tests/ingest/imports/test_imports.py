@@ -80,7 +80,7 @@ async def test_the_order_of_rows_and_files_does_not_matter(door: Door, order: li
     header = ["email", "employees", "title", "observed_at"]
     rows = [
         ["a@acme.co.jp", "10", "", "2026-11-10T00:00:00Z"],
-        ["a@acme.co.jp", "20", "", "2026-11-11T00:00:00Z"],
+        ["a@acme.co.jp", "20", "", "2026-11-11T09:00:00+0900"],
         ["a@acme.co.jp", "", "部長", "2026-11-09T00:00:00Z"],
         ["b@acme.co.jp", "5", "", "2026-11-09T00:00:00Z"],
     ]

@@ -1,0 +1,46 @@
+"""Times that come from outside are written as RFC 3339 wants them, wherever they stand."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.events import Timestamp
+from shared.times import convert
+
+
+class Inner(msgspec.Struct):
+    at: Timestamp | None = None
+    again: "Inner | None" = None
+
+
+class Outer(msgspec.Struct, rename="camel"):
+    said: str
+    seen_at: Timestamp
+    one: Inner | None = None
+    many: list[Inner] = []
+
+
+GOOD = "2026-11-20T10:00:00.5+09:00"
+BAD = "2026-11-20T10:00:00.5+0900"
+
+
+@pytest.mark.parametrize("good", [GOOD, "2026-11-20T10:00:00-09:00", "2026-11-20T10:00:00Z", "2026-11-20t10:00:00z"])
+def test_good_times_are_taken(good: str) -> None:
+    value = {"said": BAD, "seenAt": good, "one": {"at": good}, "many": [{"at": good}, {}]}
+    assert convert(value, Outer) == msgspec.convert(value, Outer)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ({"seenAt": BAD}, "$.seenAt"),
+        ({"seenAt": "2026-11-20T10:00:00-0900"}, "$.seenAt"),
+        ({"one": {"at": BAD}}, "$.one.at"),
+        ({"many": [{"at": GOOD}, {"at": BAD}]}, "$.many[1].at"),
+    ],
+)
+def test_an_offset_without_its_colon_is_refused_with_its_place(wrong: dict[str, Any], path: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="colon") as told:
+        convert({"said": "x", "seenAt": GOOD} | wrong, Outer)
+    assert str(told.value).endswith(f" - at `{path}`")
