@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
 
+import pytest
+
+from shared import consume
 from shared.consume_batch import Batch
 from tests.shared.consuming import Toy, call, open_toy, until
 
@@ -73,3 +76,26 @@ async def test_lag_without_progress_is_unhealthy_and_an_outage_is_not(database_u
             unwell = await until(unwell_at_last)
             assert "took none for" in unwell
             stuck.set()
+
+
+async def test_a_log_that_does_not_say_where_it_ends_is_an_outage(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def silent() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with open_toy(database_url, consumer_stall_s=0.3) as toy, toy.running():
+        await toy.append(call("a"))
+        assert await toy.caught_up() == (1, 0, 0, 0)
+        monkeypatch.setattr(consume, "LAG_WITHIN_S", 0.05)
+        monkeypatch.setattr(toy.consumer._reader, "lag", silent)
+
+        async def looked() -> bool | None:
+            """Only a consumer that was idle for long asks."""
+            assert await toy.consumer.healthy() is None
+            return asked.is_set() or None
+
+        assert await until(looked)
