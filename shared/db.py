@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shared.eventlog.port import LogUnavailable
 from shared.settings import Settings
 
 T = TypeVar("T")
@@ -173,7 +174,7 @@ _option_engines: WeakKeyDictionary[AsyncEngine, AsyncEngine] = WeakKeyDictionary
 def _telling_outages() -> Iterator[None]:
     try:
         yield
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, LogUnavailable):  # what is away is told already, whatever caused it
         raise
     except Exception as error:
         if is_outage(error):

@@ -17,7 +17,7 @@ from services.ingest.providers.encodings import JSON
 from services.ingest.submissions import Arrival, read_entry
 from shared.config.sources import Source
 from shared.mistakes import FieldError
-from shared.web.problems import unauthorized
+from shared.web.problems import not_genuine
 
 CONFLICT = FieldError("", "the same identity came before with other content")
 ERASED = FieldError("", "the lead was erased")
@@ -117,7 +117,7 @@ class Intake:
         async with self._context.database() as db:
             fresh = await webhook_tokens.claim(db, source.id, payload.once or "", said, arrival.at)
         if not fresh:
-            raise unauthorized("The signature of this delivery was used before, with other content.")
+            raise not_genuine("The signature of this delivery was used before, with other content.")
 
 
 def _activity(entry: Happened, source: Source, arrival: Arrival) -> Activity:

@@ -15,7 +15,7 @@ from services.ingest.submissions import Arrival
 from shared.config.sources import Source
 from shared.rates import Buckets, parse_rate
 from shared.web import Answer, Call, FieldError, Paging, Problem, not_found, page, read_cursor
-from shared.web.problems import too_many_requests, unauthorized, unsupported_media_type
+from shared.web.problems import not_genuine, too_many_requests, unsupported_media_type
 
 
 class WebhookHandlers:
@@ -38,7 +38,7 @@ class WebhookHandlers:
             self._count(source.id, verdict.value)
             if verdict is Verdict.STALE:  # somebody knows the secret: a clock is wrong, or a delivery is played back
                 self._context.telemetry.log.warning("webhook_stale", source=source.id)
-            raise unauthorized(
+            raise not_genuine(
                 "The signature is right but too old or from the future: look at the sender's clock and ours."
                 if verdict is Verdict.STALE
                 else "The signature or the secret of this source is missing or wrong."

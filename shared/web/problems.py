@@ -57,6 +57,12 @@ def unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", "An API key is needed", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
+def not_genuine(detail: str) -> Problem:
+    """A delivery whose sender has not shown that it knows the secret."""
+    title = "The delivery is not known to be genuine"
+    return Problem(401, "unauthorized", title, detail, headers={"WWW-Authenticate": "Signature"})
+
+
 def missing_scope(scope: str) -> Problem:
     detail = f"The key lacks the scope {scope}."
     return Problem(403, "missing-scope", "The API key may not do this", detail, scope=scope)

@@ -23,6 +23,7 @@ from shared.db import (
     retried,
     transaction,
 )
+from shared.eventlog.port import LogUnavailable
 from shared.notify import Notices
 from shared.settings import Settings
 
@@ -131,6 +132,12 @@ async def test_our_own_mistakes_are_no_outage(engine: AsyncEngine) -> None:
         async with transaction(engine) as conn:
             await (await driver(conn)).execute("insert into t values ($1)", "one")
     assert not any(is_outage(e.value) or is_retryable(e.value) for e in (wrapped, raw, wrong_type))
+
+
+async def test_a_log_that_is_away_is_not_taken_for_the_database(engine: AsyncEngine) -> None:
+    with pytest.raises(LogUnavailable):
+        async with transaction(engine):
+            raise LogUnavailable("Kafka: no answer in time") from TimeoutError()
 
 
 async def test_a_connection_that_was_closed_while_idle_is_replaced(engine: AsyncEngine) -> None:
