@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from services.ingest import whom
-from services.ingest.forms import ActivityEnvelope
+from services.ingest.forms import ActivityEnvelope, LeadReference
 from services.ingest.items import Activity, Whom, made_id
 from shared import times
 from shared.audit import By
@@ -68,12 +68,13 @@ def read_activity(
     if errors:
         raise Refused(errors)
     source = envelope.source or DEFAULT_SOURCE
-    digest = _digest(envelope, data)
+    time = envelope.occurred_at.astimezone(UTC)
+    digest = digest_of(envelope.type, time, envelope.lead_id, envelope.lead, data)
     return Activity(
         source=source,
         id=envelope.id or made_id("activity", source, seed or digest.hex()),
         name=envelope.type,
-        time=envelope.occurred_at.astimezone(UTC),
+        time=time,
         data=data,
         digest=digest,
         whom=about,
@@ -160,12 +161,12 @@ def _key_without_lead(data: Data) -> str | None:
     return None
 
 
-def _digest(envelope: ActivityEnvelope, data: Data) -> bytes:
+def digest_of(name: str, time: datetime, lead_id: str | None, reference: LeadReference | None, data: Data) -> bytes:
     """Of what was said, however it was written; who the lead turned out to be is no part, as merges change it."""
     said: object = data
     if isinstance(data, Correction) and data.data is not None:
         said = [data.corrects, msgspec.json.decode(msgspec.json.encode(data.data))]
-    told = (envelope.type, envelope.occurred_at.astimezone(UTC), envelope.lead_id, envelope.lead, said)
+    told = (name, time, lead_id, reference, said)
     return hashlib.blake2b(_ENCODER.encode(told), digest_size=16).digest()
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.audit_handlers import AuditHandlers
-from services.ingest.consume import GROUP, TOPICS, Stages
+from services.ingest.consume import GROUP, Learning, Stages, topics_of
 from services.ingest.context import Context
 from services.ingest.fetcher import Fetcher
 from services.ingest.import_handlers import ImportHandlers
@@ -50,14 +50,16 @@ async def build(runtime: Runtime) -> Service:
     imports = ImportWorker(context, kept=timedelta(days=runtime.settings.retention_imports_days))
     intake = Intake(context)
     relay = Relay(runtime.engine, SCHEMA, runtime.log, runtime.telemetry)
+    topics = topics_of(runtime.log)
+    stages = Stages([stage.id for stage in runtime.config.stages])
     consumer = Consumer(
         engine=runtime.engine,
         log=runtime.log,
         schema=SCHEMA,
         group=GROUP,
         member=runtime.settings.member(GROUP),
-        topics=TOPICS,
-        handler=Stages([stage.id for stage in runtime.config.stages]),
+        topics=topics,
+        handler=Learning(stages, runtime.clock, runtime.config.fields.personal),
         settings=runtime.settings,
         clock=runtime.clock,
         telemetry=runtime.telemetry,
@@ -98,7 +100,7 @@ async def build(runtime: Runtime) -> Service:
         alive={"consumer": consumer.healthy},
         collectors={
             "outbox": outbox_figures(runtime.engine, SCHEMA),
-            "consumer": consumer_figures(runtime.engine, SCHEMA, TOPICS),
+            "consumer": consumer_figures(runtime.engine, SCHEMA, topics),
             "lag": lag_figures(runtime.engine, consumer),
         },
         retentions=retentions(runtime.settings),

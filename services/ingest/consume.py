@@ -1,4 +1,4 @@
-"""What ingest learns from the log: the stage of each lead, which handoff decides."""
+"""What ingest learns from the log: the stage of each lead, which handoff decides, and what others write there."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,12 +6,19 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.consume import Received, SeenTable
+from services.ingest import elsewhere
+from shared.clock import Clock
+from shared.consume import Fresh, Received, SeenTable
 from shared.db import driver
-from shared.events import HANDOFFS, StageChanged
+from shared.eventlog.port import EventLog
+from shared.events import ACTIVITIES, HANDOFFS, StageChanged
 
 GROUP: Final = "ingest"
-TOPICS = (HANDOFFS,)
+
+
+def topics_of(log: EventLog) -> tuple[str, ...]:
+    """What ingest reads: activities only where others may write them, since it knows its own."""
+    return (HANDOFFS,) if log.by_key else (HANDOFFS, ACTIVITIES)
 
 
 class Stages(SeenTable):
@@ -48,3 +55,36 @@ class Stages(SeenTable):
             list(latest),
             *([told[n] for told in latest.values()] for n in range(4)),
         )
+
+
+class Learning:
+    """The handler of ingest's consumer: stages by `Stages`, and activities of others (`elsewhere`), whose identities
+    are kept with those that were posted."""
+
+    def __init__(self, stages: Stages, clock: Clock, personal: frozenset[str]) -> None:
+        self._stages = stages
+        self._clock = clock
+        self._personal = personal
+
+    async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
+        """Of activities none is called a duplicate: nearly all of them are known, since ingest has told them."""
+        stages, activities = _divided(received)
+        if not activities:
+            return await self._stages.fresh(conn, stages)
+        told = await self._stages.fresh(conn, stages) if stages else Fresh((), (), ())
+        return Fresh([*told.new, *activities], told.duplicates, told.conflicts)
+
+    async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
+        """Take both."""
+        stages, activities = _divided(received)
+        if stages:
+            await self._stages.handle(conn, stages)
+        items = [item for _, event in activities if (item := elsewhere.activity_of(event)) is not None]
+        if items:
+            await elsewhere.learn(conn, items, self._clock.now(), self._personal)
+
+
+def _divided(received: Sequence[Received]) -> tuple[list[Received], list[Received]]:
+    """Events of handoff, and activities."""
+    stages = [item for item in received if item.record.topic == HANDOFFS]
+    return stages, [item for item in received if item.record.topic == ACTIVITIES]

@@ -30,7 +30,7 @@ async def record_activities(
     events: list[Event] = []
     placed: dict[identities.Key, Known] = {}
     if plain:
-        found = await _leads_of([items[at] for at in plain], db, recorded_at)
+        found = await leads_of([items[at] for at in plain], db, recorded_at)
         taken: list[tuple[Activity, Found]] = []
         for at, lead in zip(plain, found, strict=True):
             if lead.erased:
@@ -38,7 +38,7 @@ async def record_activities(
                 continue
             taken.append((items[at], lead))
             outcomes[at] = Outcome("accepted", items[at].id, lead.answered, lead.created)
-        events += _created(taken, recorded_at)
+        events += created_by(taken, recorded_at)
         events += [
             corrections.event_of(item, lead.lead_id, item.key or lead.lead_id or "", recorded_at)
             for item, lead in taken
@@ -49,7 +49,7 @@ async def record_activities(
         }
         if placed:
             await identities.remember(db, placed, awaited, recorded_at)
-            await touch_leads(db, [_touch(item, lead) for item, lead in taken if lead.lead_id])
+            await touch_leads(db, [touch_of(item, lead) for item, lead in taken if lead.lead_id])
     if corrective:
         done = await corrections.record(db, [items[at] for at in corrective], awaited, recorded_at)
         outcomes |= dict(zip(corrective, done.outcomes, strict=True))
@@ -65,7 +65,8 @@ async def record_activities(
     return [outcomes[at] for at in range(len(items))]
 
 
-async def _leads_of(items: Sequence[Activity], db: Connection, recorded_at: datetime) -> list[Found]:
+async def leads_of(items: Sequence[Activity], db: Connection, recorded_at: datetime) -> list[Found]:
+    """The lead of each activity, in order; those that are not known yet are made."""
     asked = [item.whom for item in items if item.whom is not None]
     answers = iter(await resolve(db, asked, recorded_at) if asked else [])
     found = [Found(None) if item.whom is None else next(answers) for item in items]
@@ -81,7 +82,7 @@ async def _leads_of(items: Sequence[Activity], db: Connection, recorded_at: date
     return found
 
 
-def _created(taken: Sequence[tuple[Activity, Found]], recorded_at: datetime) -> list[Event]:
+def created_by(taken: Sequence[tuple[Activity, Found]], recorded_at: datetime) -> list[Event]:
     """A lead that becomes known here was first heard of at the earliest of these activities."""
     made = {lead.lead_id: item for item, lead in taken if lead.created and lead.lead_id is not None}
     first = {lead_id: item.time for lead_id, item in made.items()}
@@ -106,6 +107,7 @@ def _created(taken: Sequence[tuple[Activity, Found]], recorded_at: datetime) -> 
     ]
 
 
-def _touch(item: Activity, lead: Found) -> Touch:
+def touch_of(item: Activity, lead: Found) -> Touch:
+    """What the row of its lead keeps of an activity."""
     rep = getattr(item.data, "rep", None) or None
     return (lead.lead_id or "", item.time, item.time if rep else None, rep)

@@ -103,6 +103,9 @@ def test_reliability_17_calls_of_other_producers_count_and_the_malformed_are_dea
         assert kept[reason]["value"] == value, reason
         assert (kept[reason]["topic"], kept[reason]["key"]) == (ACTIVITIES, record["key"])
     assert asyncio.run(_copies(system)) >= {(reason, "metrics") for reason in BAD}
+    for lead in LEADS_OF_THEIRS[:3]:
+        assert client.get("ingest", f"/v1/leads/{lead}")["created_at"] == TIME, "known as if the calls had been posted"
+        assert client.get("handoff", f"/v1/leads/{lead}/readiness")["lead_id"] == lead
     before = _values(client, "calls", "source")
     assert client.send("metrics", "POST", "/v1/rebuild").status == 200
     assert _values(client, "calls", "source") == before
