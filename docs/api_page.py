@@ -1,7 +1,7 @@
 """docs/reference/api.md, made from the tables of endpoints of which the services make their own `/openapi.json`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from docs.assembled import assembled
@@ -37,12 +37,22 @@ This page is generated from the services' tables of endpoints (`make generate`).
 
 def api_page() -> str:
     """The page's text."""
-    everywhere = [own_key_endpoint(), *health_endpoints({}, {}, Telemetry("documentation"))]
+    tables = {service: built.endpoints for service, built in assembled().items()}
+    everywhere = [own_key_endpoint(), *health_endpoints({}, {}, Telemetry("documentation")), *_of_all(tables.values())]
     page = [INTRODUCTION, _section("Every service", "On the port of each service.", everywhere)]
-    for service, built in assembled().items():
+    told = {endpoint.operation for endpoint in everywhere}
+    for service, table in tables.items():
         port = Settings.model_fields[f"{service}_port"].default
-        page.append(_section(service, f"Port {port}, unless `TASUKI_{service.upper()}_PORT` is set.", built.endpoints))
+        own = [endpoint for endpoint in table if endpoint.operation not in told]
+        page.append(_section(service, f"Port {port}, unless `TASUKI_{service.upper()}_PORT` is set.", own))
     return "".join(page)
+
+
+def _of_all(tables: Iterable[Sequence[Endpoint]]) -> list[Endpoint]:
+    """What stands in each of the tables: it is told once."""
+    first, *others = tables
+    operations = [{endpoint.operation for endpoint in table} for table in others]
+    return [endpoint for endpoint in first if all(endpoint.operation in table for table in operations)]
 
 
 def _section(title: str, told: str, table: Iterable[Endpoint]) -> str:

@@ -30,6 +30,7 @@ from shared.periods import business_date
 from shared.relay import Relay
 from shared.serve import Runtime, Service
 from shared.telemetry import Collector
+from shared.web.dead_letters import DeadLetters
 
 
 async def build(runtime: Runtime) -> Service:
@@ -74,6 +75,7 @@ def put_together(runtime: Runtime, endpoints: Mapping[str, WebhookEndpoint]) -> 
             *PolicyRoutes(engine, rules, runtime.clock).table(),
             *Backtests(engine, rules, settings, runtime.clock).table(),
             *WebhookHandlers(engine, endpoints, content, sender, runtime.clock).table(),
+            *DeadLetters(engine, consumer, SCHEMA, runtime.telemetry).table(),
         ],
         tasks={"consumer": consumer.run, "relay": relay.run, "overdue": overdue.run, "webhooks": webhooks.run},
         alive={"consumer": consumer.healthy},

@@ -27,6 +27,7 @@ from shared.consume import Consumer
 from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.relay import Relay
 from shared.serve import Runtime, Service
+from shared.web.dead_letters import DeadLetters
 from shared.web.server import Task
 
 
@@ -86,16 +87,19 @@ async def build(runtime: Runtime) -> Service:
         tasks["tag_scans"] = tag_scans.run
 
     return Service(
-        endpoints=endpoints(
-            LeadHandlers(context),
-            MergeHandlers(context),
-            PrivacyHandlers(context),
-            TagHandlers(context),
-            WebhookHandlers(context, intake),
-            ActivityHandlers(context),
-            ImportHandlers(context, imports),
-            AuditHandlers(context),
-        ),
+        endpoints=[
+            *endpoints(
+                LeadHandlers(context),
+                MergeHandlers(context),
+                PrivacyHandlers(context),
+                TagHandlers(context),
+                WebhookHandlers(context, intake),
+                ActivityHandlers(context),
+                ImportHandlers(context, imports),
+                AuditHandlers(context),
+            ),
+            *DeadLetters(runtime.engine, consumer, SCHEMA, runtime.telemetry).table(),
+        ],
         tasks=tasks,
         alive={"consumer": consumer.healthy},
         collectors={

@@ -7,7 +7,6 @@ from services.metrics import store
 from services.metrics.catalogue.compile import compile_catalogue
 from services.metrics.catalogue.kpis import Catalogue
 from services.metrics.contributions.rules import Rules
-from services.metrics.dead_letters import DeadLetters
 from services.metrics.fold.fold import Fold
 from services.metrics.live.board import Board
 from services.metrics.live.exporter import Exporter
@@ -27,6 +26,7 @@ from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.relay import Relay
 from shared.serve import Runtime, Service
 from shared.settings import Settings
+from shared.web.dead_letters import DeadLetters
 
 SCHEMA: Final = "metrics"
 TOPICS = (LEADS, ACTIVITIES, HANDOFFS)
@@ -57,7 +57,7 @@ def put_together(runtime: Runtime, catalogue: Catalogue) -> Service:
     routes = Routes(
         engine, catalogue, rules, consumer, rebuilder, settings, runtime.clock, targets, config.team, memory
     )
-    dead_letters = DeadLetters(engine, consumer)
+    dead_letters = DeadLetters(engine, consumer, SCHEMA, runtime.telemetry)
     scorecards = Scorecards(engine, catalogue, config.team, targets, settings, runtime.clock, memory)
     return Service(
         endpoints=[*routes.table(), *scorecards.table(), *dead_letters.table(), *stream.table()],

@@ -194,34 +194,6 @@ class Rebuilt(msgspec.Struct):
     events: int
 
 
-class DeadLetter(msgspec.Struct):
-    """A record of the log that could not be taken. `value`: its bytes as text, what is no UTF-8 replaced."""
-
-    id: str
-    topic: str
-    partition: int
-    offset: int
-    key: str | None
-    value: str | None
-    reason: str
-    error: str
-    at: datetime
-
-
-class DeadLetterPage(msgspec.Struct):
-    """Open dead letters, newest first."""
-
-    items: list[DeadLetter]
-    next_cursor: str | None
-
-
-class Retried(msgspec.Struct):
-    """A dead letter that was taken after all."""
-
-    id: str
-    status: Literal["taken"] = "taken"
-
-
 def describe(kpi: Kpi, target: Target | None) -> KpiDescription:
     """The KPI as the catalogue lists it."""
     d = kpi.definition

@@ -1,4 +1,4 @@
-"""The endpoints of metrics: the catalogue, values, how far the numbers are, rebuild; dead letters stand beside."""
+"""The endpoints of metrics: the catalogue, values, how far the numbers are, rebuild."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

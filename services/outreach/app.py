@@ -14,6 +14,7 @@ from shared.figures import consumer_figures, lag_figures, outbox_figures
 from shared.prune import Retention
 from shared.relay import Relay
 from shared.serve import Runtime, Service
+from shared.web.dead_letters import DeadLetters
 
 USES = Retention("outreach.uses", "at", timedelta(days=30))
 """Of what was told already. It need only outlive the answers to keyed requests."""
@@ -42,7 +43,7 @@ async def build(runtime: Runtime) -> Service:
     desk = Desk(engine, folder, config.fields, config.team, runtime.clock, server and Post(server))
     relay = Relay(engine, SCHEMA, runtime.log, runtime.telemetry)
     return Service(
-        endpoints=Routes(desk).table(),
+        endpoints=[*Routes(desk).table(), *DeadLetters(engine, consumer, SCHEMA, runtime.telemetry).table()],
         tasks={"consumer": consumer.run, "relay": relay.run, "content": folder.run},
         alive={"consumer": consumer.healthy},
         collectors={

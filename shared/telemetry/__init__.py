@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import Metric
 from shared.telemetry import logs
 from shared.telemetry.family import Family
 from shared.telemetry.lines import Families, Lines, Written
+from shared.telemetry.logs import in_words
 from shared.telemetry.metrics import Metrics
 from shared.telemetry.trace import current_request_id, current_trace_id, current_traceparent
 
@@ -34,6 +35,7 @@ __all__ = [
     "current_request_id",
     "current_trace_id",
     "current_traceparent",
+    "in_words",
 ]
 
 

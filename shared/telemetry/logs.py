@@ -112,10 +112,18 @@ def describe(error: BaseException) -> str:
     seen: BaseException | None = error
     while seen is not None and len(parts) < _MAX_CAUSES:
         frames = "".join(traceback.format_tb(seen.__traceback__))
-        message = _QUOTED.sub("<value>", str(seen).partition("\n")[0])[:300]
-        parts.append(f"{frames}{type(seen).__module__}.{type(seen).__qualname__}: {message}")
+        parts.append(f"{frames}{type(seen).__module__}.{type(seen).__qualname__}: {_message(seen)}")
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return "\ncaused by\n".join(parts)
+
+
+def in_words(error: BaseException) -> str:
+    """An error's type and message for an answer: with no more of the data that it failed on than a line would have."""
+    return ": ".join(filter(None, (type(error).__qualname__, str(_clean(_message(error))))))
+
+
+def _message(error: BaseException) -> str:
+    return _QUOTED.sub("<value>", str(error).partition("\n")[0])[:300]
 
 
 def _scrub(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -13,7 +13,7 @@ from shared.eventlog.embedded import EmbeddedLog
 from shared.eventlog.port import Message
 from shared.events import ACTIVITIES
 from shared.outbox import unpack_headers
-from shared.settings import Settings
+from shared.settings import ServiceName, Settings
 from tests.faults.client import Client
 from tests.faults.inside import rows, settle
 from tests.faults.proxy import TcpProxy, proxied, through
@@ -24,7 +24,7 @@ from tests.system import until
 HEADERS = {"ce_specversion": b"1.0", "ce_source": b"foreign", "ce_time": b"2026-02-02T00:00:00Z", "ce_subject": b"l"}
 CALL = {"rep": "ito", "direction": "outbound", "outcome": "conversation", "duration_s": 60}
 OVERSIZED = 20 * 1024 * 1024
-CONSUMERS = ("handoff", "metrics")
+CONSUMERS: tuple[ServiceName, ...] = ("handoff", "metrics")
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,9 @@ def test_reliability_17_a_record_that_nobody_understands(services: Services, nam
         assert (letter["value"], unpack_headers(letter["headers"])) == (sent.value, sent.headers)
         assert letter["reason"] == reason
         assert letter["error"]
+        with closing(Client(services.system)) as client:
+            newest = client.get(consumer, "/v1/dead-letters?limit=1")["items"][0]
+        assert (newest["id"], newest["reason"]) == (str(letter["id"]), reason)
     _copies_in_the_log(services, at, sent)
 
 

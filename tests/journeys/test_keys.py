@@ -139,6 +139,11 @@ def test_every_endpoint_is_in_the_table(operations: list[Operation]) -> None:
     assert {name_of(o) for o in operations if o.is_open} == OPEN
 
 
+def test_every_service_has_its_dead_letters(outside: Outside, operations: list[Operation]) -> None:
+    for endpoint in ("GET /v1/dead-letters", "POST /v1/dead-letters/{id}/retry"):
+        assert {o.service for o in operations if name_of(o) == endpoint} == set(outside.system.apis)
+
+
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_scope_opens_its_endpoints_and_no_other(
     outside: Outside, operations: list[Operation], keys: dict[str, str], scope: str
