@@ -28,7 +28,7 @@ from .errors import (
     UnsupportedMedia,
 )
 from .exchange import Retry
-from .operation import Operation, own_key
+from .operation import Operation, dead_letters, own_key, retry_dead_letter
 
 __all__ = [
     "AsyncClient",
@@ -52,9 +52,11 @@ __all__ = [
     "UnexpectedAnswer",
     "Unreachable",
     "UnsupportedMedia",
+    "dead_letters",
     "handoff",
     "ingest",
     "metrics",
     "outreach",
     "own_key",
+    "retry_dead_letter",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypedDict, Unpack
 
+from . import operation
 from .operation import Operation, given, part
 from .types import AllValues, DeadLetter, Kpi, KpiValues, Page, Rebuilding, Rebuilt, Scorecard, Status
 
@@ -94,10 +95,10 @@ def rebuilding() -> Operation[Rebuilding]:
 
 
 def dead_letters(limit: int | None = None) -> Operation[Page[DeadLetter]]:
-    """What could not be understood."""
-    return Operation("metrics", "GET", "/v1/dead-letters", Page[DeadLetter], query=given(limit=limit))
+    """What metrics could not take from the log; `shared.client.dead_letters` asks any service."""
+    return operation.dead_letters("metrics", limit)
 
 
 def retry_dead_letter(id_: str | int) -> Operation[dict[str, Any]]:
     """Take a dead letter once more, after what hindered it was mended."""
-    return Operation("metrics", "POST", f"/v1/dead-letters/{part(str(id_))}/retry", dict[str, Any])
+    return operation.retry_dead_letter("metrics", str(id_))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
-from .types import OwnKey
+from .types import DeadLetter, OwnKey, Page
 
 ServiceName = Literal["ingest", "handoff", "metrics", "outreach"]
 SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics", "outreach")
@@ -50,6 +50,20 @@ class Operation(Generic[T_co]):
 def own_key(service: ServiceName) -> Operation[OwnKey]:
     """What the client's own key may do."""
     return Operation(service, "GET", "/v1/key", OwnKey)
+
+
+def dead_letters(service: ServiceName, limit: int | None = None) -> Operation[Page[DeadLetter]]:
+    """What the service could not take from the log, newest first. Needs the scope `admin`, as the retry does."""
+    return Operation(service, "GET", "/v1/dead-letters", Page[DeadLetter], query=given(limit=limit))
+
+
+def retry_dead_letter(service: ServiceName, id_: str) -> Operation[dict[str, Any]]:
+    """Take one of the service's dead letters once more, after what hindered it was mended.
+
+    Conflict with the slug `still-dead` (it is not understood, or refused), Invalid with `dead-letter-still-fails` (the
+    service fails on it); NotFound when it is taken already.
+    """
+    return Operation(service, "POST", f"/v1/dead-letters/{part(id_)}/retry", dict[str, Any])
 
 
 def part(value: str) -> str:

@@ -29,9 +29,11 @@ from shared.client import (
     Unavailable,
     UnexpectedAnswer,
     Unreachable,
+    dead_letters,
     handoff,
     ingest,
     metrics,
+    retry_dead_letter,
 )
 from shared.client.exchange import Reply, Send, Wait, exchange
 from shared.client.operation import Operation
@@ -224,6 +226,22 @@ async def test_cut_connection_is_repeated_with_the_same_key() -> None:
             assert (await client.send(ingest.submit_lead({}))).lead_id == "l1"
     assert len(keys) == 2
     assert keys[0] == keys[1]
+
+
+async def test_dead_letters_are_asked_of_any_service(double: Double, send: Sender) -> None:
+    letter = {"id": "d-1", "topic": "tasuki.leads.v1", "partition": 3, "offset": 7, "reason": "handler_error"}
+    double.script = [
+        JSONResponse({"items": [letter], "next_cursor": None}),
+        problem(422, "dead-letter-still-fails"),
+    ]
+    (found,) = (await send(dead_letters("handoff", limit=1))).items
+    assert (found.id, found.partition, found.offset, found.reason) == ("d-1", 3, 7, "handler_error")
+    with pytest.raises(Invalid) as raised:
+        await send(retry_dead_letter("outreach", "d-1"))
+    assert raised.value.slug == "dead-letter-still-fails"
+    assert [target for _, target, _, _ in double.seen] == ["/v1/dead-letters?limit=1", "/v1/dead-letters/d-1/retry"]
+    asked = [metrics.dead_letters(1), dead_letters("ingest", 1), metrics.retry_dead_letter("1")]
+    assert [operation.service for operation in asked] == ["metrics", "ingest", "metrics"]
 
 
 async def test_lists_are_read_to_their_end(double: Double) -> None:

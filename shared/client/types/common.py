@@ -28,7 +28,7 @@ class OwnKey(msgspec.Struct, frozen=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record of the log that a service could not understand: where it stands, and why."""
+    """A record of the log that a service could not take: where it stands, and why."""
 
     id: str
     topic: str
