@@ -109,7 +109,7 @@ def _routes(site: Site, live: LiveBoard, telemetry: Telemetry) -> list[BaseRoute
         page("/review", review.show, "kpis:read"),
         page("/operation", operation.show, "leads:read"),
         page("/operation/quarantine/{id}/retry", operation.retry_quarantined, "leads:write", "POST"),
-        page("/operation/dead-letters/{id}/retry", operation.retry_dead_letter, "admin", "POST"),
+        page("/operation/dead-letters/{id}/retry", operation.retry_letter, "admin", "POST"),
         plain("/sign-in", sign_in.show, "GET", "POST"),
         plain("/sign-out", sign_in.sign_out, "POST"),
         plain("/language/{language}", _choose_language, "GET"),

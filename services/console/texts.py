@@ -221,6 +221,7 @@ TEXTS: dict[str, Words] = {
     # operation
     "quarantine": Words("隔離された受信データ", "Quarantine"),
     "dead_letters": Words("処理できないイベント", "Dead letters"),
+    "service": Words("サービス", "Service"),
     "numbers_state": Words("数値の状態", "How far the numbers are"),
     "processed": Words("処理済み", "processed"),
     "lag": Words("遅れ", "lag"),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,7 +15,10 @@ import pytest
 from shared.client import handoff, ingest, outreach
 from shared.config import load_config
 from shared.events import Language
+from shared.outbox import pack_headers
+from shared.settings import SERVICES
 from tests.console.conftest import RUNS, Team, Visitor, until_ready
+from tests.faults.inside import database, rows
 from tests.system import ROOT, until
 
 __all__ = ["RUNS"]
@@ -159,6 +163,29 @@ def test_forms_of_other_sites_and_of_other_sessions_do_nothing(
     too_long = visitor.http.post(accept, data={"form": own[1], "comment": "x" * 70_000})
     assert too_long.status_code == 403
     assert team.client.send(handoff.handoff(team.handoff_id)).status == "pending"
+
+
+def test_dead_letters_of_every_service_are_shown_and_tried_again(team: Team, visitor: Visitor) -> None:
+    """The record is none that anybody understands, so that the second try ends as the first."""
+    keep = """
+        insert into {}.dead_letters (id, topic, partition, "offset", headers, appended_at, reason, error, at)
+        values ($1, 'tasuki.leads.v1', 3, 7, $2, now(), 'null_value', 'it has no value', now())
+    """
+    ids = {service: uuid4() for service in SERVICES}
+    for service, id_ in ids.items():
+        rows(database(team.system), keep.format(service), id_, pack_headers(()))
+    page = visitor.get("/operation")
+    for service, id_ in ids.items():
+        assert re.search(rf"<td>{service}</td>.*?{id_}/retry.*?</tr>", page)
+        refused = visitor.send("/operation", f"/operation/dead-letters/{id_}/retry", service=service)
+        assert refused.status_code == 409
+        assert "The record still cannot be taken" in refused.text
+    assert visitor.send("/operation", f"/operation/dead-letters/{ids['handoff']}/retry", service="x").status_code == 403
+    elsewhere = visitor.send("/operation", f"/operation/dead-letters/{ids['handoff']}/retry", service="ingest")
+    assert elsewhere.status_code == 404
+    for service in SERVICES:
+        rows(database(team.system), f"delete from {service}.dead_letters")  # noqa: S608 - one of ours
+    assert "null_value" not in visitor.get("/operation")
 
 
 def test_sales_gives_a_lead_back_and_a_second_answer_is_told_why_not(team: Team, visitor: Visitor) -> None:
