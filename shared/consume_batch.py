@@ -15,6 +15,7 @@ from shared.eventlog.port import Positions, Record, TopicPartition
 from shared.events import Undecodable, content_digest, from_record
 from shared.inbox import Fresh, Handler, Received, Rejected
 from shared.positions import Tally
+from shared.telemetry import in_words
 
 REPEATS = 10
 """Times that one batch is repeated because of deadlocks and the like, before that counts as a failure."""
@@ -108,7 +109,7 @@ class Attempts:
             return Then.AFTER_A_PAUSE
         if not alone:
             return Then.IN_HALVES
-        if not batch.condemn(batch.records[0], "handler_error", f"{type(error).__name__}: {error}"):
+        if not batch.condemn(batch.records[0], "handler_error", in_words(error)):
             raise error
         return Then.AT_ONCE
 
