@@ -67,7 +67,7 @@ class Learning:
         self._personal = personal
 
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
-        """Of activities none is called a duplicate: nearly all of them are known, since ingest has told them."""
+        """Of activities none is called a duplicate: nearly all of them were told by ingest itself."""
         stages, activities = _divided(received)
         if not activities:
             return await self._stages.fresh(conn, stages)
@@ -79,7 +79,7 @@ class Learning:
         stages, activities = _divided(received)
         if stages:
             await self._stages.handle(conn, stages)
-        items = [item for _, event in activities if (item := elsewhere.activity_of(event)) is not None]
+        items = [item for told in activities if (item := elsewhere.activity_of(told)) is not None]
         if items:
             await elsewhere.learn(conn, items, self._clock.now(), self._personal)
 

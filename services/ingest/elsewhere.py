@@ -1,7 +1,7 @@
 """Activities that other programs write to the log themselves: ingest knows them as if they had been posted.
 
-What ingest and outreach have told the log is passed over. Of the rest only what follows is told: that a lead became
-known by it, and the corrections that waited for it; the activity itself is in the log already
+What our own services have told says when it was recorded, and is passed over. Of the rest only what follows is told:
+that a lead became known by it, and the corrections that waited for it; the activity itself is in the log already
 (docs/decisions/0019-what-others-write-is-learnt.md).
 """
 
@@ -19,16 +19,16 @@ from services.ingest.record_activities import created_by, leads_of, touch_of
 from services.ingest.tell import tell
 from services.ingest.whom import is_id
 from shared.audit import By
+from shared.consume import Received
 from shared.db import driver
 from shared.events import ACTIVITY_TYPES, Contract, Correction, Event, Spend
 
-_OURS = "tasuki."
-"""What the sources of events begin with that our own services make."""
 
-
-def activity_of(event: Event) -> Activity | None:
+def activity_of(received: Received) -> Activity | None:
     """An event of the log as an activity of the lead that it names; None for what is none, or is ours. Pure."""
-    if event.name not in ACTIVITY_TYPES or event.source.startswith(_OURS):
+    record, event = received
+    told_by_us = event.recorded_at != record.appended_at  # who says no `recordedtime` was recorded by the log
+    if event.name not in ACTIVITY_TYPES or told_by_us:
         return None
     return Activity(
         source=event.source,

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from services.ingest.consume import Learning, Stages
 from shared.consume import Received
@@ -62,6 +63,12 @@ async def test_a_lead_is_known_from_its_earliest_activity_and_told_once(door: Do
     (told,) = await door.outbox()
     assert (told.name, told.subject, told.time.day) == ("lead-created", "lead-1", 15)
     assert len((await door.get("/v1/leads", rep="tanaka")).json()["items"]) == 1
+
+
+async def test_what_one_of_our_services_has_recorded_is_passed_over(door: Door) -> None:
+    await take(door, replace(written(), recorded_at=NOW - timedelta(seconds=1)))
+    assert await door.rows("select * from ingest.events") == []
+    assert (await door.get("/v1/leads/lead-1")).status_code == 404
 
 
 async def test_what_is_posted_afterwards_is_a_duplicate_or_contradicts(door: Door) -> None:
