@@ -20,24 +20,24 @@ _SIGNS = ("+", "-")
 def convert(value: Any, type_: type[T], *, strict: bool = True) -> T:
     """As `msgspec.convert`. Raises msgspec.ValidationError also for a time whose offset has no colon."""
     made = msgspec.convert(value, type_, strict=strict)
-    for place in _places(type_):  # type: ignore[arg-type]  # every type is hashable
+    for place in places(type_):  # type: ignore[arg-type]  # every type is hashable
         if path := _unfit(value, place, "$"):
             raise msgspec.ValidationError(f"RFC 3339 writes an offset with a colon, as in +09:00 - at `{path}`")
     return made
 
 
 @cache
-def _places(type_: Any, within: tuple[Any, ...] = ()) -> tuple[tuple[str, ...], ...]:
+def places(type_: Any, within: tuple[Any, ...] = ()) -> tuple[tuple[str, ...], ...]:
     """Where in a value of a type times stand: names of fields, each within the one before."""
     if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
         if type_ in within:
             return ()
-        fields = [(f.encode_name, _places(f.type, (*within, type_))) for f in msgspec.structs.fields(type_)]
-        return tuple((name, *place) for name, places in fields for place in places)
+        fields = [(f.encode_name, places(f.type, (*within, type_))) for f in msgspec.structs.fields(type_)]
+        return tuple((name, *place) for name, of_field in fields for place in of_field)
     if type_ is datetime:
         return ((),)
-    places = dict.fromkeys(place for part in get_args(type_) for place in _places(part, within))
-    return tuple((_EACH, *place) for place in places) if get_origin(type_) is list else tuple(places)
+    found = dict.fromkeys(place for part in get_args(type_) for place in places(part, within))
+    return tuple((_EACH, *place) for place in found) if get_origin(type_) is list else tuple(found)
 
 
 def _unfit(value: Any, place: tuple[str, ...], path: str) -> str | None:

@@ -26,7 +26,7 @@ class Counted(NamedTuple):
 
 
 class Counting:
-    """Says it as of one day."""
+    """Tells them as of one day, at which stocks and trailing means end."""
 
     def __init__(self, matcher: Matcher, today: date, fiscal_year_start: int) -> None:
         self._matcher = matcher

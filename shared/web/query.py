@@ -2,10 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from functools import cache
-from typing import Annotated, Any, TypeVar, get_args
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -32,7 +30,7 @@ def parse_query(raw: bytes, type_: type[S]) -> S:
     """`a=1&b=x` as the struct. Raises Problem 422, also for a parameter that is unknown or given twice."""
     values: dict[str, str] = {}
     known = [f.encode_name for f in msgspec.structs.fields(type_)]
-    moments = _times(type_)
+    moments = {name for name, *_ in times.places(type_)}
     for name, value in _pairs(raw):
         if name not in known:
             shown = ", ".join(known) or "none"
@@ -48,18 +46,6 @@ def parse_query(raw: bytes, type_: type[S]) -> S:
         return times.convert(values, type_, strict=False)
     except msgspec.ValidationError as error:
         raise invalid([explain(error, values, type_, strict=False)]) from error
-
-
-@cache
-def _times(type_: type[msgspec.Struct]) -> frozenset[str]:
-    """Names of the parameters that are times."""
-    return frozenset(f.encode_name for f in msgspec.structs.fields(type_) if datetime in _parts(f.type))
-
-
-def _parts(type_: Any) -> Iterator[Any]:
-    yield type_
-    for part in get_args(type_):
-        yield from _parts(part)
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
