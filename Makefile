@@ -39,7 +39,7 @@ demo: $(VENV)/installed ## a week of a team of eight, through the running system
 	@exec $(BIN)/tasuki demo
 
 test: $(VENV)/installed-dev ## run all tests (sets up what they need)
-	@$(KAFKA) && $(CHROMIUM) && $(HELM) && tools=$$(deploy/promtool.sh) && PATH="$$tools:$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(KAFKA) && $(CHROMIUM) && $(HELM) && tools=$$(deploy/promtool.sh) && PATH="$$tools:$$PATH" $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: $(VENV)/installed-dev ## kill everything again and again under load, for minutes
 	@$(KAFKA) && $(BIN)/python -m pytest tests/faults -m 'long or not long' -rP $(ARGS)
