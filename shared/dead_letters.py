@@ -12,6 +12,7 @@ from shared.db import driver
 from shared.eventlog.port import Message, Record
 from shared.events import DEAD_LETTERS
 from shared.outbox import enqueue_messages, pack_headers, unpack_headers
+from shared.sealing import ERASED
 
 ERROR_CHARACTERS = 2000
 
@@ -71,6 +72,20 @@ async def resolve(conn: AsyncConnection, schema: str, dead_letter_id: UUID, at: 
         f"update {schema}.dead_letters set resolved_at = $2 where id = $1",  # noqa: S608 - the schema is ours
         dead_letter_id,
         at,
+    )
+
+
+async def forget(conn: AsyncConnection, schema: str, lead_ids: Sequence[str]) -> None:
+    """Drop what the records of erased leads said, and errors, which may quote it. Nothing is left of them that could be
+    taken: they are resolved."""
+    await (await driver(conn)).execute(
+        f"""
+        update {schema}.dead_letters
+        set value = null, error = $2, resolved_at = coalesce(resolved_at, now())
+        where key = any($1::text[])
+        """,  # noqa: S608 - the schema is ours
+        list(lead_ids),
+        ERASED,
     )
 
 

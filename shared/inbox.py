@@ -70,7 +70,8 @@ def consumer_tables(metadata: MetaData, schema: str) -> ConsumerTables:
     """`<schema>.positions`, `.dead_letters`, `.seen`.
 
     positions: one row per partition; `processed` are distinct events taken, `dead_lettered` never goes down.
-    dead_letters: `headers` packed as in the outbox; `resolved_at` tells that a retry took the record after all.
+    dead_letters: `headers` packed as in the outbox; `resolved_at` tells that a retry took the record after all, or that
+    its lead was erased, and `value` with it.
     seen: only for handlers that use SeenTable.
     """
     positions = Table(
@@ -119,6 +120,11 @@ class Received(NamedTuple):
 
     record: Record
     event: Event
+
+    @property
+    def told_by_us(self) -> bool:
+        """Whether one of our services wrote it: what says no `recordedtime` was recorded by the log."""
+        return self.event.recorded_at != self.record.appended_at
 
 
 class Fresh(NamedTuple):

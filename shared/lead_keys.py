@@ -7,8 +7,10 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import driver
-from shared.events import Event
-from shared.sealing import KEY_BYTES, has_personal, sealed_data
+from shared.eventlog.port import Record
+from shared.events import Event, to_message
+from shared.inbox import Received
+from shared.sealing import KEY_BYTES, PERSONAL, has_personal, sealed_data, sealed_rest
 
 
 async def read(conn: AsyncConnection, lead_ids: Iterable[str]) -> dict[str, bytes | None]:
@@ -38,6 +40,37 @@ async def seal_events(conn: AsyncConnection, events: Sequence[Event], personal: 
         else event
         for event in events
     ]
+
+
+async def seal_foreign(
+    conn: AsyncConnection, received: Sequence[Received], personal: Collection[str]
+) -> Sequence[Received]:
+    """The same with the personal values sealed that other programs have written to the log themselves, record and
+    event, so that what a service stores of them is readable as long as the lead's key is there."""
+    plain = [
+        one.event
+        for one in received
+        if type(one.event.data) in PERSONAL
+        and not one.told_by_us
+        and one.event.subject
+        and has_personal(one.event.data, personal)
+    ]
+    if not plain:
+        return received
+    keys = await _made(conn, sorted({event.subject for event in plain}))
+    sealed = {
+        event.identity: msgspec.structs.replace(
+            event, data=sealed_rest(event.data, keys[event.subject], event.subject, personal)
+        )
+        for event in plain
+    }
+    return [_told(one.record, sealed[one.event.identity]) if one.event.identity in sealed else one for one in received]
+
+
+def _told(record: Record, event: Event) -> Received:
+    """As if we had written the event into the record's place."""
+    message = to_message(event)
+    return Received(msgspec.structs.replace(record, headers=message.headers, value=message.value), event)
 
 
 async def destroy(conn: AsyncConnection, lead_ids: Iterable[str]) -> None:

@@ -62,6 +62,16 @@ def sealed_data(data: _D, key: bytes, lead_id: str, personal: Collection[str]) -
     return changed
 
 
+def sealed_rest(data: _D, key: bytes, lead_id: str, personal: Collection[str]) -> _D:
+    """The same of data that may be sealed already."""
+
+    def change(value: Any) -> Any:
+        return value if isinstance(value, str) and value.startswith(PREFIX) else seal(value, key, lead_id)
+
+    changed: _D = _changed(data, change, lambda field: field in personal)
+    return changed
+
+
 def unsealed_data(data: _D, key: bytes | None, lead_id: str) -> _D:
     """The inverse of `sealed_data`."""
     changed: _D = _changed(data, lambda value: unseal(value, key, lead_id), lambda field: True)
@@ -78,9 +88,15 @@ def erased_observation(observation: Observation, personal: Collection[str]) -> O
     return _observation(observation, lambda value: ERASED, lambda field: field in personal)
 
 
+def erased_data(data: _D, personal: Collection[str]) -> _D:
+    """An event's data without what it says of the person."""
+    changed: _D = _changed(data, lambda value: ERASED, lambda field: field in personal)
+    return changed
+
+
 def has_personal(data: Data, personal: Collection[str]) -> bool:
     """Whether anything of it is to be sealed."""
-    if type(data) not in _CHANGED:
+    if type(data) not in PERSONAL:
         return False
     found = False
 
@@ -135,6 +151,9 @@ _CHANGED: Mapping[type, Callable[[Any, Change, IsPersonal], Any]] = {
 }
 """The one list of what is personal."""
 
+PERSONAL = frozenset(_CHANGED)
+"""The types of data that may hold anything personal."""
+
 _OF_APPOINTMENT = ("contact_state", "note")
 _OF_ACCEPTED_BY = ("name", "title")
 
@@ -149,10 +168,17 @@ def _changed_raw(data: Mapping[str, msgspec.Raw], change: Change) -> dict[str, m
     for name in _OF_APPOINTMENT:
         if name in changed and (value := msgspec.json.decode(changed[name])) is not None:
             changed[name] = msgspec.Raw(msgspec.json.encode(change(value)))
-    if "accepted_by" in changed and (who := msgspec.json.decode(changed["accepted_by"], type=AcceptedBy | None)):
-        replaced = replace(who, **_present(who, _OF_ACCEPTED_BY, change))
-        changed["accepted_by"] = msgspec.Raw(msgspec.json.encode(replaced))
+    if "accepted_by" in changed and (who := msgspec.json.decode(changed["accepted_by"])) is not None:
+        changed["accepted_by"] = msgspec.Raw(msgspec.json.encode(_changed_who(who, change)))
     return changed
+
+
+def _changed_who(who: Any, change: Change) -> Any:
+    try:
+        typed = msgspec.convert(who, AcceptedBy)
+    except msgspec.ValidationError:  # nobody has checked it: it is refused where it is used, and may be anything
+        return change(who)
+    return replace(typed, **_present(typed, _OF_ACCEPTED_BY, change))
 
 
 def _observation(observation: Observation, change: Change, is_personal: IsPersonal) -> Observation:

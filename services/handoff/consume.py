@@ -11,6 +11,7 @@ from services.handoff.handover import hand_over_if_ready
 from services.handoff.merges import members
 from services.handoff.rules import Rules
 from services.handoff.tables import SCHEMA
+from shared import lead_keys
 from shared.clock import Clock
 from shared.consume import Received, SeenTable
 from shared.events import ACTIVITIES, LEADS
@@ -28,6 +29,7 @@ class Takes(SeenTable):
         self._clock = clock
 
     async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
+        received = await lead_keys.seal_foreign(conn, received, self._rules.registry.personal)
         touched = await take(conn, received)
         if not touched:
             return

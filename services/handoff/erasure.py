@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.handoff import store
 from services.handoff.appointment import AppointmentForm
 from services.handoff.store import Handoff
-from shared import lead_keys
+from services.handoff.tables import SCHEMA
+from shared import dead_letters, lead_keys
 from shared.db import driver
 from shared.events import Event, LeadErased, Observation
 from shared.sealing import ERASED, erased_observation
@@ -27,6 +28,7 @@ async def take(conn: AsyncConnection, events: Sequence[Event], personal: Collect
     if not leads:
         return
     await lead_keys.destroy(conn, leads)
+    await dead_letters.forget(conn, SCHEMA, leads)
     for handoff in await store.of_leads(conn, leads):
         await store.rewrite(conn, erased(handoff, personal))
     connection = await driver(conn)

@@ -26,9 +26,8 @@ from shared.events import ACTIVITY_TYPES, Contract, Correction, Event, Spend
 
 def activity_of(received: Received) -> Activity | None:
     """An event of the log as an activity of the lead that it names; None for what is none, or is ours. Pure."""
-    record, event = received
-    told_by_us = event.recorded_at != record.appended_at  # who says no `recordedtime` was recorded by the log
-    if event.name not in ACTIVITY_TYPES or told_by_us:
+    event = received.event
+    if event.name not in ACTIVITY_TYPES or received.told_by_us:
         return None
     return Activity(
         source=event.source,

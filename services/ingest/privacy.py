@@ -13,9 +13,9 @@ from services.ingest.forms import ConsentForm
 from services.ingest.items import made_id
 from services.ingest.leads import refuse_erased
 from services.ingest.quarantine import Kept
-from services.ingest.tables import Connection
+from services.ingest.tables import SCHEMA, Connection
 from services.ingest.tell import Wish, tell
-from shared import lead_keys
+from shared import dead_letters, lead_keys
 from shared.consent import Told, bases_of
 from shared.db import driver
 from shared.events import LeadConsent, LeadErased
@@ -131,6 +131,7 @@ async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) ->
     await _delete(db, leads, wish.at)
     await forget_leads(conn, leads)
     await lead_keys.destroy(conn, leads)
+    await dead_letters.forget(conn, SCHEMA, leads)
     said = LeadErased(reason=reason)
     events = [wish.event("lead-erased", lead, said, id_=made_id("lead-erased", lead)) for lead in leads]
     await tell(conn, events, frozenset())

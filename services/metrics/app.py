@@ -1,7 +1,6 @@
 """Puts the metrics service together; the only file that knows all its parts."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from services.metrics import store
 from services.metrics.catalogue.compile import compile_catalogue
@@ -18,6 +17,7 @@ from services.metrics.rebuild.steps import rebuild
 from services.metrics.routes import Routes
 from services.metrics.scorecard_routes import Scorecards
 from services.metrics.settling import Settling
+from services.metrics.store import SCHEMA
 from services.metrics.targets import in_currency
 from shared.consume import Consumer
 from shared.db import driver, transaction
@@ -28,7 +28,6 @@ from shared.serve import Runtime, Service
 from shared.settings import Settings
 from shared.web.dead_letters import DeadLetters
 
-SCHEMA: Final = "metrics"
 TOPICS = (LEADS, ACTIVITIES, HANDOFFS)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.outreach.permission import Consent
 from services.outreach.tables import SCHEMA
-from shared import lead_keys
+from shared import dead_letters, lead_keys
 from shared.consume import Received, SeenTable
 from shared.db import driver
 from shared.events import LEADS, Event, LeadConsent, LeadErased
@@ -105,6 +105,7 @@ async def _erase(conn: AsyncConnection, events: Sequence[Event]) -> None:
         return
     if any(isinstance(event.data, LeadErased) for event in events):
         await lead_keys.destroy(conn, erased)
+        await dead_letters.forget(conn, SCHEMA, erased)
         await forget_leads(conn, erased)
     await connection.execute("delete from outreach.observations where lead_id = any($1::text[])", erased)
     await connection.execute("delete from outreach.consents where lead_id = any($1::text[])", erased)

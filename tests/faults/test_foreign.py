@@ -21,11 +21,12 @@ from shared.kafka import Cluster
 from shared.partition import partition_of
 from tests.conftest import private_folder
 from tests.faults.client import Client
-from tests.faults.inside import database, errors_logged, rows, settle, the_log
+from tests.faults.inside import database, errors_logged, holding, rows, settle, the_log
 from tests.faults.on_kafka import figure, in_order, on_kafka
 from tests.system import System, tasuki, until
 
 CALL = {"rep": "ito", "direction": "outbound", "outcome": "busy"}
+CANARY = "canary-mei"
 TIME = "2026-02-02T00:00:00Z"
 LEADS_OF_THEIRS = [f"0198f2c0-0000-7000-8000-{n:012}" for n in range(40)]
 
@@ -142,6 +143,33 @@ def test_what_is_taken_again_from_the_beginning_changes_nothing(system: System, 
     assert _values(client, "calls", "source") == before
     assert ACTIVITIES in tasuki(system, "log", "positions").stdout
     assert "there is no service mertics" in tasuki(system, "log", "seek", "mertics", "0").stderr
+
+
+def test_reliability_22_what_others_wrote_of_a_person_is_gone_with_the_lead(system: System, client: Client) -> None:
+    lead, url = LEADS_OF_THEIRS[1], database(system)
+    appointment = {"appointment_id": "theirs", "status": "set", "rep": "ito", "note": CANARY}
+    told = binary(2000, lead, type="tasuki.appointment.v1") | {"value": json.dumps(appointment)}
+    other = told | {"value": json.dumps(appointment | {"note": f"not {CANARY}"})}
+    unreadable = binary(2001, lead) | {"value": json.dumps(CALL | {"outcome": CANARY})}
+    producer = Producer({"bootstrap.servers": system.kafka, "log_level": 0})
+    for record in (told, told, other, unreadable):
+        producer.produce(ACTIVITIES, partition=0, **record)
+    assert producer.flush(30) == 0
+    settle(url, kafka=system.kafka)
+    held = holding(url, CANARY)
+    assert {"handoff.dead_letters", "ingest.dead_letters", "metrics.dead_letters"} == set(held), "the rest is sealed"
+    numbers, known = _values(client, "appointments", "source"), client.get("metrics", "/v1/status")
+    assert {row["source"]: row["value"] for row in numbers} == {"binary": 1}
+
+    assert client.send("ingest", "POST", f"/v1/leads/{lead}/erase", {"reason": "本人の請求"}).status == 200
+    settle(url, kafka=system.kafka)
+    assert holding(url, CANARY) == []
+    assert tasuki(system, "log", "seek", "metrics", "0").returncode == 0
+    settle(url, kafka=system.kafka)
+    assert holding(url, CANARY) == [], "also when all is taken again"
+    status = client.get("metrics", "/v1/status")
+    assert status["processed"] == known["processed"] + 1, "that it was erased"
+    assert _values(client, "appointments", "source") == numbers
 
 
 def test_reliability_11_what_waited_is_published_in_the_order_of_each_key(

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from shared.events import AcceptedBy, Appointment, Event, LeadErased
 from shared.sealing import sealed_data
 from tests.handoff.desk import NOW, Desk, created, fields, hearing, made
@@ -101,3 +103,18 @@ async def test_an_erasure_that_comes_before_what_was_said_erases_that_too(desk: 
     await desk.deliver(created("mei"), await of_log(desk, late, bytes(32)))
     assert (await desk.call("GET", "/v1/leads/mei/readiness")).status == 410
     assert not any(CANARY in str(row) for row in await desk.rows("select * from handoff.observations"))
+
+
+async def test_what_another_program_wrote_to_the_log_is_shown_and_goes_with_the_lead(desk: Desk) -> None:
+    await desk.deliver(created("mei"), hearing("mei", needs="confirmed", authority="confirmed", by="tanaka"))
+    said = Appointment(appointment_id="a", status="set", rep="tanaka", note=CANARY)
+    await desk.deliver(made("appointment", "mei", said, NOW, "a1"))
+    held = "select data::text || held::text as said from handoff.activities"
+    assert not any(CANARY in row["said"] for row in await desk.rows(held)), "sealed"
+    handoff_id = (await desk.hand_over("mei"))["handoff_id"]
+    assert (await desk.get(f"/v1/handoffs/{handoff_id}"))["appointment"]["note"] == CANARY
+    await desk.deliver(made("lead-erased", "mei", LeadErased(reason="x"), NOW, "gone"))
+    assert (await desk.get(f"/v1/handoffs/{handoff_id}"))["appointment"]["note"] == "erased"
+    late = replace(said, appointment_id="b")
+    await desk.deliver(made("appointment", "mei", late, NOW, "a2"))
+    assert not any(CANARY in row["said"] for row in await desk.rows(held)), "what comes later, too"

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from services.metrics.app import SCHEMA, TOPICS
+from services.metrics.app import TOPICS
 from services.metrics.commands import app
+from services.metrics.store import SCHEMA
 from services.metrics.verify.check import Report, verify
 from shared.clock import SystemClock
 from shared.config import Config, load_config

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import asyncpg
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.metrics import store
@@ -20,11 +21,13 @@ from services.metrics.fold.counters import count
 from services.metrics.fold.grouping import Join, joins_of, own_ties
 from services.metrics.fold.restated import Restated
 from services.metrics.fold.work import Work
+from shared import dead_letters, lead_keys
 from shared.config.team import Team
 from shared.consume import Fresh, Received
 from shared.db import DatabaseUnavailable, driver
-from shared.events import Correction, Event, content_digest
+from shared.events import Correction, Data, Event, LeadErased, content_digest
 from shared.partition import partition_of
+from shared.sealing import erased_data, unsealed_data
 
 
 class OtherRules(DatabaseUnavailable):
@@ -69,11 +72,29 @@ class Fold:
         held = await store.stored_events(raw, known)
         again = [r for r, i in zip(received, identities, strict=True) if i in known]
         same = {e.identity for _, e in again if content_digest(held[e.identity]) == content_digest(e)}
+        if len(same) < len(again):
+            same |= await self._same_unsealed(conn, held, [r for r in again if r.event.identity not in same])
         return Fresh(
             new,
             duplicates=[r for r in again if r.event.identity in same],
             conflicts=[r for r in again if r.event.identity not in same],
         )
+
+    async def _same_unsealed(
+        self, conn: AsyncConnection, held: Mapping[IdentityKey, Event], again: Sequence[Received]
+    ) -> set[IdentityKey]:
+        """Those of others that say what is stored, sealed since; of an erased lead what can still be read of it."""
+        foreign = [r.event for r in again if not r.told_by_us and r.event.subject]
+        keys = await lead_keys.read(conn, (event.subject for event in foreign))
+        same: set[IdentityKey] = set()
+        for event in foreign:
+            key, stored = keys.get(event.subject), held[event.identity]
+            told = unsealed_data(event.data, key, event.subject)
+            if key is None:
+                told = erased_data(told, self._rules.registry.personal)
+            if _digest(stored, unsealed_data(stored.data, key, event.subject)) == _digest(event, told):
+                same.add(event.identity)
+        return same
 
     async def _locked(
         self, conn: asyncpg.Connection, received: Sequence[Received], identities: Sequence[IdentityKey]
@@ -113,6 +134,7 @@ class Fold:
         """
         if not received:
             return
+        received = await lead_keys.seal_foreign(conn, received, self._rules.registry.personal)
         raw = await driver(conn)
         events = [r.event for r in received]
         units = [unit_of(event) for event in events]
@@ -144,6 +166,8 @@ class Fold:
         # All under one of the batch's shards: shards only keep consumers from waiting for each other.
         await store.add_counters(raw, counts, shard=min(record.partition for record, _ in received))
         await store.note_changes(raw, works[0].change, counts)
+        if erased := [event.subject for event in events if type(event.data) is LeadErased]:
+            await dead_letters.forget(conn, store.SCHEMA, erased)
 
     async def _corrected(self, conn: asyncpg.Connection, events: Sequence[Event]) -> Sequence[store.Stored]:
         """What the corrections among the stored events are about, and those of them that one is about."""
@@ -209,3 +233,7 @@ class Fold:
         histories = await store.history(conn, groups)
         identities = [e.identity for events in histories.values() for e in events]
         return histories, await store.corrections_of(conn, identities)
+
+
+def _digest(event: Event, data: Data) -> bytes:
+    return content_digest(msgspec.structs.replace(event, data=data))

@@ -33,11 +33,12 @@ from services.metrics.store.sides import (
     shown_cells,
     sides,
 )
-from services.metrics.store.state import as_of, count_rebuild, membership, set_membership, state_number
+from services.metrics.store.state import SCHEMA, as_of, count_rebuild, membership, set_membership, state_number
 
 __all__ = [
     "EVENT_COLUMNS",
     "KEPT_S",
+    "SCHEMA",
     "CounterKey",
     "DimensionIds",
     "Known",

@@ -1,11 +1,14 @@
 """What is remembered about the numbers as a whole: teams, by which rules they were made, how far they are."""
 
 from datetime import date
+from typing import Final
 
 import asyncpg
 
 from services.metrics.store.changes import note_anew
 from shared.config.team import Team
+
+SCHEMA: Final = "metrics"
 
 
 async def set_membership(conn: asyncpg.Connection, team: Team) -> None:
