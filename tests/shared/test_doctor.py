@@ -1,6 +1,7 @@
 """What `tasuki doctor` finds in a database that is not well: each finding with what to do."""
 
 import re
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from shared.doctor.command import examine
 from shared.doctor.finding import Finding, State
 from shared.settings import Settings
 
+CONFIG = Path(__file__).parents[2] / "config"
 Findings = Callable[..., Awaitable[list[Finding]]]
 
 
@@ -111,3 +113,18 @@ async def test_a_mail_server_and_a_provider_that_do_not_answer_are_told(
     assert f"the mail server 127.0.0.1:{port} does not answer" in said
     assert "openid-configuration cannot be used" in said
     assert "hidden-word" not in str(found)
+
+
+async def test_who_is_named_and_stands_in_no_team_is_told(findings: Findings, tmp_path: Path) -> None:
+    config = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    assert "all members that are named stand in team.yaml" in told(await findings(config_dir=config))
+    policy = config / "policies" / "default.yaml"
+    policy.write_text(policy.read_text().replace("members: [sato]", "members: [stao]"))
+    targets = config / "targets.yaml"
+    targets.write_text(targets.read_text() + "- {kpi: calls, member: tanaak, period: 2027-01, value: 400}\n")
+    said = told(await findings(config_dir=config))
+    assert "not in team.yaml: stao (policies/default.yaml, smb), tanaak (targets.yaml)" in said
+
+
+def told(found: list[Finding]) -> list[str]:
+    return [finding.what for finding in found if finding.area == "configuration"]
