@@ -15,8 +15,10 @@ from tests.metrics.own import CONFIG, folder_with, with_config
 
 
 @pytest.fixture(scope="module")
-def numbers(module_database_url: str, runner: asyncio.Runner) -> Iterator[Numbers]:
-    settings = Settings(database_url=module_database_url, pool_size=3)
+def numbers(module_database_url: str, runner: asyncio.Runner, request: pytest.FixtureRequest) -> Iterator[Numbers]:
+    """With the settings that the test's module names as `SETTINGS`, if any."""
+    own = getattr(request.module, "SETTINGS", {})
+    settings = Settings(database_url=module_database_url, pool_size=3, **own)
     engine = connect(settings, "test")
     yield Numbers(engine, load_config(CONFIG), settings)
     runner.run(engine.dispose())

@@ -128,7 +128,9 @@ class Numbers:
         """The rows of a question."""
         async with transaction(self.engine) as conn:
             raw = await driver(conn)
-            asker = Asker(raw, self.today, 4, self.targets, cells=await store.shown_cells(raw))
+            asker = Asker(
+                raw, self.today, self.settings.fiscal_year_start, self.targets, cells=await store.shown_cells(raw)
+            )
             return await asker.answer(question)
 
 

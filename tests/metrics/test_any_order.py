@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.metrics.verify.recount import Recount
 from shared.config import load_config
+from shared.events import Event
 from tests.metrics.compare import BOUNDED, GRAINS, LAST_DAY, assert_same, raw
 from tests.metrics.numbers import Numbers
 from tests.metrics.own import CONFIG
@@ -35,7 +36,13 @@ def recount(numbers: Numbers) -> Recount:
 def test_reliability_4_any_order_duplication_and_batching_equals_the_recomputation(
     data: st.DataObject, numbers: Numbers, recount: Recount, runner: asyncio.Runner
 ) -> None:
-    events = data.draw(histories())
+    hold_to_the_recount(data, data.draw(histories()), numbers, recount, runner)
+
+
+def hold_to_the_recount(
+    data: st.DataObject, events: list[Event], numbers: Numbers, recount: Recount, runner: asyncio.Runner
+) -> None:
+    """Deliver the events somehow, and compare what some question finds in every KPI."""
     batches = data.draw(deliveries(events))
     by = data.draw(st.lists(st.sampled_from(DIMENSIONS), unique=True, max_size=2))
     grain = data.draw(st.sampled_from(GRAINS))
