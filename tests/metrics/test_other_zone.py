@@ -1,5 +1,5 @@
-"""The same promise where days do not begin in Tokyo: a zone half an hour off the others, which moves its clocks by half an
-hour, and a fiscal year of its own."""
+"""The same promise where days do not begin in Tokyo: a zone half an hour off the others, which moves its clocks by half
+an hour, and a fiscal year of its own."""
 
 import asyncio
 from datetime import timedelta
