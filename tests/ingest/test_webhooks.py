@@ -75,6 +75,39 @@ async def test_multipart_and_other_charsets(door: Door) -> None:
         assert lead["company"] == {"domain": "acme.co.jp", "name": "アクメ"}
 
 
+@pytest.mark.parametrize(
+    ("named", "charset"), [("Shift_JIS", "cp932"), ("EUC-JP", "euc-jp"), ("ISO-2022-JP", "iso-2022-jp")]
+)
+async def test_an_encoding_is_named_by_the_content_type_or_as_browsers_do_by_the_form(
+    door: Door, named: str, charset: str
+) -> None:
+    def fields(n: int, **more: str) -> dict[str, str]:
+        return {"company_name": "表参道ソフト", "役職": "部長", "email": f"a{n}@acme.co.jp", **more}
+
+    def form(fields: dict[str, str]) -> bytes:
+        return urlencode(fields, encoding=charset).encode()
+
+    def parts(fields: dict[str, str]) -> bytes:
+        return multipart(**fields).decode().encode(charset)
+
+    for body, content_type in (
+        (form(fields(0)), f"{FORM['Content-Type']}; charset={named}"),
+        (form(fields(1, _charset_=named)), FORM["Content-Type"]),
+        (parts(fields(2)), f"{MULTIPART['Content-Type']}; charset={named}"),
+        (parts(fields(3, _charset_=named)), MULTIPART["Content-Type"]),
+    ):
+        answer = await door.post("/v1/webhooks/website", body, headers={"Content-Type": content_type})
+        assert answer.status_code == 202, answer.text
+        lead_id = answer.json()["lead_id"]
+        lead = (await door.get(f"/v1/leads/{lead_id}")).json()
+        assert (lead["fields"]["company_name"]["value"], lead["fields"]["title"]["value"]) == ("表参道ソフト", "部長")
+        assert (await door.get(f"/v1/leads/{lead_id}/observations")).json()["unmapped"] == []
+    if charset != "iso-2022-jp":  # whose bytes are ASCII, too
+        for body, headers in ((form(fields(4)), FORM), (parts(fields(5)), MULTIPART)):
+            answer = await door.post("/v1/webhooks/website", body, headers=headers)
+            assert answer.status_code == 422, "it is kept, and not taken for another encoding"
+
+
 async def test_json_with_names_of_ours_and_what_it_says_of_itself(door: Door) -> None:
     body = {"email": "a@acme.co.jp", "employees": 12, "external_id": 77, "observed_at": "2026-11-20T09:00:00+09:00"}
     answer = await door.post("/v1/webhooks/web-json", body | {"campaign": "spring-webinar"})
