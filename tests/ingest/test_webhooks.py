@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 
 from shared.config.sources import Source
@@ -253,6 +254,24 @@ async def test_a_source_with_a_secret(door: Door, monkeypatch: pytest.MonkeyPatc
     figures = (await door.get("/metrics")).text
     assert 'tasuki_webhooks_total{result="unauthorized",source="safe"} 4.0' in figures
     assert 'tasuki_webhooks_total{result="accepted",source="safe"} 1.0' in figures
+
+
+async def test_a_key_answers_nobody_who_does_not_prove_who_he_is(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    door.runtime.config.sources["safe"] = Source(id="safe", provider="json", secret_env="TASUKI_SECRET_X")
+    monkeypatch.setenv("TASUKI_SECRET_X", "secret")
+
+    async def post(secret: str, **body: str) -> httpx.Response:
+        headers = {"Authorization": "", "X-Tasuki-Secret": secret, "Idempotency-Key": "row-7"}
+        return await door.post("/v1/webhooks/safe", {"email": "a@acme.co.jp", **body}, headers=headers)
+
+    assert (await post("wrong", title="forged")).status_code == 401
+    assert (await post("wrong")).status_code == 401
+    first = await post("secret")
+    assert first.status_code == 202, "neither refusal holds the key"
+    again = await post("secret")
+    assert (again.json(), again.headers["idempotent-replayed"]) == (first.json(), "true")
+    replayed = await post("wrong")
+    assert (replayed.status_code, "lead_id" in replayed.text) == (401, False)
 
 
 async def test_the_same_form_50_times_at_once(door: Door) -> None:
