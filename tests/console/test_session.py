@@ -47,6 +47,7 @@ def test_a_form_is_of_one_session() -> None:
     assert SEAL.is_form_of(mine, SEAL.form_token(mine))
     assert not SEAL.is_form_of(mine, SEAL.form_token(other))
     assert not SEAL.is_form_of(mine, "")
+    assert not SEAL.is_form_of(mine, "é")
 
 
 def test_scopes() -> None:
