@@ -5,9 +5,9 @@ import smtplib
 import ssl
 from contextlib import suppress
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import format_datetime
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -31,6 +31,19 @@ class MailRefused(Exception):
 
 class MailUncertain(Exception):
     """The connection was lost while the mail was handed over: it may have been taken, or not."""
+
+
+class _Addresses(UnstructuredHeader):
+    """A list of addresses of the web, each on a line of its own, whatever its length: else one that is longer than a
+    line would be written as an encoded word, in which no mailbox provider finds it."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {str(self).replace(', ', f',{policy.linesep} ')}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("List-Unsubscribe", _Addresses)
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class Server(NamedTuple):
@@ -62,7 +75,7 @@ def message_of(
     rendered: Rendered, sender: Sender, to: str, language: Language, mail_id: str, now: datetime
 ) -> EmailMessage:
     """The mail. Its Message-ID follows from `mail_id`: who gets it twice can tell."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["From"] = Address(sender.organisation.to(language), addr_spec=sender.email)
     message["To"] = Address(addr_spec=to)
     message["Subject"] = rendered.subject or ""

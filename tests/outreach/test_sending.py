@@ -5,9 +5,11 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import default
+from email.policy import SMTP as SMTP_POLICY
+from email.policy import SMTPUTF8, default
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -15,9 +17,13 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import ValidationError
 
-from services.outreach.smtp import Post, Server, server_of
+from services.outreach.content import OptOut, Sender
+from services.outreach.mail import headers
+from services.outreach.render import Rendered
+from services.outreach.smtp import Post, Server, message_of, server_of
 from shared.events import ContentUsed, Touch
 from shared.settings import Settings
+from shared.words import Words
 from tests.outreach.desk import NOW, Desk, Response, consent, running
 
 USER = LoginPassword(b"tasuki", b"s3cret:/@")
@@ -125,6 +131,25 @@ async def test_the_mail_arrives_whole_and_is_told(desk: Desk, mail_server: MailS
     assert touch.data == Touch(channel="email", direction="outbound", rep="tanaka", outcome="sent")
     assert isinstance(use.data, ContentUsed)
     assert (use.id, use.data.content) == (answer.body["mail_id"], "first-mail")
+
+
+def test_the_way_to_unsubscribe_is_plain_however_long_it_is() -> None:
+    sender = Sender(
+        organisation=Words("株式会社例", "Example"),
+        address=Words("東京都", "Tokyo"),
+        email="sales@example.co.jp",
+        opt_out=OptOut(email="stop@example.co.jp", url="https://tasuki.example.co.jp/opt-out"),
+    )
+    for lead_id in (str(uuid4()), "crm:" + "7" * 196):
+        told = headers(sender, lead_id)
+        rendered = Rendered("件名" * 60, "本文", [], told, None)
+        message = message_of(rendered, sender, "a@example.co.jp", "ja", "m-1", NOW)
+        for policy in (SMTP_POLICY, SMTPUTF8):
+            raw = message.as_bytes(policy=policy)
+            assert f"List-Unsubscribe: {told['List-Unsubscribe']}".encode() in raw.replace(b"\r\n ", b" ")
+            assert max(map(len, raw.split(b"\r\n"))) < 998
+    subject = message.as_bytes(policy=SMTP_POLICY).partition(b"Subject:")[2].partition(b"Date:")[0]
+    assert max(map(len, subject.split(b"\r\n"))) <= 78
 
 
 async def test_all_checks_of_rendering_hold(desk: Desk, mail_server: MailServer) -> None:
