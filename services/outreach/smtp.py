@@ -5,7 +5,7 @@ import smtplib
 import ssl
 from contextlib import suppress
 from datetime import datetime
-from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import format_datetime
@@ -33,7 +33,7 @@ class MailUncertain(Exception):
     """The connection was lost while the mail was handed over: it may have been taken, or not."""
 
 
-class _Addresses(UnstructuredHeader):
+class _Addresses(UnstructuredHeader, BaseHeader):
     """A list of addresses of the web, each on a line of its own, whatever its length: else one that is longer than a
     line would be written as an encoded word, in which no mailbox provider finds it."""
 
@@ -77,7 +77,8 @@ def message_of(
     """The mail. Its Message-ID follows from `mail_id`: who gets it twice can tell."""
     message = EmailMessage(policy=_POLICY)
     message["From"] = Address(sender.organisation.to(language), addr_spec=sender.email)
-    message["To"] = Address(addr_spec=to)
+    name, _, host = to.rpartition("@")
+    message["To"] = Address(username=name, domain=host)  # as a whole it would have to be ASCII
     message["Subject"] = rendered.subject or ""
     message["Date"] = format_datetime(now)
     message["Message-ID"] = message_id_of(sender, mail_id)

@@ -178,6 +178,13 @@ async def test_a_repeated_request_sends_once(desk: Desk, mail_server: MailServer
     assert (await send(desk, key="a third")).status == 409
 
 
+async def test_an_address_may_have_letters_beyond_ascii(desk: Desk, mail_server: MailServer) -> None:
+    await desk.lead("L2", last_name="田中", company_name="B社", email="田中@例え.jp")
+    answer = await send(desk, lead_id="L2")
+    assert answer.status == 200, answer
+    assert mail_server.recipients == ["田中@例え.jp"]
+
+
 async def test_what_nobody_can_know_is_said_and_not_repeated(desk: Desk, mail_server: MailServer) -> None:
     mail_server.breaks_off = True
     lost = await send(desk, key="k")
