@@ -146,13 +146,14 @@ def _delivery(call: Call, source: Source, at: datetime) -> Delivery:
 
 
 def _public_url(call: Call, source: Source) -> str:
-    """The address that the sender was given: what `public_url` says, or as it was asked."""
+    """The address that the sender was given: what `public_url` says, or as it was asked. The query is that of the
+    request, if it has one: Twilio adds to what it was given."""
     asked = call.request.url
     if source.public_url is None:
         return str(asked)
     has_path = urlsplit(source.public_url).path not in ("", "/")
     address = source.public_url if has_path else source.public_url.rstrip("/") + asked.path
-    return f"{address}?{asked.query}" if asked.query and "?" not in address else address
+    return f"{address.partition('?')[0]}?{asked.query}" if asked.query else address
 
 
 def _configured(source: Source) -> Sequence[str]:
