@@ -76,9 +76,8 @@ def message_of(
 ) -> EmailMessage:
     """The mail. Its Message-ID follows from `mail_id`: who gets it twice can tell."""
     message = EmailMessage(policy=_POLICY)
-    message["From"] = Address(sender.organisation.to(language), addr_spec=sender.email)
-    name, _, host = to.rpartition("@")
-    message["To"] = Address(username=name, domain=host)  # as a whole it would have to be ASCII
+    message["From"] = _address(sender.email, sender.organisation.to(language))
+    message["To"] = _address(to)
     message["Subject"] = rendered.subject or ""
     message["Date"] = format_datetime(now)
     message["Message-ID"] = message_id_of(sender, mail_id)
@@ -86,6 +85,12 @@ def message_of(
         message[name] = value
     message.set_content(rendered.body + "\n")
     return message
+
+
+def _address(email: str, name: str = "") -> Address:
+    """In its parts: as a whole it would have to be ASCII."""
+    user, _, host = email.rpartition("@")
+    return Address(name, user, host)
 
 
 def message_id_of(sender: Sender, mail_id: str) -> str:
@@ -136,13 +141,13 @@ class Post:
 
 
 def _hand_over(smtp: smtplib.SMTP, message: EmailMessage) -> None:
-    to = message["To"].addresses[0].addr_spec
-    international = not to.isascii()
+    sender, to = (message[name].addresses[0].addr_spec for name in ("From", "To"))
+    international = not f"{sender}{to}".isascii()
     if international and not smtp.has_extn("smtputf8"):
         raise MailRefused("the mail server takes no addresses with letters beyond ASCII", lasting=True)
     try:
         options = ["SMTPUTF8", "BODY=8BITMIME"] if international else []
-        _require(smtp.mail(message["From"].addresses[0].addr_spec, options), "the sender's address", 250)
+        _require(smtp.mail(sender, options), "the sender's address", 250)
         _require(smtp.rcpt(to), "the recipient's address", 250, 251)
     except (OSError, smtplib.SMTPException) as error:  # as long as no mail was handed over, none was taken
         raise MailRefused("the mail server broke off", lasting=False) from error

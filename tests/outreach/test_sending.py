@@ -185,6 +185,19 @@ async def test_an_address_may_have_letters_beyond_ascii(desk: Desk, mail_server:
     assert mail_server.recipients == ["田中@例え.jp"]
 
 
+@pytest.mark.parametrize("address", ["営業@tasuki.example.co.jp", "sales@例え.jp"])
+async def test_and_so_may_that_of_the_sender(desk: Desk, mail_server: MailServer, address: str) -> None:
+    file = desk.content / "sender.yaml"
+    told = file.read_text(encoding="utf-8").replace("email: sales@tasuki.example.co.jp", f"email: {address}")
+    file.write_text(told, encoding="utf-8")
+    desk.folder.look()
+    answer = await send(desk)
+    assert answer.status == 200, answer
+    (mail,) = mail_server.taken
+    assert answer.body["message_id"].endswith(f"@{address.rpartition('@')[2]}>")
+    assert f"メール：{address}" in mail.get_content()
+
+
 async def test_what_nobody_can_know_is_said_and_not_repeated(desk: Desk, mail_server: MailServer) -> None:
     mail_server.breaks_off = True
     lost = await send(desk, key="k")
