@@ -213,7 +213,8 @@ async def _docs(_site: Site, _request: Request) -> Response:
 async def _unknown(site: Site, request: Request, _error: Exception) -> Response:
     signed_in = session_of(site, request)
     if signed_in is None:
-        text = site.render("sign_in.html", language_of(request), session=None, path="/", to="/", wrong=None, members=[])
+        shown: dict[str, Any] = {"session": None, "path": "/", "here": "/", "to": "/", "wrong": None, "members": []}
+        text = site.render("sign_in.html", language_of(request), **shown)
         return HTMLResponse(text, 404)
     return _problem(Visit(site, request, *signed_in), 404, "not_found")
 

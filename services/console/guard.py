@@ -1,7 +1,7 @@
 """What a browser may do with our pages, and from where a form may come."""
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,7 +45,13 @@ def is_from_us(headers: Mapping[str, str]) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    return origin is None or _split(origin).netloc == headers.get("host")
+
+
+def sent_from(headers: Mapping[str, str]) -> str:
+    """The path of the page from which a form of ours was sent, with its query; "/" where the browser does not say."""
+    page = _split(headers.get("referer", ""))
+    return own_path(page.path + (f"?{page.query}" if page.query else ""))
 
 
 def own_path(wanted: str | None) -> str:
@@ -53,3 +59,11 @@ def own_path(wanted: str | None) -> str:
     if not wanted or not wanted.isprintable() or not wanted.startswith("/") or wanted[1:2] in ("/", "\\"):
         return "/"  # browsers take a backslash for a slash, and what follows two slashes for a host
     return wanted
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; all are empty where it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

@@ -55,4 +55,4 @@ class Seal:
 
     def is_form_of(self, sealed: str, token: str) -> bool:
         """Whether a form was made for this session."""
-        return hmac.compare_digest(self.form_token(sealed), token)
+        return hmac.compare_digest(self.form_token(sealed).encode(), token.encode())  # as texts they must be ASCII

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from structlog.typing import FilteringBoundLogger
 
-from services.console.guard import own_path
+from services.console.guard import own_path, sent_from
 from services.console.session import Seal, Session
 from services.console.shown import Shown
 from shared.client import AsyncClient, Operation
@@ -105,6 +105,7 @@ class Visit:
             session=self.session,
             form_token=self.site.seal.form_token(self._sealed),
             path=self.request.url.path,
+            here=here(self.request),
             **values,
         )
         return HTMLResponse(text, status)
@@ -138,6 +139,13 @@ def session_of(site: Site, request: Request) -> tuple[Session, str] | None:
     sealed = request.cookies.get(site.seal.cookie)
     session = site.seal.open(sealed, site.clock.now())
     return None if session is None or sealed is None else (session, sealed)
+
+
+def here(request: Request) -> str:
+    """Where the page is, with what it was asked; of what a form leads to, the page from which it was sent."""
+    if request.method == "POST":
+        return sent_from(request.headers)
+    return own_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
 
 
 def choose_language(request: Request) -> Response:

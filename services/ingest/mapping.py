@@ -33,7 +33,8 @@ def map_names(
     names of a name.
 
     A name that is one of our field ids already needs no entry; a further name that is one comes last. Of several names
-    of one field the first that is not blank counts. What is left is kept as unmapped.
+    of one field the first that is not blank counts, and so of several values of a name, but what was chosen of several
+    options is one text. What is left is kept as unmapped.
     """
     result = Mapped({}, {}, [])
     ours = {name: target for name in also if (target := _first(also[name], names)) is not None} | dict(names)
@@ -63,15 +64,22 @@ def _first(further: Sequence[str], names: Mapping[str, str]) -> str | None:
 
 
 def _put(result: Mapped, target: str, name: str, value: Any, registry: FieldRegistry) -> None:
-    if is_blank(value):
+    said = [one for one in (value if isinstance(value, list) else [value]) if not is_blank(one)]
+    if not said:
         return
-    if isinstance(value, list) and len(value) == 1 and not (target in registry and registry.get(target).type == "list"):
-        value = value[0]
     into = result.own if target in OWN_NAMES else result.fields
     if target in into:
         result.unmapped.append(Unmapped(name, value, f"another name gave {target} already"))
+        return
+    field = registry.get(target) if target in registry else None
+    if field is not None and field.type == "list":
+        into[target] = said
+    elif field is not None and field.type == "text" and field.format is None and all(isinstance(s, str) for s in said):
+        into[target] = ", ".join(said)
     else:
-        into[target] = value
+        into[target] = said[0]
+        if said[1:]:
+            result.unmapped.append(Unmapped(name, said[1:], f"another value gave {target} already"))
 
 
 def _flat(entry: Mapping[str, Any], names: Mapping[str, str], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -214,6 +214,7 @@ def endpoints(
             raw_body=True,
             media_types=("application/json", "application/x-www-form-urlencoded", "multipart/form-data"),
             answers={200: Any, 202: WebhookAnswer, 401: None, 409: None},
+            proof=webhooks.prove,
         ),
         Endpoint(
             method="GET",

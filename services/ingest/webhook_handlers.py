@@ -28,25 +28,29 @@ class WebhookHandlers:
             s.id: Buckets(parse_rate(s.rate_limit)) for s in context.config.sources.values() if s.rate_limit
         }
 
+    def prove(self, call: Call) -> None:
+        """That a delivery is of its source. Raises Problem 401, 404, 503."""
+        source, provider = self._source(call.path["source"])
+        verdict = provider.verify(_delivery(call, source, self._context.clock.now()), _configured(source))
+        if verdict is Verdict.GENUINE:
+            return
+        self._count(source.id, verdict.value)
+        if verdict is Verdict.STALE:  # somebody knows the secret: a clock is wrong, or a delivery is played back
+            self._context.telemetry.log.warning("webhook_stale", source=source.id)
+        raise not_genuine(
+            "The signature is right but too old or from the future: look at the sender's clock and ours."
+            if verdict is Verdict.STALE
+            else "The signature or the secret of this source is missing or wrong."
+        )
+
     async def post(self, call: Call) -> Answer:
-        """One delivery of a source."""
+        """One delivery of a source, which is proved to be."""
         source, provider = self._source(call.path["source"])
         delivery = _delivery(call, source, self._context.clock.now())
-        secrets = _configured(source)
-        verdict = provider.verify(delivery, secrets)
-        if verdict is not Verdict.GENUINE:
-            self._count(source.id, verdict.value)
-            if verdict is Verdict.STALE:  # somebody knows the secret: a clock is wrong, or a delivery is played back
-                self._context.telemetry.log.warning("webhook_stale", source=source.id)
-            raise not_genuine(
-                "The signature is right but too old or from the future: look at the sender's clock and ours."
-                if verdict is Verdict.STALE
-                else "The signature or the secret of this source is missing or wrong."
-            )
         if source.id in self._limits and (wait_s := self._limits[source.id].take(source.id)):
             self._count(source.id, "limited")
             raise too_many_requests(wait_s)
-        reply = provider.challenge(delivery, secrets)
+        reply = provider.challenge(delivery, _configured(source))
         if reply is not None:
             self._count(source.id, "challenge")
             return Answer(reply.body, 200, reply.headers, reply.media_type)
@@ -142,13 +146,14 @@ def _delivery(call: Call, source: Source, at: datetime) -> Delivery:
 
 
 def _public_url(call: Call, source: Source) -> str:
-    """The address that the sender was given: what `public_url` says, or as it was asked."""
+    """The address that the sender was given: what `public_url` says, or as it was asked. The query is that of the
+    request, if it has one: Twilio adds to what it was given."""
     asked = call.request.url
     if source.public_url is None:
         return str(asked)
     has_path = urlsplit(source.public_url).path not in ("", "/")
     address = source.public_url if has_path else source.public_url.rstrip("/") + asked.path
-    return f"{address}?{asked.query}" if asked.query and "?" not in address else address
+    return f"{address.partition('?')[0]}?{asked.query}" if asked.query else address
 
 
 def _configured(source: Source) -> Sequence[str]:

@@ -5,9 +5,9 @@ import smtplib
 import ssl
 from contextlib import suppress
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import format_datetime
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -31,6 +31,19 @@ class MailRefused(Exception):
 
 class MailUncertain(Exception):
     """The connection was lost while the mail was handed over: it may have been taken, or not."""
+
+
+class _Addresses(UnstructuredHeader, BaseHeader):
+    """A list of addresses of the web, each on a line of its own, whatever its length: else one that is longer than a
+    line would be written as an encoded word, in which no mailbox provider finds it."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {str(self).replace(', ', f',{policy.linesep} ')}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("List-Unsubscribe", _Addresses)
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class Server(NamedTuple):
@@ -62,9 +75,9 @@ def message_of(
     rendered: Rendered, sender: Sender, to: str, language: Language, mail_id: str, now: datetime
 ) -> EmailMessage:
     """The mail. Its Message-ID follows from `mail_id`: who gets it twice can tell."""
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address(sender.organisation.to(language), addr_spec=sender.email)
-    message["To"] = Address(addr_spec=to)
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = _address(sender.email, sender.organisation.to(language))
+    message["To"] = _address(to)
     message["Subject"] = rendered.subject or ""
     message["Date"] = format_datetime(now)
     message["Message-ID"] = message_id_of(sender, mail_id)
@@ -72,6 +85,12 @@ def message_of(
         message[name] = value
     message.set_content(rendered.body + "\n")
     return message
+
+
+def _address(email: str, name: str = "") -> Address:
+    """In its parts: as a whole it would have to be ASCII."""
+    user, _, host = email.rpartition("@")
+    return Address(name, user, host)
 
 
 def message_id_of(sender: Sender, mail_id: str) -> str:
@@ -122,13 +141,13 @@ class Post:
 
 
 def _hand_over(smtp: smtplib.SMTP, message: EmailMessage) -> None:
-    to = message["To"].addresses[0].addr_spec
-    international = not to.isascii()
+    sender, to = (message[name].addresses[0].addr_spec for name in ("From", "To"))
+    international = not f"{sender}{to}".isascii()
     if international and not smtp.has_extn("smtputf8"):
         raise MailRefused("the mail server takes no addresses with letters beyond ASCII", lasting=True)
     try:
         options = ["SMTPUTF8", "BODY=8BITMIME"] if international else []
-        _require(smtp.mail(message["From"].addresses[0].addr_spec, options), "the sender's address", 250)
+        _require(smtp.mail(sender, options), "the sender's address", 250)
         _require(smtp.rcpt(to), "the recipient's address", 250, 251)
     except (OSError, smtplib.SMTPException) as error:  # as long as no mail was handed over, none was taken
         raise MailRefused("the mail server broke off", lasting=False) from error

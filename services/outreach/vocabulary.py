@@ -1,20 +1,31 @@
 """Which words of words.yaml a free text means. Pure."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from string import ascii_lowercase, digits
 
 from services.outreach.content import Term
 from services.outreach.search import plain
 
-_LATIN = re.compile(r"[a-z0-9]")
+_LATIN = frozenset(ascii_lowercase + digits)
 
 
 def meant(terms: Mapping[str, Term], text: str) -> set[str]:
-    """The words that a text means most exactly: those whose longest word in it is the longest of all, so that of
-    住宅メーカー only the builder is meant. Empty where none is in it."""
-    lengths = {word: _longest(word, term, plain(text)) for word, term in terms.items()}
-    most = max(lengths.values(), default=0)
-    return {word for word, length in lengths.items() if length == most > 0}
+    """The words that stand in a text, but for those that are part of a longer one there, so that of 住宅メーカー only
+    the builder is meant."""
+    within = plain(text)
+    found = sorted(
+        (begin, -end, word)
+        for word, term in terms.items()
+        for spelling in map(plain, spellings(word, term))
+        for begin, end in _places(spelling, within)
+    )
+    words: set[str] = set()
+    last = (0, 0)  # the last one that is no part of another
+    for begin, minus_end, word in found:
+        if -minus_end > last[1] or (begin, -minus_end) == last:
+            words.add(word)
+            last = (begin, -minus_end)
+    return words
 
 
 def spellings(word: str, term: Term) -> list[str]:
@@ -22,13 +33,14 @@ def spellings(word: str, term: Term) -> list[str]:
     return [word.replace("_", " "), term.label.ja, term.label.en, *term.also]
 
 
-def _longest(word: str, term: Term, text: str) -> int:
-    return max((len(s) for s in map(plain, spellings(word, term)) if _stands_in(s, text)), default=0)
-
-
-def _stands_in(spelling: str, text: str) -> bool:
-    """Japanese anywhere, Latin letters as a word or the beginning of one; one of two letters as a whole word only."""
-    if not _LATIN.match(spelling):
-        return spelling in text
-    end = r"(?![a-z0-9])" if len(spelling) < 3 else ""
-    return re.search(rf"(?<![a-z0-9]){re.escape(spelling)}{end}", text) is not None
+def _places(spelling: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where it stands: Japanese anywhere, Latin letters as a word or the beginning of one; one of two letters as a
+    whole word only."""
+    begin = text.find(spelling)
+    while begin >= 0:
+        end = begin + len(spelling)
+        is_inside = begin > 0 and text[begin - 1] in _LATIN
+        goes_on = len(spelling) < 3 and text[end : end + 1] in _LATIN
+        if spelling[0] not in _LATIN or not (is_inside or goes_on):
+            yield begin, end
+        begin = text.find(spelling, begin + 1)

@@ -79,6 +79,8 @@ class Dispatch:
             else:
                 call.raw = await read_body(receive, head)
             call.body = _body(endpoint, call.raw)
+        if endpoint.proof is not None:
+            endpoint.proof(call)
         if endpoint.keyed and head.idempotency_key is not None:
             answer = await self._once(endpoint, call, head.idempotency_key)
         else:

@@ -83,6 +83,8 @@ class Endpoint:
     `other_answer_media_types`: as what text a success may be answered instead, where the query asks for it.
     `example`: a body as it may be sent, for the documentation; the body's own `EXAMPLE` unless given.
     `notes_itself`: the audit log has its accesses from the handler's own transaction.
+    `proof`: raises Problem where the request does not prove who sends it, for paths that are open to all; it is asked
+    before an Idempotency-Key, which would else give the answers of others, or keep a refusal for them.
     """
 
     method: str
@@ -100,6 +102,7 @@ class Endpoint:
     answer_media_type: str = JSON
     other_answer_media_types: tuple[str, ...] = ()
     notes_itself: bool = False
+    proof: "Callable[[Call[Any, Any]], None] | None" = None
     example: Any = None
 
     @property

@@ -285,6 +285,15 @@ def test_retry_after_is_waited_for(date_form: bool) -> None:
         steps.send(Reply(503, {"retry-after": later}, b"{}"))
 
 
+def test_a_retry_after_that_is_no_time_is_not_waited_for() -> None:
+    for said in ("soon", "Fri, 20 Nov 99999999999999999999 00:00:00 GMT"):
+        steps = exchange(ingest.lead("l1"), KEY, Retry(tries=3, first_s=0.5))
+        next(steps)
+        wait = steps.send(Reply(503, {"retry-after": said}, b"{}"))
+        assert isinstance(wait, Wait)
+        assert wait.seconds <= 0.5
+
+
 def test_pauses_grow_and_differ() -> None:
     retry = Retry(tries=9, first_s=0.1, longest_s=1.0)
     for tried, longest in [(1, 0.1), (2, 0.2), (4, 0.8), (8, 1.0)]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.console.guard import is_from_us, own_path
+from services.console.guard import is_from_us, own_path, sent_from
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,26 @@ from services.console.guard import is_from_us, own_path
         ({"origin": "https://console.example", "host": "console.example"}, True),
         ({"origin": "https://evil.example", "host": "console.example"}, False),
         ({"origin": "null", "host": "console.example"}, False),
+        ({"origin": "http://[", "host": "console.example"}, False),
         ({}, True),  # no browser: without the token of a session it does nothing
     ],
 )
 def test_a_form_comes_from_a_page_of_ours(headers: dict[str, str], ours: bool) -> None:
     assert is_from_us(headers) is ours
+
+
+@pytest.mark.parametrize(
+    ("referer", "page"),
+    [
+        ("https://console.example/leads/L-1?q=a", "/leads/L-1?q=a"),
+        ("https://console.example", "/"),
+        ("https://evil.example//evil.example", "/"),
+        ("http://[", "/"),
+        ("", "/"),
+    ],
+)
+def test_the_page_from_which_a_form_was_sent(referer: str, page: str) -> None:
+    assert sent_from({"referer": referer}) == page
 
 
 @pytest.mark.parametrize("path", ["/", "/leads?q=a&stage=MQL", "/leads/L-1#known"])

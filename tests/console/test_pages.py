@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from urllib.parse import unquote
 from uuid import uuid4
 
 import httpx
@@ -141,6 +142,21 @@ def test_what_strangers_write_is_text(team: Team, visitor: Visitor) -> None:
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
         assert "<script>alert" not in page
         assert "<img" not in page
+
+
+def test_what_no_page_asks_for_is_told_so(team: Team, visitor: Visitor) -> None:
+    last = re.search(r"<h1>(.*?)</h1>", visitor.get("/review"))
+    assert last is not None
+    for week in ("0001-W01", "9999-W52", "2026-11", "next"):
+        assert last[0] in visitor.get(f"/review?week={week}"), "as if none were asked for"
+    page = f"/leads/{team.open_lead}"
+    for employees in ("9" * 30, "9" * 5000, "many"):
+        refused = visitor.send(page, f"{page}/hearing", employees=employees)
+        assert refused.status_code == 422
+        assert "/answers/employees" in refused.text
+    assert visitor.http.post(f"{page}/hearing", data={"form": "é", "employees": "3"}).status_code == 403
+    assert visitor.send(page, f"{page}/hearing", employees="２，００１名").status_code == 200
+    assert "2001" in visitor.get(page)
 
 
 def test_forms_of_other_sites_and_of_other_sessions_do_nothing(
@@ -281,6 +297,13 @@ def test_the_language_is_chosen_and_kept(team: Team, visitor: Visitor) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/kpis")
     assert '<html lang="ja">' in visitor.get("/kpis")
     assert visitor.http.get("/language/ja?to=//evil.example").headers["location"] == "/"
+    switch = re.compile(r'href="/language/en\?to=([^"]*)"')
+    (there,) = switch.findall(visitor.get("/kpis/calls?grain=week&by=rep"))
+    assert unquote(there) == "/kpis/calls?grain=week&by=rep", "what was chosen is not chosen again"
+    page = f"/leads/{team.open_lead}"
+    visitor.http.headers["referer"] = f"{team.system.console}{page}"
+    (there,) = switch.findall(visitor.send(page, f"{page}/hearing").text)
+    assert unquote(there) == page, "what a form leads to, is no page of its own"
 
 
 def test_signing_out_takes_a_form_of_ours(team: Team, visitor: Visitor) -> None:

@@ -26,13 +26,18 @@ def test_the_cookie_of_https_cannot_be_set_by_another_host() -> None:
     assert Seal(SECRET, secure=False).cookie == "tasuki"
 
 
+def meant(sealed: str) -> str:
+    """What of a text in base64 counts: two letters may be written otherwise, and not all bits of the last one count."""
+    return sealed.replace("+", "-").replace("/", "_").rstrip("=")[:-1]
+
+
 @given(st.integers(0, 10_000), st.characters(min_codepoint=33, max_codepoint=126))
 def test_a_changed_cookie_is_none(at: int, letter: str) -> None:
     sealed = SEAL.close(SESSION, NOW)
     at %= len(sealed)
     changed = sealed[:at] + letter + sealed[at + 1 :]
     opened = SEAL.open(changed, NOW)
-    assert opened is None or (opened == SESSION and changed.rstrip("=")[:-1] == sealed.rstrip("=")[:-1])
+    assert opened is None or (opened == SESSION and meant(changed) == meant(sealed))
 
 
 @given(st.text(max_size=200))
@@ -47,6 +52,7 @@ def test_a_form_is_of_one_session() -> None:
     assert SEAL.is_form_of(mine, SEAL.form_token(mine))
     assert not SEAL.is_form_of(mine, SEAL.form_token(other))
     assert not SEAL.is_form_of(mine, "")
+    assert not SEAL.is_form_of(mine, "é")
 
 
 def test_scopes() -> None:

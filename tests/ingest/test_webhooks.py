@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 
 from shared.config.sources import Source
@@ -73,6 +74,39 @@ async def test_multipart_and_other_charsets(door: Door) -> None:
     for receipt in (answer.json(), other.json(), raw.json()):
         lead = (await door.get(f"/v1/leads/{receipt['lead_id']}")).json()
         assert lead["company"] == {"domain": "acme.co.jp", "name": "アクメ"}
+
+
+@pytest.mark.parametrize(
+    ("named", "charset"), [("Shift_JIS", "cp932"), ("EUC-JP", "euc-jp"), ("ISO-2022-JP", "iso-2022-jp")]
+)
+async def test_an_encoding_is_named_by_the_content_type_or_as_browsers_do_by_the_form(
+    door: Door, named: str, charset: str
+) -> None:
+    def fields(n: int, **more: str) -> dict[str, str]:
+        return {"company_name": "表参道ソフト", "役職": "部長", "email": f"a{n}@acme.co.jp", **more}
+
+    def form(fields: dict[str, str]) -> bytes:
+        return urlencode(fields, encoding=charset).encode()
+
+    def parts(fields: dict[str, str]) -> bytes:
+        return multipart(**fields).decode().encode(charset)
+
+    for body, content_type in (
+        (form(fields(0)), f"{FORM['Content-Type']}; charset={named}"),
+        (form(fields(1, _charset_=named)), FORM["Content-Type"]),
+        (parts(fields(2)), f"{MULTIPART['Content-Type']}; charset={named}"),
+        (parts(fields(3, _charset_=named)), MULTIPART["Content-Type"]),
+    ):
+        answer = await door.post("/v1/webhooks/website", body, headers={"Content-Type": content_type})
+        assert answer.status_code == 202, answer.text
+        lead_id = answer.json()["lead_id"]
+        lead = (await door.get(f"/v1/leads/{lead_id}")).json()
+        assert (lead["fields"]["company_name"]["value"], lead["fields"]["title"]["value"]) == ("表参道ソフト", "部長")
+        assert (await door.get(f"/v1/leads/{lead_id}/observations")).json()["unmapped"] == []
+    if charset != "iso-2022-jp":  # whose bytes are ASCII, too
+        for body, headers in ((form(fields(4)), FORM), (parts(fields(5)), MULTIPART)):
+            answer = await door.post("/v1/webhooks/website", body, headers=headers)
+            assert answer.status_code == 422, "it is kept, and not taken for another encoding"
 
 
 async def test_json_with_names_of_ours_and_what_it_says_of_itself(door: Door) -> None:
@@ -220,6 +254,24 @@ async def test_a_source_with_a_secret(door: Door, monkeypatch: pytest.MonkeyPatc
     figures = (await door.get("/metrics")).text
     assert 'tasuki_webhooks_total{result="unauthorized",source="safe"} 4.0' in figures
     assert 'tasuki_webhooks_total{result="accepted",source="safe"} 1.0' in figures
+
+
+async def test_a_key_answers_nobody_who_does_not_prove_who_he_is(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    door.runtime.config.sources["safe"] = Source(id="safe", provider="json", secret_env="TASUKI_SECRET_X")
+    monkeypatch.setenv("TASUKI_SECRET_X", "secret")
+
+    async def post(secret: str, **body: str) -> httpx.Response:
+        headers = {"Authorization": "", "X-Tasuki-Secret": secret, "Idempotency-Key": "row-7"}
+        return await door.post("/v1/webhooks/safe", {"email": "a@acme.co.jp", **body}, headers=headers)
+
+    assert (await post("wrong", title="forged")).status_code == 401
+    assert (await post("wrong")).status_code == 401
+    first = await post("secret")
+    assert first.status_code == 202, "neither refusal holds the key"
+    again = await post("secret")
+    assert (again.json(), again.headers["idempotent-replayed"]) == (first.json(), "true")
+    replayed = await post("wrong")
+    assert (replayed.status_code, "lead_id" in replayed.text) == (401, False)
 
 
 async def test_the_same_form_50_times_at_once(door: Door) -> None:

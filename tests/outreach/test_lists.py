@@ -21,7 +21,12 @@ async def test_filters(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("自動車部品メーカー", ["parts"]), ("住宅メーカー", ["builder"]), ("Warehouses", ["warehouse"])],
+    [
+        ("自動車部品メーカー", ["parts"]),
+        ("住宅メーカー", ["builder"]),
+        ("住宅メーカーと、部品のメーカー", ["builder", "parts"]),
+        ("Warehouses", ["warehouse"]),
+    ],
 )
 async def test_an_industry_may_be_told_in_other_words(desk: Desk, text: str, found: list[str]) -> None:
     assert await desk.ids(f"/v1/case-studies?industry={text}") == found
@@ -93,6 +98,17 @@ async def test_the_best_fit_comes_first_and_says_why(desk: Desk) -> None:
     ]
     assert en[:2] == ["Same industry (Logistics and transport)", "Same usage (Handing over to sales)"]
     assert items[2]["why"] == []
+
+
+async def test_a_lead_may_want_several_usages(desk: Desk) -> None:
+    lead = await desk.lead(usage="リード管理, 集計, パス")
+    items = (await desk.get(f"/v1/case-studies?lead_id={lead}"))["items"]
+    common = {item["id"]: why["ja"] for item in items for why in item["why"] if "用途" in why["ja"]}
+    assert common == {
+        "parts": "同じ用途（集計・報告、リード管理）",
+        "warehouse": "同じ用途（営業への引き渡し）",
+        "builder": "同じ用途（リード管理）",
+    }
 
 
 async def test_needs_in_the_leads_own_words(desk: Desk) -> None:

@@ -5,9 +5,11 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import default
+from email.policy import SMTP as SMTP_POLICY
+from email.policy import SMTPUTF8, default
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -15,9 +17,13 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import ValidationError
 
-from services.outreach.smtp import Post, Server, server_of
+from services.outreach.content import OptOut, Sender
+from services.outreach.mail import headers
+from services.outreach.render import Rendered
+from services.outreach.smtp import Post, Server, message_of, server_of
 from shared.events import ContentUsed, Touch
 from shared.settings import Settings
+from shared.words import Words
 from tests.outreach.desk import NOW, Desk, Response, consent, running
 
 USER = LoginPassword(b"tasuki", b"s3cret:/@")
@@ -127,6 +133,25 @@ async def test_the_mail_arrives_whole_and_is_told(desk: Desk, mail_server: MailS
     assert (use.id, use.data.content) == (answer.body["mail_id"], "first-mail")
 
 
+def test_the_way_to_unsubscribe_is_plain_however_long_it_is() -> None:
+    sender = Sender(
+        organisation=Words("株式会社例", "Example"),
+        address=Words("東京都", "Tokyo"),
+        email="sales@example.co.jp",
+        opt_out=OptOut(email="stop@example.co.jp", url="https://tasuki.example.co.jp/opt-out"),
+    )
+    for lead_id in (str(uuid4()), "crm:" + "7" * 196):
+        told = headers(sender, lead_id)
+        rendered = Rendered("件名" * 60, "本文", [], told, None)
+        message = message_of(rendered, sender, "a@example.co.jp", "ja", "m-1", NOW)
+        for policy in (SMTP_POLICY, SMTPUTF8):
+            raw = message.as_bytes(policy=policy)
+            assert f"List-Unsubscribe: {told['List-Unsubscribe']}".encode() in raw.replace(b"\r\n ", b" ")
+            assert max(map(len, raw.split(b"\r\n"))) < 998
+    subject = message.as_bytes(policy=SMTP_POLICY).partition(b"Subject:")[2].partition(b"Date:")[0]
+    assert max(map(len, subject.split(b"\r\n"))) <= 78
+
+
 async def test_all_checks_of_rendering_hold(desk: Desk, mail_server: MailServer) -> None:
     assert (await send(desk, "nothing")).status == 404
     assert slug(await send(desk, "cxo-letter")) == "not-a-mail"
@@ -151,6 +176,26 @@ async def test_a_repeated_request_sends_once(desk: Desk, mail_server: MailServer
     assert len(mail_server.taken) == 2
     assert len(await desk.told()) == 4
     assert (await send(desk, key="a third")).status == 409
+
+
+async def test_an_address_may_have_letters_beyond_ascii(desk: Desk, mail_server: MailServer) -> None:
+    await desk.lead("L2", last_name="田中", company_name="B社", email="田中@例え.jp")
+    answer = await send(desk, lead_id="L2")
+    assert answer.status == 200, answer
+    assert mail_server.recipients == ["田中@例え.jp"]
+
+
+@pytest.mark.parametrize("address", ["営業@tasuki.example.co.jp", "sales@例え.jp"])
+async def test_and_so_may_that_of_the_sender(desk: Desk, mail_server: MailServer, address: str) -> None:
+    file = desk.content / "sender.yaml"
+    told = file.read_text(encoding="utf-8").replace("email: sales@tasuki.example.co.jp", f"email: {address}")
+    file.write_text(told, encoding="utf-8")
+    desk.folder.look()
+    answer = await send(desk)
+    assert answer.status == 200, answer
+    (mail,) = mail_server.taken
+    assert answer.body["message_id"].endswith(f"@{address.rpartition('@')[2]}>")
+    assert f"メール：{address}" in mail.get_content()
 
 
 async def test_what_nobody_can_know_is_said_and_not_repeated(desk: Desk, mail_server: MailServer) -> None:

@@ -110,8 +110,8 @@ def _answers(form: dict[str, str]) -> dict[str, dict[str, Any]]:
             answers[field] = {"status": status}
             if quote := form.get(f"quote.{field}"):
                 answers[field]["quote"] = quote
-    if employees := form.get("employees", "").replace(",", ""):
-        answers["employees"] = {"value": int(employees) if employees.isascii() and employees.isdecimal() else employees}
+    if employees := form.get("employees"):
+        answers["employees"] = {"value": employees}  # ingest reads it as it is written, or says what is wrong with it
     return answers
 
 

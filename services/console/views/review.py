@@ -22,6 +22,8 @@ KPIS = (
 PIPELINE = ("open_pipeline_amount", "pipeline_coverage")
 MIX, SOURCES = ("mix", "segment_share"), ("sources", "leads")
 SOON_DAYS = 60
+YEARS = range(1900, 9000)
+"""Of weeks that can be asked for: at the ends of the calendar a week has no week before it, or none after it."""
 
 
 class Line(NamedTuple):
@@ -59,13 +61,13 @@ async def show(visit: Visit) -> Response:
 
 
 def _week(visit: Visit) -> Period:
-    asked = visit.request.query_params.get("week")
-    today = visit.site.today()
+    """The week that is asked for, else the last one that is over."""
+    last = period_of(visit.site.today() - timedelta(days=7), "week")
     try:
-        grain, week = parse_period(asked or "")
+        grain, week = parse_period(visit.request.query_params.get("week", ""))
     except ValueError:
-        grain, week = "day", None
-    return week if week is not None and grain == "week" else period_of(today - timedelta(days=7), "week")
+        return last
+    return week if grain == "week" and week.first.year in YEARS else last
 
 
 def _is_soon(campaign: Campaign, week: Period) -> bool:

@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.console.guard import is_from_us, own_path
 from services.console.session import LASTS, Session
-from services.console.site import FormRefused, Site, language_of, read_form, session_of
+from services.console.site import FormRefused, Site, here, language_of, read_form, session_of
 from shared.client import TasukiError, Unauthorized, own_key
 
 _KEY_MAX = 4_000
@@ -52,10 +52,8 @@ def _form(site: Site, request: Request, to: str, wrong: str | None = None, statu
         {member: site.config.team.name_of(member) for member in site.config.team.member_ids}.items(),
         key=lambda member: (site.config.team.role_of(member[0], today), member[0]),
     )
-    text = site.render(
-        "sign_in.html", language_of(request), session=None, path=request.url.path, to=to, wrong=wrong, members=members
-    )
-    return HTMLResponse(text, status)
+    shown = {"session": None, "path": request.url.path, "here": here(request), "members": members}
+    return HTMLResponse(site.render("sign_in.html", language_of(request), **shown, to=to, wrong=wrong), status)
 
 
 async def sign_out(site: Site, request: Request) -> Response:
@@ -77,8 +75,7 @@ async def _is_ours(site: Site, request: Request, sealed: str) -> bool:
 
 def to_sign_in(request: Request) -> Response:
     """To the form, and back here after it."""
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    address = f"/sign-in?to={quote(here if request.method == 'GET' else '/', safe='')}"
+    address = f"/sign-in?to={quote(here(request), safe='')}"
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"HX-Redirect": address})
     return RedirectResponse(address, 303)

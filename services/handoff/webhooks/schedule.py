@@ -27,7 +27,7 @@ def asked_pause_s(retry_after: str | None, now: datetime) -> float | None:
         return min(float(written[:9]), ASKED_MOST_S)
     try:
         until = parsedate_to_datetime(written)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year of twenty digits is no ValueError
         return None
     seconds = (until - now).total_seconds() if until.tzinfo else 0.0
     return min(max(seconds, 0.0), ASKED_MOST_S)

@@ -34,19 +34,21 @@ def call(
     at: datetime,
     raw: Any,
     duration_s: int | None = None,
+    external_id: str | None = None,
     compared: Sequence[str] | None = None,
 ) -> Happened | Nothing:
     """`number`: the lead's; `at`: when it began to ring; `duration_s`: how long they talked, as far as it is known.
 
-    `compared`: as Happened has it, for telephones that tell of one call in several events.
+    `external_id`: who the lead is, where the sender knows more than a number. `compared`: as Happened has it, for
+    telephones that tell of one call in several events.
     """
-    if number is None or not any(character.isdigit() for character in number):
+    if external_id is None and (number is None or not any(character.isdigit() for character in number)):
         return Nothing(reason="the other number is withheld", raw=raw)
     activity = {
         "id": id_,
         "type": "call",
         "occurred_at": at,
-        "lead": {"phone": number},
+        "lead": {"phone": number} if external_id is None else {"external_id": external_id},
         "rep": rep or UNKNOWN_REP,
         "direction": "outbound" if outbound else "inbound",
         "outcome": outcome,

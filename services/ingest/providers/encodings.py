@@ -1,7 +1,7 @@
 """The encodings of a body: JSON, form-urlencoded, multipart -> plain objects."""
 
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,6 +19,11 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "shift_jis", "shift-jis", "sjis", "cp932", "windows-31j", "euc-jp"}
+_CHARSETS |= {"iso-2022-jp"}
+_NAMES_CHARSET = "_charset_"
+"""A hidden field of this name is filled in by browsers, which name the encoding of a form nowhere else (HTML)."""
+_BYTES = "latin-1"
+"""An encoding in which each byte is a character, and comes back as it was."""
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
@@ -69,14 +74,12 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 def read_urlencoded(delivery: Delivery) -> list[tuple[str, str]]:
     """Names and values in their order, blanks kept. Raises Unusable."""
-    charset = _charset(delivery.content_type)
-    try:
-        text = delivery.body.decode(charset)  # many senders percent-encode only what they must
-        return parse_qsl(text, keep_blank_values=True, errors="strict", encoding=charset, max_num_fields=MAX_FIELDS)
-    except UnicodeDecodeError as error:
-        raise Unusable(f"the form is not {charset}") from error
+    try:  # many senders percent-encode only what they must
+        body = delivery.body.decode(_BYTES)
+        pairs = parse_qsl(body, keep_blank_values=True, encoding=_BYTES, max_num_fields=MAX_FIELDS)
     except ValueError as error:
         raise Unusable(f"the form cannot be read: {error}") from error
+    return _decoded(delivery, pairs)
 
 
 async def _multipart(delivery: Delivery) -> list[tuple[str, str]]:
@@ -85,22 +88,39 @@ async def _multipart(delivery: Delivery) -> list[tuple[str, str]]:
     async def whole() -> AsyncGenerator[bytes, None]:
         yield delivery.body
 
-    headers = Headers({"content-type": delivery.content_type})
     try:
+        content_type = _content_type(delivery)
+        content_type.set_param("charset", _BYTES)  # what is in no other encoding, the parser takes for that in silence
+        headers = Headers({"content-type": str(content_type["content-type"])})
         parser = MultiPartParser(headers, whole(), max_files=MAX_FIELDS, max_fields=MAX_FIELDS)
         form = await parser.parse()
     except (MultiPartException, ValueError, KeyError, LookupError) as error:
         raise Unusable(f"the multipart body cannot be read: {error}") from error
     try:
-        return [(name, v if isinstance(v, str) else f"file: {v.filename}") for name, v in form.multi_items()]
+        pairs = [(name, v if isinstance(v, str) else f"file: {v.filename}") for name, v in form.multi_items()]
     finally:
         await form.close()
+    return _decoded(delivery, pairs)
 
 
-def _charset(content_type: str) -> str:
+def _decoded(delivery: Delivery, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Names and values of which each character is a byte, in the encoding that they are in. Raises Unusable."""
+    charset = _charset(delivery, dict(pairs).get(_NAMES_CHARSET))
+    try:
+        return [(name.encode(_BYTES).decode(charset), value.encode(_BYTES).decode(charset)) for name, value in pairs]
+    except UnicodeError as error:
+        raise Unusable(f"the form is not {charset}") from error
+
+
+def _content_type(delivery: Delivery) -> Message:
     message = Message()
-    message["content-type"] = content_type
-    charset = (message.get_content_charset() or "utf-8").lower()
+    message["content-type"] = delivery.content_type
+    return message
+
+
+def _charset(delivery: Delivery, said: str | None) -> str:
+    """`said`: by the form itself, which counts where the content type names none. Raises Unusable."""
+    charset = (_content_type(delivery).get_content_charset() or said or "utf-8").lower()
     if charset not in _CHARSETS:
         raise Unusable(f"the charset {charset[:20]!r} is not read here; send UTF-8")
     return "cp932" if charset in {"shift_jis", "shift-jis", "sjis", "windows-31j"} else charset
@@ -112,6 +132,8 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     for name, value in pairs:
         if _UNFIT.search(name) or _UNFIT.search(value):
             raise Unusable("the form holds NUL or half of a surrogate pair, which is no character")
+        if name == _NAMES_CHARSET:
+            continue
         plain = _BRACKETS.sub(lambda found: f".{found[1]}" if found[1] else "", name)
         if plain not in values:
             values[plain] = [value] if name.endswith("[]") else value

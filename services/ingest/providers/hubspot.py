@@ -1,4 +1,4 @@
-"""HubSpot: events of an app tell which contact to fetch; webhooks of workflows carry the contact or company whole.
+"""HubSpot: events of an app tell which contact to fetch; webhooks of workflows carry a contact, company or call whole.
 
 Three versions of signatures are about. The third one signs the time; where it is sent, the older ones, which are sent
 beside it, count for nothing: else a replay would only have to leave it out.
@@ -18,6 +18,7 @@ from services.ingest.providers.base import (
     Delivery,
     Entry,
     Form,
+    Happened,
     Nothing,
     Payload,
     Provider,
@@ -26,11 +27,14 @@ from services.ingest.providers.base import (
     Verdict,
     is_recent,
     is_same,
+    needed,
 )
+from services.ingest.providers.calls import ANSWERED, call, is_outbound
 from services.ingest.providers.encodings import JSON, read_json
 from services.ingest.providers.fetching import get_object
-from services.ingest.providers.reading import id_of, in_order, object_at, time_of
+from services.ingest.providers.reading import id_of, in_order, object_at, text_of, time_of
 from services.ingest.providers.signatures import base64_hmac, by_any, read_stamp
+from shared.events import CallOutcome
 
 API = "https://api.hubapi.com"
 MAX_EVENTS = 100
@@ -38,6 +42,24 @@ _TO_FETCH = {"contact.creation", "contact.propertyChange"}
 _CONTACT_TYPE = "0-1"
 _OF_THE_COMPANY = ("company", "website", "industry", "numberofemployees")
 """What a workflow says of a contact's company that is said of the contact, unless it says so itself."""
+DISPOSITIONS: Mapping[str, CallOutcome] = {
+    "f240bbac-87c9-4f6e-bf70-924b57d47db7": "conversation",  # connected
+    "a4c4c377-d246-4b32-a13b-75a56a4cd0ff": "gatekeeper",  # left a live message, so it was somebody else
+    "b2cf5968-551e-4856-9783-52b3da59a7d0": "voicemail",
+    "73a0d17f-1163-4015-bdd5-ec830791da20": "no_answer",
+    "9d9162e7-6cf3-4944-bf63-4dff82258764": "busy",
+    "17b47fee-58de-441e-a44c-c6300d46f273": "invalid_number",
+}
+"""What the rep said of a call, by the ids that these outcomes have in every account."""
+STATUSES: Mapping[str, CallOutcome] = {
+    "COMPLETED": ANSWERED,
+    "BUSY": "busy",
+    "NO_ANSWER": "no_answer",
+    "MISSED": "no_answer",
+    "CANCELED": "no_answer",
+}
+"""What the telephone said of it; every other one is on the way to one of these."""
+_COMPANY, _CALL = ("0-2", "COMPANY"), ("0-48", "CALL")
 _DECODED = {"%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$", "%27": "'", "%28": "(", "%29": ")"}
 _DECODED |= {"%2A": "*", "%2C": ",", "%3B": ";"}
 
@@ -127,13 +149,15 @@ def _event(event: dict[str, Any]) -> Entry:
     return Thin(id=f"{id_} {contact}"[:200], reference=reference, raw=event)
 
 
-def _object(body: dict[str, Any]) -> Form:
-    """A contact or company as workflows send it: `{"properties": {"email": {"value": ...}}}`. Raises Unusable."""
+def _object(body: dict[str, Any]) -> Form | Happened | Nothing:
+    """A contact, company or call as workflows send it: `{"properties": {"email": {"value": ...}}}`. Raises Unusable."""
     properties = body.get("properties")
     if not isinstance(properties, dict):
         raise Unusable("the body is neither an event nor an object with properties")
     id_ = id_of(body.get("vid")) or id_of(body.get("objectId"))
-    if body.get("objectTypeId") == "0-2" or body.get("objectType") == "COMPANY":
+    if _is(body, _CALL):
+        return _call(needed(id_, "objectId"), _said(properties), body)
+    if _is(body, _COMPANY):
         values, id_ = _company(properties), id_ and f"company:{id_}"
     else:
         company = _company(object_at(body, "associated-company", "properties"))
@@ -143,6 +167,35 @@ def _object(body: dict[str, Any]) -> Form:
         raw=body,
         external_id=id_ and f"hubspot:{id_}",
         observed_at=_milliseconds_at(values.get("lastmodifieddate") or values.get("hs_lastmodifieddate")),
+    )
+
+
+def _is(body: Mapping[str, Any], kind: tuple[str, str]) -> bool:
+    return body.get("objectTypeId") == kind[0] or body.get("objectType") == kind[1]
+
+
+def _call(id_: str, said: Mapping[str, Any], body: dict[str, Any]) -> Happened | Nothing:
+    """A call of which the rep, or else the telephone, has said how it ended."""
+    disposition, status = (text_of(said.get(f"hs_call_{name}")) or "" for name in ("disposition", "status"))
+    outcome = DISPOSITIONS.get(disposition.lower()) or STATUSES.get(status.upper())
+    if outcome is None:
+        return Nothing(reason="the call is not over yet, or its outcome is one of your own", raw=body)
+    outbound = is_outbound(said.get("hs_call_direction"), "properties.hs_call_direction")
+    duration_ms = read_stamp(text_of(said.get("hs_call_duration")) or "")
+    is_talk = outcome in ("gatekeeper", "conversation")
+    other = (said.get("hs_call_callee_object_type_id"), said.get("hs_call_callee_object_type"))
+    contact = id_of(said.get("hs_call_callee_object_id")) if _CONTACT_TYPE in other or "CONTACT" in other else None
+    return call(
+        f"call {id_}",
+        outbound=outbound,
+        number=text_of(said.get("hs_call_to_number" if outbound else "hs_call_from_number")),
+        external_id=contact and f"hubspot:{contact}",
+        rep=text_of(said.get("hubspot_owner_id")),
+        outcome=outcome,
+        at=needed(_milliseconds_at(said.get("hs_timestamp")), "properties.hs_timestamp"),
+        duration_s=duration_ms // 1000 if is_talk and duration_ms is not None else None,
+        raw=body,
+        compared=("type",),  # a workflow may tell of it again, when something of it has changed
     )
 
 

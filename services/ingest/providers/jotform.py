@@ -14,7 +14,7 @@ from services.ingest.providers.base import (
     verify_told_secret,
 )
 from services.ingest.providers.encodings import FORM, JSON, MULTIPART, read_body, read_object
-from services.ingest.providers.reading import id_of, list_of
+from services.ingest.providers.reading import id_of, list_of, text_of
 
 _QUESTION = re.compile(r"q(\d+)_(.+)", re.DOTALL)
 _PARTS = {"first": "first_name", "last": "last_name"}
@@ -61,7 +61,8 @@ def _joined(value: dict[str, Any]) -> Any:
     if isinstance(value.get("full"), str):
         return value["full"]
     if isinstance(value.get("area"), str) and isinstance(value.get("phone"), str):
-        return f"{value['area']} {value['phone']}".strip()
+        country = (text_of(value.get("country")) or "").lstrip("+")
+        return f"{f'+{country}' if country else ''} {value['area']} {value['phone']}".strip()
     return value
 
 

@@ -17,12 +17,14 @@ from services.ingest.providers.base import (
     is_same,
 )
 from services.ingest.providers.encodings import JSON, read_object
+from services.ingest.providers.reading import time_of
 from services.ingest.providers.signatures import read_stamp
 from shared.standard_webhooks import PREFIX, PUBLIC_PREFIX, key_of, signature, signed_content
 
 
 class StandardWebhooks(Provider):
-    """The submission is `data` where the body has the recommended form (`type`, `timestamp`, `data`), else the body."""
+    """The submission is `data`, said at `timestamp`, where the body has the recommended form (`type`, `timestamp`,
+    `data`), else the body."""
 
     media_types = frozenset({JSON})
     keeps = frozenset({"webhook-id", "svix-id"})
@@ -41,12 +43,14 @@ class StandardWebhooks(Provider):
 
     async def read(self, delivery: Delivery) -> Payload:
         body = read_object(delivery.body)
-        data = body.get("data")
-        values = data if isinstance(data, dict) and isinstance(body.get("type"), str) else body
         id_ = _header(delivery, "id")
         if not id_:
             raise Unusable("the header webhook-id is missing")
-        return Payload(entries=[Form(values=values, raw=body, id=id_[:200])])
+        data = body.get("data")
+        if not isinstance(data, dict) or not isinstance(body.get("type"), str):
+            return Payload(entries=[Form(values=body, raw=body, id=id_[:200])])
+        at = None if "observed_at" in data else time_of(body.get("timestamp"))
+        return Payload(entries=[Form(values=data, raw=body, id=id_[:200], observed_at=at)])
 
 
 def _header(delivery: Delivery, name: str) -> str:

@@ -41,6 +41,7 @@ def test_pauses_grow_up_to_half_a_day_and_no_two_are_the_same() -> None:
         ("Fri, 20 Nov 2026 00:00:00 GMT", 0),
         ("Fri, 20 Nov 2099 00:00:00 GMT", ASKED_MOST_S),
         ("Fri, 99 Nov 2026 00:00:00 GMT", None),
+        ("Fri, 20 Nov 99999999999999999999 00:00:00 GMT", None),
     ],
 )
 def test_what_a_retry_after_asks_for(written: str | None, seconds: float | None) -> None:

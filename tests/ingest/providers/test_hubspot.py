@@ -6,13 +6,15 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from hypothesis import given as any_of
 
-from services.ingest.providers import PROVIDERS, Access, Broken, Form, Nothing, Thin, Verdict
+from services.ingest.providers import PROVIDERS, Access, Broken, Form, Happened, Nothing, Thin, Verdict
+from services.ingest.providers.base import Entry
 from shared.config.sources import Source
 from tests.ingest.api import serving
 from tests.ingest.door import Door
@@ -51,6 +53,20 @@ CONTACT: dict[str, Any] = {
         "shoe_size": "42",
     },
     "updatedAt": "2026-11-20T03:00:00Z",
+}
+CALL: dict[str, Any] = {
+    "objectTypeId": "0-48",
+    "objectId": 4711,
+    "properties": {
+        "hs_timestamp": {"value": "1795484400000"},
+        "hs_call_direction": {"value": "OUTBOUND"},
+        "hs_call_disposition": {"value": "f240bbac-87c9-4f6e-bf70-924b57d47db7"},
+        "hs_call_status": {"value": "COMPLETED"},
+        "hs_call_duration": {"value": "60400"},
+        "hs_call_to_number": {"value": "090-1234-5678"},
+        "hs_call_from_number": {"value": "03-0000-0000"},
+        "hubspot_owner_id": {"value": "77"},
+    },
 }
 PERSON: dict[str, Any] = {
     "vid": 251,
@@ -104,6 +120,17 @@ class TestHubSpot(ProviderContract):
         of_company = (await door.get(f"/v1/leads/{first['lead_id']}")).json()
         assert of_company["external_ids"] == ["hubspot:company:251"]
         assert of_company["fields"]["company_name"]["value"] == "アクメ"
+
+    async def test_a_call_of_a_workflow_is_one_of_the_contact_whom_we_know(self, door: Door, source: Source) -> None:
+        at_s = self.now_s(door)
+        lead = (await self.post(door, signed(json.dumps(PERSON).encode(), SECRET, at_s))).json()["lead_id"]
+        callee = {"hs_call_callee_object_id": {"value": "251"}, "hs_call_callee_object_type_id": {"value": "0-1"}}
+        said = CALL | {"properties": CALL["properties"] | callee}
+        first = (await self.post(door, signed(json.dumps(said).encode(), SECRET, at_s))).json()
+        assert (first["lead_id"], first["duplicate"]) == (lead, False)
+        said["properties"]["hs_call_duration"] = {"value": "70000"}
+        again = (await self.post(door, signed(json.dumps(said).encode(), SECRET, at_s))).json()
+        assert again == first | {"duplicate": True}
 
     async def test_a_batch_is_judged_event_by_event(self, door: Door, source: Source) -> None:
         changed = EVENT | {"eventId": 2, "subscriptionType": "contact.propertyChange", "propertyName": "email"}
@@ -202,6 +229,52 @@ def test_kinds_of_events(event: dict[str, Any], kind: type) -> None:
     only(read("hubspot", json.dumps(EVENT | event).encode()), kind)
 
 
+def call_with(**change: str) -> Entry:
+    properties = CALL["properties"] | {f"hs_call_{name}": {"value": value} for name, value in change.items()}
+    payload = read("hubspot", json.dumps(CALL | {"properties": properties}).encode())
+    assert payload is not None
+    return payload.entries[0]
+
+
+@pytest.mark.parametrize(
+    ("disposition", "outcome"),
+    [
+        ("f240bbac-87c9-4f6e-bf70-924b57d47db7", "conversation"),
+        ("A4C4C377-D246-4B32-A13B-75A56A4CD0FF", "gatekeeper"),
+        ("b2cf5968-551e-4856-9783-52b3da59a7d0", "voicemail"),
+        ("73a0d17f-1163-4015-bdd5-ec830791da20", "no_answer"),
+        ("9d9162e7-6cf3-4944-bf63-4dff82258764", "busy"),
+        ("17b47fee-58de-441e-a44c-c6300d46f273", "invalid_number"),
+    ],
+)
+def test_what_a_rep_says_of_a_call_is_its_outcome(disposition: str, outcome: str) -> None:
+    is_talk = outcome in ("conversation", "gatekeeper")
+    said = call_with(disposition=disposition)
+    assert isinstance(said, Happened)
+    assert said.activity == {
+        "id": "call 4711",
+        "type": "call",
+        "occurred_at": datetime(2026, 11, 24, 1, 40, tzinfo=UTC),
+        "lead": {"phone": "090-1234-5678"},
+        "rep": "77",
+        "direction": "outbound",
+        "outcome": outcome,
+        "duration_s": 60 if is_talk else None,
+    }
+
+
+def test_what_the_telephone_says_counts_where_no_rep_has_said_anything() -> None:
+    for status, outcome in (("COMPLETED", "gatekeeper"), ("BUSY", "busy"), ("MISSED", "no_answer")):
+        said = call_with(disposition="", status=status, direction="INBOUND")
+        assert isinstance(said, Happened)
+        assert said.activity["outcome"] == outcome
+        assert (said.activity["direction"], said.activity["lead"]) == ("inbound", {"phone": "03-0000-0000"})
+    for status in ("RINGING", "IN_PROGRESS", ""):
+        assert isinstance(call_with(disposition="of-their-own", status=status), Nothing)
+    without = CALL | {"properties": CALL["properties"] | {"hs_call_direction": None}}
+    assert read("hubspot", json.dumps(without).encode()) is None, "whose call it was is not guessed"
+
+
 async def test_a_contact_is_fetched_with_the_properties_that_are_mapped() -> None:
     async with serving((200, CONTACT)) as api, httpx.AsyncClient() as client:
         access = Access("secret-token", api.url, {"shoe_size": "usage", "email": "email"})
@@ -220,7 +293,7 @@ async def test_a_contact_is_fetched_with_the_properties_that_are_mapped() -> Non
 
 
 @examples
-@any_of(bent([EVENT, EVENT | {"subscriptionType": "contact.propertyChange"}]) | bent(PERSON))
+@any_of(bent([EVENT, EVENT | {"subscriptionType": "contact.propertyChange"}]) | bent(PERSON) | bent(CALL))
 def test_any_form(body: Any) -> None:
     read("hubspot", json.dumps(body).encode())
 

@@ -79,6 +79,12 @@ def test_a_telephone_in_one_part() -> None:
     assert only(read("jotform", body), Form).values == {"q5_phoneNumber": "03-1234-5678"}
 
 
+def test_a_telephone_abroad() -> None:
+    phone = {"country": "+1", "area": "650", "phone": "253-0000"}
+    body = json.dumps({"submissionID": "1", "rawRequest": {"q5_phoneNumber": phone}}).encode()
+    assert only(read("jotform", body), Form).values == {"q5_phoneNumber": "+1 650 253-0000"}
+
+
 @examples
 @any_of(bent({"submissionID": "1", "rawRequest": ANSWERS}))
 def test_any_form(body: Any) -> None:

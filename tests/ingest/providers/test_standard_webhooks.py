@@ -45,6 +45,7 @@ class TestStandardWebhooks(ProviderContract):
             "email": "mei@acme.co.jp",
             "company_name": "株式会社アクメ",
         }
+        assert lead["created_at"] == "2026-11-24T02:59:00Z", "when it happened, and not when it came"
 
 
 def verdict(posted: Posted, secret: str, at_s: float) -> Verdict:

@@ -70,6 +70,17 @@ class TestTwilio(ProviderContract):
         other = Posted(made.body.replace(b"60", b"61"), made.headers, made.query)
         assert (await self.post(door, other)).status_code == 401
 
+    async def test_an_address_with_a_query_to_which_twilio_adds_the_hash(self, door: Door, source: Source) -> None:
+        configured = f"{ADDRESS}?team=a"
+        door.runtime.config.sources["source"] = msgspec.structs.replace(source, public_url=configured)
+        body = json.dumps(DONE).encode()
+        query = {"team": "a", "bodySHA256": hashlib.sha256(body).hexdigest()}
+        headers = {"Content-Type": "application/json"}
+        signed = {"X-Twilio-Signature": digest(f"{ADDRESS}?{urlencode(query)}", SECRET)}
+        assert self.receipt(await self.post(door, Posted(body, headers | signed, query)))["duplicate"] is False
+        form = Posted(b"", FORM | {"X-Twilio-Signature": digest(configured, SECRET)})
+        assert (await self.post(door, form)).status_code == 422, "a proxy may have cut the query off"
+
     async def test_a_hostile_host(self, door: Door, source: Source) -> None:
         """Without public_url the address is as it was asked, and that is anybody's to say."""
         door.runtime.config.sources["source"] = msgspec.structs.replace(source, public_url=None)
