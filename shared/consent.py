@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from shared.events import Data, Touch
+
 
 class Told(NamedTuple):
     """What one `lead-consent` tells: the basis, and the channels that it holds for, or that are opted out of.
@@ -10,9 +12,20 @@ class Told(NamedTuple):
     No channels: all.
     """
 
-    basis: str
+    basis: str | None
     channels: Sequence[str]
     opts_out: bool
+
+
+UNSUBSCRIBED = ("auto_email", "newsletter")
+"""Channels on which a touch whose outcome is `declined` is no answer to one mail but the wish to get none: who does not
+want more by e-mail has opted out of it."""
+
+
+def opts_out_of(data: Data) -> str | None:
+    """The channel that the lead of this activity has opted out of by it."""
+    declined = type(data) is Touch and data.outcome == "declined" and data.channel in UNSUBSCRIBED
+    return "email" if declined else None
 
 
 def bases_of(said: Iterable[Told]) -> dict[str | None, str]:
@@ -23,6 +36,8 @@ def bases_of(said: Iterable[Told]) -> dict[str | None, str]:
     """
     bases: dict[str | None, str] = {}
     for basis, channels, opts_out in said:
+        if basis is None:
+            continue
         if opts_out:
             bases = dict.fromkeys(bases or (None,), basis)
         elif channels:

@@ -101,9 +101,9 @@ class WebhookAnswer(Receipt, frozen=True, kw_only=True, omit_defaults=True):
 
 class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What was said about whether a lead may be contacted; `channels`: where the basis holds, or with `opted_out_at`
-    where the lead may not be contacted. None of them: everywhere."""
+    where the lead may not be contacted. None of them: everywhere. `basis` is null where an opt-out told of none."""
 
-    basis: str
+    basis: str | None
     evidence: str
     opted_out_at: datetime | None
     channels: list[str]

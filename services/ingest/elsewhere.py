@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import corrections, identities
+from services.ingest import corrections, identities, opt_outs
 from services.ingest.activities import digest_of
 from services.ingest.identities import Known
 from services.ingest.items import Activity, Whom
@@ -69,4 +69,5 @@ async def learn(
     await touch_leads(db, [touch_of(item, lead) for item, lead in heard])
     arrived = {identity: known for identity, known in placed.items() if identity in awaited}
     released = await corrections.release(db, arrived, recorded_at) if arrived else []
-    await tell(conn, [*created_by(taken, recorded_at), *released], personal)
+    opted_out = await opt_outs.record(db, heard, recorded_at)
+    await tell(conn, [*created_by(taken, recorded_at), *opted_out, *released], personal)

@@ -71,7 +71,7 @@ async def consent_of(db: Connection, lead_ids: Sequence[str]) -> ConsentAnswer:
                 since[channel] = min(since.get(channel, entry.opted_out_at), entry.opted_out_at)
     return ConsentAnswer(
         lead_id=lead_ids[0],
-        basis=history[0].basis if history else None,
+        basis=next((entry.basis for entry in history if entry.basis is not None), None),
         bases=[BasisOf(channel, basis) for channel, basis in sorted(bases.items(), key=lambda item: item[0] or "")],
         opted_out=[OptOut(channel, at) for channel, at in sorted(since.items(), key=lambda item: item[0] or "")],
         history=history,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import corrections, identities
+from services.ingest import corrections, identities, opt_outs
 from services.ingest.identities import Known
 from services.ingest.items import PRODUCER, Activity, Outcome, accessed, made_id
 from services.ingest.leads import Found, Touch, add_terms, refuse_erased, resolve, touch_leads
@@ -50,6 +50,7 @@ async def record_activities(
         if placed:
             await identities.remember(db, placed, awaited, recorded_at)
             await touch_leads(db, [touch_of(item, lead) for item, lead in taken if lead.lead_id])
+            events += await opt_outs.record(db, taken, recorded_at)
     if corrective:
         done = await corrections.record(db, [items[at] for at in corrective], awaited, recorded_at)
         outcomes |= dict(zip(corrective, done.outcomes, strict=True))

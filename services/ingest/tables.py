@@ -138,7 +138,7 @@ consents = Table(
     metadata,
     Column("number", BigInteger, Identity(always=True), primary_key=True),
     Column("lead_id", Text, ForeignKey("ingest.leads.lead_id"), nullable=False),
-    Column("basis", Text, nullable=False),
+    Column("basis", Text),  # none where an opt-out told of none
     Column("evidence", Text, nullable=False),
     Column("opted_out_at", TIME),
     Column("channels", ARRAY(Text), nullable=False),

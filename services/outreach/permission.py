@@ -24,7 +24,7 @@ class Consent(NamedTuple):
     """One `lead-consent` event. Without channels it holds for all."""
 
     told: Order
-    basis: str
+    basis: str | None
     opted_out_at: datetime | None
     channels: tuple[str, ...]
 

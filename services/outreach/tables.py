@@ -41,7 +41,7 @@ consents = Table(
     _time("time"),
     Column("source", Text, nullable=False),
     Column("id", Text, nullable=False),
-    Column("basis", Text, nullable=False),
+    Column("basis", Text),  # none where an opt-out told of none
     _time("opted_out_at", nullable=True),
     Column("channels", ARRAY(Text), nullable=False),  # none: it holds for all
     PrimaryKeyConstraint("source", "id", name="consents_pkey"),

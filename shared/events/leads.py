@@ -64,9 +64,9 @@ class LeadUnmerged(Data, frozen=True, kw_only=True):
 
 
 class LeadConsent(Data, frozen=True, kw_only=True):
-    """On what basis the lead may be contacted, or that it may not."""
+    """On what basis the lead may be contacted, or that it may not; `basis` is missing where an opt-out told of none."""
 
-    basis: Literal["consent", "notified", "relationship", "published"]
+    basis: Literal["consent", "notified", "relationship", "published"] | None = None
     evidence: SealableText
     opted_out_at: Timestamp | None = None
     channels: list[Text] = msgspec.field(default_factory=list)

@@ -204,3 +204,12 @@ def test_channels(opted_out: Sequence[str | None], channel: str | None, allowed:
 def test_each_basis_of_the_law_will_do_and_none_will_not(basis: str) -> None:
     assert refusal(Standing(basis, frozenset()), "email") is None
     assert refusal(Standing(None, frozenset()), "email") is not None
+
+
+async def test_who_unsubscribed_is_not_written_to_whatever_is_told_later_and_that_opens_nothing(desk: Desk) -> None:
+    out = consent("L1", None, out=True, channels=("email",))
+    await desk.deliver(created("L1"), fields("L1", last_name="山田"), out)
+    assert "opted out" in (await desk.render("first-mail", status=409))["detail"]
+    assert (await desk.rows("select basis from outreach.consents")) == [{"basis": None}]
+    await desk.deliver(consent("L1", "consent", minutes=5))
+    assert "opted out" in (await desk.render("first-mail", status=409))["detail"]

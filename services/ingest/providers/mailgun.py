@@ -16,6 +16,7 @@ OUTCOMES: Mapping[str, TouchOutcome] = {
     "clicked": "clicked",
     "failed": "bounced",
     "unsubscribed": "declined",
+    "complained": "declined",
 }
 
 

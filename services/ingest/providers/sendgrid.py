@@ -33,6 +33,8 @@ OUTCOMES: Mapping[str, TouchOutcome] = {
     "open": "opened",
     "click": "clicked",
     "bounce": "bounced",
+    "unsubscribe": "declined",
+    "spamreport": "declined",
 }
 
 
@@ -65,7 +67,7 @@ def _entry(event: Any) -> Entry:
     try:
         name = needed(text_of(event.get("event")), "event")
         if name not in OUTCOMES:
-            return Nothing(reason="no delivery, opening, click or bounce", raw=event)
+            return Nothing(reason="no delivery, opening, click, bounce or unsubscribing", raw=event)
         return touch(
             needed(text_of(event.get("sg_event_id")), "sg_event_id"),
             email=needed(text_of(event.get("email")), "email"),

@@ -126,10 +126,15 @@ def test_what_has_no_effect() -> None:
     changes: list[dict[str, Any]] = [
         {"event": "failed", "severity": "temporary"},
         {"event": "accepted"},
-        {"event": "complained"},
+        {"event": "stored"},
     ]
     for change in changes:
         assert isinstance(entries("mailgun", body(**change))[0], Nothing)
+
+
+@pytest.mark.parametrize("name", ["unsubscribed", "complained"])
+def test_who_wants_no_more_mail_declines(name: str) -> None:
+    assert activity("mailgun", body(event=name))["outcome"] == "declined"
 
 
 def test_a_given_event_that_does_not_say_of_whom() -> None:
