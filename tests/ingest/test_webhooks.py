@@ -274,6 +274,15 @@ async def test_a_key_answers_nobody_who_does_not_prove_who_he_is(door: Door, mon
     assert (replayed.status_code, "lead_id" in replayed.text) == (401, False)
 
 
+async def test_a_secret_in_the_address_is_not_kept_with_the_key(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    door.runtime.config.sources["safe"] = Source(id="safe", provider="json", secret_env="TASUKI_SECRET_X")
+    monkeypatch.setenv("TASUKI_SECRET_X", "canary-secret")
+    headers, address = {"Authorization": "", "Idempotency-Key": "row-8"}, "/v1/webhooks/safe?secret=canary-secret"
+    answers = [await door.post(address, {"email": "a@acme.co.jp"}, headers=headers) for _ in range(2)]
+    assert [answer.headers.get("idempotent-replayed") for answer in answers] == [None, "true"]
+    assert "canary" not in str(await door.rows("select * from access.idempotency"))
+
+
 async def test_the_same_form_50_times_at_once(door: Door) -> None:
     body = b"email=a%40acme.co.jp"
     answers = await asyncio.gather(*(door.post("/v1/webhooks/website", body, headers=FORM) for _ in range(50)))
