@@ -57,8 +57,9 @@ async def pasts(
         told = await _told(conn, of, fields, bool(fields & personal), last, known_by)
         handed, recycled, sold = await _handed(conn, of, last), await _recycled(conn, of), await deals_of(conn, of)
         known_as = await external_ids_of(conn, of)
-        found = [Past(i, told[i], handed[i], recycled[i], sold[i], known_as.get(i, ())) for i in lead_ids]
-        yield [past for past in found if known_at[past.lead_id] <= last or past.told or past.handed]
+        since = {i: min([known_at[i], *(one.at for one in told[i])]) for i in lead_ids}
+        found = [Past(i, since[i], told[i], handed[i], recycled[i], sold[i], known_as.get(i, ())) for i in lead_ids]
+        yield [past for past in found if past.since <= last or past.handed]
         after = lead_ids[-1]
 
 
