@@ -35,7 +35,8 @@ class Takes(SeenTable):
         await erasure.take(conn, [r.event for r in received], self._rules.registry.personal)
         with caused_by(await _causes(conn, received, touched)):
             await gate.through_gate(conn, self._rules.ladder, self._rules.registry, touched, now)
-            if (await policies.deciding(conn, business_date(now, self._rules.zone))).policy.automatic:
+            policy = await policies.deciding_if_any(conn, business_date(now, self._rules.zone))
+            if policy is not None and policy.policy.automatic:  # facts are taken also while none is valid
                 for lead_id in await known(conn, touched):
                     await hand_over_if_ready(conn, self._rules, lead_id, now)
 
