@@ -191,7 +191,7 @@ async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bo
 
 
 async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition | None, now: datetime) -> list[Handoff]:
-    """One more than `query.limit`, oldest due first, after a position."""
+    """One more than `query.limit`, oldest due first, after a position. What is left empty is not asked for."""
     rows = await (await driver(conn)).fetch(
         f"""
         select {_COLUMNS} from handoff.handoffs
@@ -203,10 +203,10 @@ async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition |
         order by due_at, handoff_id limit $8
         """,  # noqa: S608 - put together from words of our own
         query.status,
-        query.owner,
-        query.segment,
-        query.rep,
-        query.lead_id,
+        query.owner or None,
+        query.segment or None,
+        query.rep or None,
+        query.lead_id or None,
         after and after.due_at,
         after and after.handoff_id,
         query.limit + 1,

@@ -202,6 +202,7 @@ async def test_the_inbox_is_oldest_due_first_in_pages(desk: Desk) -> None:
     assert await listed("status=returned") == []
     assert await listed("owner=sato") == ["L3", "L1"]
     assert await listed("segment=enterprise&status=pending") == ["L4", "L0"]
+    assert await listed("status=accepted&owner=&segment=") == ["L2"], "what is left empty is not asked for"
     pages, cursor = [], ""
     while True:
         page = await desk.get(f"/v1/handoffs?limit=2{cursor}")
