@@ -126,7 +126,7 @@ async def told_of(conn: AsyncConnection, lead_id: str, kinds: Collection[str]) -
     rows = await (await driver(conn)).fetch(
         f"""
         select lead_id, source, id, name, at, held::text from handoff.activities
-        where lead_id in ({merges.MEMBERS}) and kind = any($2::text[]) and counts
+        where {merges.OF_MEMBERS} and kind = any($2::text[]) and counts
         """,  # noqa: S608 - our own text
         lead_id,
         list(kinds),
