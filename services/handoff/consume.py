@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.handoff import erasure, gate, policies
 from services.handoff.emit import caused_by
 from services.handoff.facts import known, take
-from services.handoff.handover import hand_over_if_ready
+from services.handoff.handover import hand_over_ready
 from services.handoff.merges import members
 from services.handoff.rules import Rules
 from services.handoff.tables import SCHEMA
@@ -37,9 +37,9 @@ class Takes(SeenTable):
         await erasure.take(conn, [r.event for r in received], self._rules.registry.personal)
         with caused_by(await _causes(conn, received, touched)):
             await gate.through_gate(conn, self._rules.ladder, self._rules.registry, touched, now)
-            if (await policies.deciding(conn, business_date(now, self._rules.zone))).policy.automatic:
-                for lead_id in await known(conn, touched):
-                    await hand_over_if_ready(conn, self._rules, lead_id, now)
+            policy = await policies.deciding_if_any(conn, business_date(now, self._rules.zone))
+            if policy is not None and policy.policy.automatic:  # facts are taken also while none is valid
+                await hand_over_ready(conn, self._rules, await known(conn, touched), now)
 
 
 async def _causes(conn: AsyncConnection, received: Sequence[Received], touched: Sequence[str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What is known of leads: observations and activities, stored so that neither order nor repetition can matter."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff import merges
 from services.handoff.corrections import Fact
-from services.handoff.kinds import APPOINTMENTS, kind_of
+from services.handoff.kinds import kind_of
 from services.handoff.outcomes import Deal, deals
 from services.handoff.recount import recount
 from services.handoff.tables import SCHEMA
@@ -98,31 +98,38 @@ async def external_ids_of(conn: AsyncConnection, of: Mapping[str, str]) -> Mappi
     return found
 
 
-async def history_of(conn: AsyncConnection, lead_id: str, limit: int) -> list[Fact]:
-    """The activities of a lead and of those merged into it, as they count now, newest first."""
+async def history_of(
+    conn: AsyncConnection, lead_id: str, limit: int, kinds: Collection[str] | None = None
+) -> list[Fact]:
+    """The activities of a lead and of those merged into it, as they count now, newest first.
+
+    kinds: of these alone.
+    """
     rows = await (await driver(conn)).fetch(
         f"""
         select a.* from ({merges.MEMBERS}) as member cross join lateral (
             select lead_id, source, id, name, at, held::text from handoff.activities
-            where lead_id = member.lead_id and counts order by at desc, source desc, id desc limit $2
+            where lead_id = member.lead_id and counts {"" if kinds is None else "and kind = any($3::text[])"}
+            order by at desc, source desc, id desc limit $2
         ) as a order by at desc, source desc, id desc limit $2
         """,  # noqa: S608 - our own text
         lead_id,
         limit,
+        *([] if kinds is None else [list(kinds)]),
     )
     keys = await lead_keys.read(conn, (row["lead_id"] for row in rows))
     return [read_fact(row, keys.get(row["lead_id"])) for row in rows]
 
 
-async def appointments_of(conn: AsyncConnection, lead_id: str) -> list[Fact]:
-    """All that was told of the appointments of a lead and of those merged into it, as it counts now, in no order."""
+async def told_of(conn: AsyncConnection, lead_id: str, kinds: Collection[str]) -> list[Fact]:
+    """All activities of some kinds of a lead and of those merged into it, as they count now, in no order."""
     rows = await (await driver(conn)).fetch(
         f"""
         select lead_id, source, id, name, at, held::text from handoff.activities
-        where lead_id in ({merges.MEMBERS}) and kind = any($2::text[]) and counts
+        where {merges.OF_MEMBERS} and kind = any($2::text[]) and counts
         """,  # noqa: S608 - our own text
         lead_id,
-        APPOINTMENTS,
+        list(kinds),
     )
     keys = await lead_keys.read(conn, (row["lead_id"] for row in rows))
     return [read_fact(row, keys.get(row["lead_id"])) for row in rows]

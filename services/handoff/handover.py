@@ -15,12 +15,12 @@ from services.handoff.due import due_at
 from services.handoff.emit import emit, happened, identity_of, tell_webhooks
 from services.handoff.facts import external_ids_of
 from services.handoff.forms import HandoffForm, ReassignForm
-from services.handoff.merges import MEMBERS, members
+from services.handoff.merges import OF_MEMBERS, members
 from services.handoff.overdue import tell_if_late
 from services.handoff.owners import Reassigned
 from services.handoff.problems import handoff_open, no_owner, not_pending, not_ready, unknown_handoff
 from services.handoff.questions import Questions, questions
-from services.handoff.routing import Way, choose, company_of, members_of, ways_of, with_limits
+from services.handoff.routing import Turns, Way, choose, company_of, members_of, ways_of, with_limits
 from services.handoff.rules import Rules
 from services.handoff.store import Decided, Handoff, Overridden
 from shared.config.sales import FIELD_SALES
@@ -77,29 +77,37 @@ async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: 
     if not ways:
         raise no_owner(considered.readiness.segment)
     handoff_id = by.request or str(uuid7())
-    made = await _make(conn, rules, lead, considered, ways, now, _Wish(handoff_id, form, by.key_name, override))
+    wish = _Wish(handoff_id, form, by.key_name, override)
+    made = await _make(conn, rules, lead, considered, ways, Turns(), now, wish)
     await gate.through_gate(conn, rules.ladder, rules.registry, [lead.lead_id], now)
     return made
 
 
-async def hand_over_if_ready(conn: AsyncConnection, rules: Rules, lead_id: str, now: datetime) -> None:
-    """What an automatic policy does after each event: hand the lead over once a cycle, as soon as it is ready."""
+async def hand_over_ready(conn: AsyncConnection, rules: Rules, lead_ids: Sequence[str], now: datetime) -> None:
+    """What an automatic policy does after each event: hand leads over once a cycle, as soon as they are ready."""
+    turns = Turns()
+    made = [lead_id for lead_id in lead_ids if await _hand_over_if_ready(conn, rules, lead_id, turns, now)]
+    await gate.through_gate(conn, rules.ladder, rules.registry, made, now)
+
+
+async def _hand_over_if_ready(conn: AsyncConnection, rules: Rules, lead_id: str, turns: Turns, now: datetime) -> bool:
+    """Whether a handoff was made."""
     lead = await known_lead(conn, lead_id, lock=True)
     lead_id = lead.lead_id
     if await store.in_cycle(conn, lead_id, lead.cycle) or await store.open_of(conn, lead_id):
-        return
+        return False
     considered = await consider(conn, rules.registry, lead, now, rules.zone)
     if considered.readiness.decision != "ready":
-        return
+        return False
     _counted(rules, considered)
     ways = await _ways(conn, rules, lead, considered, now)
     if not ways:
         rules.telemetry.log.warning("automatic_handoff_without_route", segment=considered.readiness.segment)
-        return
+        return False
     form = HandoffForm(lead_id=lead_id, rep=await _latest_rep(conn, lead_id) or AUTOMATIC, reason=AUTOMATIC)
     wish = _Wish(identity_of(f"handoff:{lead_id}:cycle:{lead.cycle}"), form, AUTOMATIC, None, automatic=True)
-    await _make(conn, rules, lead, considered, ways, now, wish)
-    await gate.through_gate(conn, rules.ladder, rules.registry, [lead_id], now)
+    await _make(conn, rules, lead, considered, ways, turns, now, wish)
+    return True
 
 
 async def decide(conn: AsyncConnection, rules: Rules, handoff_id: str, decided: Decided) -> None:
@@ -188,12 +196,14 @@ async def _make(
     lead: Lead,
     considered: Considered,
     ways: Sequence[Way],
+    turns: Turns,
     now: datetime,
     wish: _Wish,
 ) -> Handoff:
     policy, segment = considered.policy, considered.readiness.segment
-    loads = await store.loads(conn, segment, members_of(ways))
-    limited = with_limits(loads, rules.team, business_date(now, rules.zone))
+    if unread := turns.unread(segment, members_of(ways)):
+        turns.read(segment, await store.loads(conn, segment, unread))
+    limited = with_limits(turns.of(segment, members_of(ways)), rules.team, business_date(now, rules.zone))
     choice = choose(ways, {load.member: load for load in limited})
     handoff = Handoff(
         handoff_id=wish.handoff_id,
@@ -216,7 +226,7 @@ async def _make(
         automatic=wish.automatic,
         routed=choice.routed,
     )
-    await store.insert(conn, handoff)
+    turns.give(segment, handoff.owner, await store.insert(conn, handoff))
     said = HandoffCreated(
         handoff_id=handoff.handoff_id,
         rep=handoff.rep,
@@ -283,9 +293,9 @@ async def _latest_rep(conn: AsyncConnection, lead_id: str) -> str | None:
         f"""
         select rep from (
             select held ->> 'rep' as rep, at from handoff.activities
-            where lead_id in ({MEMBERS}) and counts and name in ('call', 'touch', 'appointment')
+            where {OF_MEMBERS} and counts and name in ('call', 'touch', 'appointment')
             union all
-            select by, observed_at from handoff.observations where lead_id in ({MEMBERS}) and method = 'hearing'
+            select by, observed_at from handoff.observations where {OF_MEMBERS} and method = 'hearing'
         ) done where rep is not null order by at desc, rep limit 1
         """,  # noqa: S608 - our own text
         lead_id,

@@ -3,12 +3,22 @@
 A lead has few kinds however many activities it has, so the first of each is found without walking through the others.
 """
 
+from typing import get_args
+
 from shared.conditions import EVENT_FILTERS, Condition
-from shared.events import Data
+from shared.events import Channel, Data
 
 _SEPARATOR = "|"  # in no word of the contract
 APPOINTMENTS = tuple(f"appointment||||{status}" for status in ("set", "held", "cancelled", "no_show"))
 """The kinds of all that is told of appointments."""
+OPPORTUNITIES = tuple(f"opportunity||||{status}" for status in ("created", "valid", "invalid", "won", "lost"))
+"""The kinds of all that is told of opportunities."""
+CONTENT = tuple(
+    f"{what}|{channel}|"
+    for what in ("content-used||", *(f"touch|outbound|{outcome}" for outcome in ("", "sent", "opened", "clicked")))
+    for channel in ("", *get_args(Channel))
+)
+"""The kinds of what sends content to a lead."""
 
 
 def kind_of(name: str, data: Data) -> str:

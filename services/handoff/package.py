@@ -1,6 +1,6 @@
 """The package: what sales sees of a handoff. Nothing is prettified: what nobody knows is null or `unknown`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import floor
 from typing import Any, NamedTuple
@@ -22,12 +22,11 @@ from services.handoff.owners import Reassigned
 from services.handoff.routing import Routed
 from services.handoff.store import Handoff, Overridden
 from services.handoff.words import Definitions
-from shared.events import ContentUsed, Data, FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion, Touch
+from shared.events import FieldStatus, FieldValue, Observation, Opportunity, PolicyVersion
 from shared.words import Words
 
 BANT = ("needs", "budget", "authority", "timeframe")
 HISTORY_MAX = 500
-_CONTENT = (None, "sent", "opened", "clicked")
 
 Activity = dict[str, Any]
 """An activity as it counts now: `type`, `occurred_at`, `source`, `id`, and the data of its type."""
@@ -134,11 +133,13 @@ class Package(Summary, kw_only=True):
 
 
 class Around(NamedTuple):
-    """What is known around a handoff: the lead's activities as they count now, newest first, all that was told of its
-    appointments, its last handoff before this one, and each time that this one was given to somebody else, in order."""
+    """What is known around a handoff: the lead's latest activities as they count now and the latest of those that sent
+    it content, newest first, all that was told of its appointments and opportunities, its last handoff before this one,
+    and each time that this one was given to somebody else, in order."""
 
     history: Sequence[Fact]
-    appointments: Sequence[Fact]
+    content: Sequence[Fact]
+    told: Sequence[Fact]
     before: Handoff | None
     reassigned: Sequence[Reassigned]
 
@@ -150,8 +151,8 @@ def summary(handoff: Handoff, now: datetime) -> Summary:
 
 def package(handoff: Handoff, around: Around, definitions: Definitions, now: datetime) -> Package:
     """The whole package."""
-    history, appointments, before, reassigned = around
-    appointment, told = handed_over(handoff.appointment, handoff.rep, handoff.created_at, appointments) or (None, None)
+    appointment, told = handed_over(handoff.appointment, handoff.rep, handoff.created_at, around.told) or (None, None)
+    before = around.before
     defined = answers(definitions.appointment, appointment)
     return Package(
         **_line(handoff, now),
@@ -166,17 +167,17 @@ def package(handoff: Handoff, around: Around, definitions: Definitions, now: dat
         defined=defined,
         open_questions=open_questions(handoff.readiness.missing, defined),
         routed=handoff.routed,
-        owners=_owners(handoff, reassigned),
+        owners=_owners(handoff, around.reassigned),
         resubmits=_resubmission(handoff, before) if before and before.status == "returned" else None,
-        history=[activity_of(fact) for fact in history],
-        content_sent=[activity_of(fact) for fact in history if _is_content(fact.data)],
+        history=[activity_of(fact) for fact in around.history],
+        content_sent=[activity_of(fact) for fact in around.content],
         outcome=Outcome(
             status=handoff.status,
             decided_at=handoff.decided_at,
             sales_rep=handoff.sales_rep,
             reason=handoff.return_reason,
             comment=handoff.comment,
-            opportunities=_opportunities(history),
+            opportunities=_opportunities(around.told),
         ),
     )
 
@@ -223,16 +224,10 @@ def activity_of(fact: Fact) -> Activity:
     return {"type": fact.name, "occurred_at": fact.time, "source": fact.source, "id": fact.id} | data
 
 
-def _is_content(data: Data) -> bool:
-    if isinstance(data, ContentUsed):
-        return True
-    return isinstance(data, Touch) and data.direction == "outbound" and data.outcome in _CONTENT
-
-
-def _opportunities(history: Sequence[Fact]) -> list[dict[str, Any]]:
-    """Each with the latest known of its attributes."""
+def _opportunities(told: Iterable[Fact]) -> list[dict[str, Any]]:
+    """Each with the latest known of its attributes, the last moved first."""
     found: dict[str, dict[str, Any]] = {}
-    for fact in history:  # newest first: what is set already is later
+    for fact in sorted(told, key=lambda fact: fact.order, reverse=True):  # what is set already is later
         if isinstance(fact.data, Opportunity):
             known = found.setdefault(fact.data.opportunity_id, {"status_at": fact.time})
             for name, value in msgspec.to_builtins(fact.data).items():

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.handoff.problems import no_policy
 from shared.db import driver
 from shared.events import PolicyVersion
 from shared.policy import Policy
@@ -78,12 +79,16 @@ async def put(conn: AsyncConnection, policy: Policy, by: str, now: datetime, tod
 
 
 async def deciding(conn: AsyncConnection, today: date) -> Version:
-    """The version that decides about leads on a day: the newest that is valid then, of `default`, else of the first
-    policy by id that has one."""
-    found = await _one(conn, today, "where in_force order by policy_id <> $2, policy_id limit 1", DEFAULT)
+    """The version that decides about leads on a day. Raises Problem 503 when there is none."""
+    found = await deciding_if_any(conn, today)
     if found is None:
-        raise RuntimeError(f"no policy is valid on {today}: give config/policies/default.yaml no end, and restart")
+        raise no_policy(today)
     return found
+
+
+async def deciding_if_any(conn: AsyncConnection, today: date) -> Version | None:
+    """The newest version that is valid on a day, of `default`, else of the first policy by id that has one."""
+    return await _one(conn, today, "where in_force order by policy_id <> $2, policy_id limit 1", DEFAULT)
 
 
 async def version(conn: AsyncConnection, policy_id: str, number: int, today: date) -> Version | None:

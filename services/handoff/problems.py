@@ -1,5 +1,6 @@
 """The errors that are this service's own."""
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 from shared.web import Problem, not_found
@@ -29,6 +30,12 @@ def not_ready(readiness: "Readiness") -> Problem:
     what = [f"{c.id} is {c.result}" for c in readiness.criteria if c.result != "met"]
     detail = f"{'; '.join(what)}. Ask for what is missing, or hand over with an override."
     return Problem(409, "handoff-not-ready", "The lead is not ready for sales", detail, readiness=readiness)
+
+
+def no_policy(today: date) -> Problem:
+    """Whoever asks is not to blame, and may ask again once there is one."""
+    detail = f"No version of a policy is valid on {today}; make one without an end, by its file or by PUT."
+    return Problem(503, "no-policy", "No policy decides today", detail, headers={"Retry-After": "60"})
 
 
 def no_owner(segment: str) -> Problem:

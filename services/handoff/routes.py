@@ -13,9 +13,10 @@ from services.handoff.content_results import ContentResults, content_results
 from services.handoff.decide import Readiness, known_lead
 from services.handoff.drafts import bound
 from services.handoff.emit import identity_of
-from services.handoff.facts import appointments_of, history_of
+from services.handoff.facts import history_of, told_of
 from services.handoff.flow import Flow, flow
 from services.handoff.handover import By
+from services.handoff.kinds import APPOINTMENTS, CONTENT, OPPORTUNITIES
 from services.handoff.package import HISTORY_MAX, Activity, Around, Package, Summary, activity_of, package, summary
 from services.handoff.page import HEADERS as PAGE_HEADERS
 from services.handoff.page import MEDIA_TYPE as PAGE_MEDIA_TYPE
@@ -304,7 +305,8 @@ class Routes:
             raise unknown_handoff(handoff_id)
         around = Around(
             await history_of(conn, found.counts_as, HISTORY_MAX),
-            await appointments_of(conn, found.counts_as),
+            await history_of(conn, found.counts_as, HISTORY_MAX, CONTENT),
+            await told_of(conn, found.counts_as, (*APPOINTMENTS, *OPPORTUNITIES)),
             await store.before(conn, found),
             await owners.reassignments_of(conn, handoff_id),
         )

@@ -46,6 +46,33 @@ class Load(NamedTuple):
         return "full" if self.capacity is not None and self.open >= self.capacity else None
 
 
+class Turns:
+    """What members have been given, kept up to date with what one transaction gives. Nobody else gives meanwhile, so it
+    is read once, however many leads the transaction hands over; what sales decides meanwhile shows in the next one."""
+
+    def __init__(self) -> None:
+        self._loads: dict[tuple[str, str], Load] = {}
+
+    def unread(self, segment: str, members: Iterable[str]) -> list[str]:
+        """The members of whom it is not known yet what they have been given in a segment."""
+        return [member for member in members if (segment, member) not in self._loads]
+
+    def read(self, segment: str, loads: Iterable[Load]) -> None:
+        """What members have been given."""
+        self._loads |= {(segment, load.member): load for load in loads}
+
+    def of(self, segment: str, members: Iterable[str]) -> list[Load]:
+        """What members have been given that were read."""
+        return [self._loads[segment, member] for member in members]
+
+    def give(self, segment: str, member: str, number: int) -> None:
+        """One more handoff."""
+        for (of, who), load in self._loads.items():
+            if who == member:
+                latest = number if of == segment else load.last_number
+                self._loads[of, who] = load._replace(open=load.open + 1, last_number=latest)
+
+
 class Way(NamedTuple):
     """Members among whom a lead finds its owner. `rule`: what says so, `accounts` of team.yaml or a JSON pointer into
     the policy."""

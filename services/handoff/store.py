@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.handoff.appointment import AppointmentForm
 from services.handoff.decide import Readiness
 from services.handoff.forms import InboxPosition, InboxQuery
-from services.handoff.merges import MEMBERS
+from services.handoff.merges import OF_MEMBERS
 from services.handoff.outcomes import Status
 from services.handoff.routing import Load, Routed
 from shared.db import driver
@@ -74,15 +74,16 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     request: str | None = None
 
 
-async def insert(conn: AsyncConnection, handoff: Handoff) -> None:
-    """Store a new one. The unique index on pending ones stands behind the lock of the lead's row."""
-    await (await driver(conn)).execute(
+async def insert(conn: AsyncConnection, handoff: Handoff) -> int:
+    """Store a new one; its number. The unique index on pending ones stands behind the lock of the lead's row."""
+    number: int = await (await driver(conn)).fetchval(
         """
         insert into handoff.handoffs (
             handoff_id, lead_id, cycle, status, rep, owner, segment, policy_id, policy_version, reason, created_by,
             created_at, due_at, readiness, inputs, appointment, override, automatic, routed,
             remind_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        returning number
         """,
         handoff.handoff_id,
         handoff.lead_id,
@@ -105,6 +106,7 @@ async def insert(conn: AsyncConnection, handoff: Handoff) -> None:
         _json(handoff.routed),
         handoff.remind_at,
     )
+    return number
 
 
 async def get(conn: AsyncConnection, handoff_id: str) -> Handoff | None:
@@ -147,7 +149,7 @@ async def before(conn: AsyncConnection, handoff: Handoff) -> Handoff | None:
     row = await (await driver(conn)).fetchrow(
         f"""
         select {_COLUMNS} from handoff.handoffs
-        where lead_id in ({MEMBERS}) and number < (select number from handoff.handoffs where handoff_id = $2)
+        where {OF_MEMBERS} and number < (select number from handoff.handoffs where handoff_id = $2)
         order by number desc limit 1
         """,  # noqa: S608 - put together from words of our own
         handoff.counts_as,
@@ -159,7 +161,7 @@ async def before(conn: AsyncConnection, handoff: Handoff) -> Handoff | None:
 async def open_of(conn: AsyncConnection, lead_id: str) -> str | None:
     """The id of an undecided handoff of the lead or of one merged into it."""
     found: str | None = await (await driver(conn)).fetchval(
-        f"select handoff_id from handoff.handoffs where lead_id in ({MEMBERS}) and status = 'pending' order by number",  # noqa: S608 - our own text
+        f"select handoff_id from handoff.handoffs where {OF_MEMBERS} and status = 'pending' order by number",  # noqa: S608 - our own text
         lead_id,
     )
     return found
@@ -167,7 +169,7 @@ async def open_of(conn: AsyncConnection, lead_id: str) -> str | None:
 
 async def in_cycle(conn: AsyncConnection, lead_id: str, cycle: int) -> bool:
     """Whether the lead, or one merged into it, was handed over in this cycle before."""
-    statement = f"select exists (select from handoff.handoffs where lead_id in ({MEMBERS}) and cycle = $2)"  # noqa: S608 - our own text
+    statement = f"select exists (select from handoff.handoffs where {OF_MEMBERS} and cycle = $2)"  # noqa: S608 - our own text
     return bool(await (await driver(conn)).fetchval(statement, lead_id, cycle))
 
 
@@ -191,7 +193,7 @@ async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bo
 
 
 async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition | None, now: datetime) -> list[Handoff]:
-    """One more than `query.limit`, oldest due first, after a position."""
+    """One more than `query.limit`, oldest due first, after a position. What is left empty is not asked for."""
     rows = await (await driver(conn)).fetch(
         f"""
         select {_COLUMNS} from handoff.handoffs
@@ -203,10 +205,10 @@ async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition |
         order by due_at, handoff_id limit $8
         """,  # noqa: S608 - put together from words of our own
         query.status,
-        query.owner,
-        query.segment,
-        query.rep,
-        query.lead_id,
+        query.owner or None,
+        query.segment or None,
+        query.rep or None,
+        query.lead_id or None,
         after and after.due_at,
         after and after.handoff_id,
         query.limit + 1,

@@ -6,7 +6,7 @@ releases the correction in the same transaction. The row of the awaited identity
 finds it taken or locked by the other, so neither can miss the other, however they run side by side.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -37,11 +37,12 @@ async def record(
     targets = await identities.look_up(db, {_target(item) for item in items})
     known = {identity: target for identity, target in targets.items() if not target.is_awaited}
     found = await _leads_of(db, items, known, recorded_at)
+    counts_as = await _survivors(db, {target.key for target in known.values() if target.key} if found else ())
     outcomes: dict[int, Outcome] = {}
     placed: dict[Key, Known] = {}
     for at, item in enumerate(items):
         target = known.get(_target(item))
-        if errors := _misfits(item, target, found.get(at), recorded_at):
+        if errors := _misfits(item, target, found.get(at), counts_as, recorded_at):
             outcomes[at] = Outcome("rejected", item.id, errors=tuple(errors))
         elif (lead := found.get(at)) and (target is None or target.key is None):
             outcomes[at] = Outcome("accepted", item.id, lead.answered)
@@ -148,10 +149,24 @@ async def _leads_of(
     return found
 
 
-def _misfits(item: Activity, target: Known | None, lead: Found | None, now: datetime) -> list[FieldError]:
+async def _survivors(db: Connection, lead_ids: Collection[str]) -> dict[str, str]:
+    """Whom those of these leads count as that were merged into another one."""
+    if not lead_ids:
+        return {}
+    rows = await db.fetch(
+        "select lead_id, merged_into from ingest.leads where lead_id = any($1::text[]) and merged_into is not null",
+        list(lead_ids),
+    )
+    return {row["lead_id"]: row["merged_into"] for row in rows}
+
+
+def _misfits(
+    item: Activity, target: Known | None, lead: Found | None, counts_as: Mapping[str, str], now: datetime
+) -> list[FieldError]:
+    """counts_as: the survivor of each merged lead; who corrects may know only that one."""
     if target is None:
         return []
-    if lead is not None and target.key is not None and lead.lead_id != target.key:
+    if lead is not None and target.key is not None and lead.answered != counts_as.get(target.key, target.key):
         return [FieldError("/lead_id", "what is corrected belongs to another lead; leave the lead out")]
     if isinstance(item.data, Correction) and item.data.data is not None:
         data = {name: msgspec.json.decode(raw) for name, raw in item.data.data.items()}

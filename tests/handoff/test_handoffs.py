@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from services.handoff import policies, store
+from services.handoff.routing import Load
 from shared.db import transaction
 from shared.events import HandoffAccepted, HandoffReturned
 from shared.money import Money
@@ -202,6 +203,7 @@ async def test_the_inbox_is_oldest_due_first_in_pages(desk: Desk) -> None:
     assert await listed("status=returned") == []
     assert await listed("owner=sato") == ["L3", "L1"]
     assert await listed("segment=enterprise&status=pending") == ["L4", "L0"]
+    assert await listed("status=accepted&owner=&segment=") == ["L2"], "what is left empty is not asked for"
     pages, cursor = [], ""
     while True:
         page = await desk.get(f"/v1/handoffs?limit=2{cursor}")
@@ -255,6 +257,41 @@ async def test_an_automatic_policy_hands_over_once_a_cycle(database_url: str, tm
         await desk.deliver(call("L1", "c3", at("2026-11-20 14:00"), rep="ito"))
         assert {h["rep"] for h in (await desk.get("/v1/handoffs"))["items"]} == {"tanaka", "ito"}
         assert len(await told(desk, "handoff-created")) == 2
+
+
+AUTOMATIC = {"automatic: false": "automatic: true"}
+
+
+async def test_a_batch_is_handed_over_as_if_lead_by_lead_and_what_members_have_is_read_once(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, list[str]]] = []
+
+    async def counted(conn: Any, segment: str, members: Any) -> list[Load]:
+        read.append((segment, list(members)))
+        return await loads(conn, segment, members)
+
+    loads = store.loads
+    monkeypatch.setattr(store, "loads", counted)
+    routes = ROUND | {"smb: {members: [sato], method: round_robin}": "smb: {members: [a, b, c], method: least_open}"}
+    async with running(database_url, config_with(tmp_path, **AUTOMATIC, **routes)) as desk:
+        first = await desk.ready_lead("L00", 5000)
+        read.clear()
+        batch = [
+            event
+            for n in range(1, 13)
+            for event in (
+                created(f"L{n:02}"),
+                fields(f"L{n:02}", "form", employees=5000 if n % 3 else 300),
+                hearing(f"L{n:02}", needs="confirmed", authority="confirmed"),
+            )
+        ]
+        await desk.deliver(*batch)
+        stored = await desk.rows("select lead_id, segment, owner from handoff.handoffs order by number")
+        assert [row["owner"] for row in stored if row["segment"] == "enterprise"] == ["a", "b", "c"] * 3
+        assert Counter(row["owner"] for row in stored) == {"a": 5, "b": 4, "c": 4}
+        assert (stored[0]["lead_id"], len(stored)) == (first, 13)
+        assert sorted(read) == [("enterprise", ["a", "b", "c"]), ("smb", ["a", "b", "c"])]
 
 
 async def test_the_gauge_of_open_handoffs_comes_from_the_database(desk: Desk) -> None:

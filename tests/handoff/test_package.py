@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from shared.events import AcceptedBy, Appointment, ContentUsed, Event, HandoffCreated, PolicyVersion
-from tests.handoff.desk import NOW, Desk, at, call, correction, created, fields, hearing, running
+from services.handoff.package import HISTORY_MAX
+from shared.events import AcceptedBy, Appointment, ContentUsed, Event, HandoffCreated, PolicyVersion, Touch
+from shared.money import Money
+from tests.handoff.desk import NOW, Desk, at, call, correction, created, fields, hearing, opportunity, running
 from tests.handoff.desk import made as event_of
 from tests.handoff.shipped import config_with
 from tests.handoff.test_merges import merged, unmerged
@@ -199,3 +201,24 @@ async def test_an_automatic_handoff_has_the_appointment_too(database_url: str, t
         made = await desk.get(f"/v1/handoffs/{handoff['handoff_id']}")
         assert (made["automatic"], made["appointment"]["appointment_id"]) == (True, "A1")
         assert {line["known"] for line in made["defined"]} == {True}
+
+
+async def test_what_came_of_it_and_what_was_sent_outlast_a_long_history(desk: Desk) -> None:
+    """The history shows the latest activities; an opportunity and content from before them are still there."""
+    await desk.ready_lead("L1")
+    use = ContentUsed(rep="tanaka", content="first-mail", kind="template", language="ja", channel="email")
+    mail = Touch(rep="tanaka", channel="email", direction="outbound", outcome="sent")
+    answer = Touch(channel="email", direction="outbound", outcome="replied")
+    won = opportunity("L1", "o1", "won", at("2026-11-18 10:00"), amount=Money("1200000", "JPY"))
+    await desk.deliver(
+        event_of("content-used", "L1", use, at("2026-11-17 10:00"), "u1"),
+        event_of("touch", "L1", mail, at("2026-11-17 11:00"), "t1"),
+        event_of("touch", "L1", answer, at("2026-11-17 12:00"), "t2"),
+        won,
+        *(call("L1", f"c{n}", at("2026-11-19 10:00") + timedelta(minutes=n)) for n in range(HISTORY_MAX)),
+    )
+    made = await desk.hand_over("L1")
+    assert {activity["type"] for activity in made["history"]} == {"call"}
+    assert [activity["id"] for activity in made["content_sent"]] == ["t1", "u1"]
+    (found,) = made["outcome"]["opportunities"]
+    assert (found["opportunity_id"], found["status"], found["amount"]["value"]) == ("O1", "won", "1200000")

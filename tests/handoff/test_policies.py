@@ -7,7 +7,7 @@ from typing import Any
 from services.handoff import policies
 from shared.config import load_config
 from shared.db import transaction
-from tests.handoff.desk import NOW, ROOT, Desk, at, created, fields, hearing
+from tests.handoff.desk import NOW, ROOT, Desk, at, created, fields, hearing, running
 from tests.handoff.shipped import config_with
 
 
@@ -240,3 +240,29 @@ async def test_what_was_said_too_long_ago_is_asked_again(desk: Desk) -> None:
         "/segments/0/when/within_days",
         "/routing/enterprise",
     ]
+
+
+async def test_while_no_version_is_valid_facts_are_taken_and_nothing_is_decided(
+    database_url: str, tmp_path: Path
+) -> None:
+    """A file that ends is no reason for a 500, or for events that become dead letters."""
+    ends = {"automatic: false": "automatic: false\nvalid_until: 2026-11-20"}
+    async with running(database_url, config_with(tmp_path, **ends)) as desk:
+        await desk.ready_lead("L1")
+        desk.clock.at = at("2026-11-21 00:00")
+        await desk.deliver(hearing("L1", at("2026-11-20 12:00"), needs="denied"))
+        for method, path, body in (
+            ("GET", "/v1/leads/L1/readiness", None),
+            ("GET", "/v1/leads/L1/questions", None),
+            ("POST", "/v1/handoffs", {"lead_id": "L1", "rep": "tanaka", "reason": "x"}),
+            (
+                "POST",
+                "/v1/policies/backtest",
+                {"policy": await default(desk), "from": "2026-11-01", "to": "2026-11-20"},
+            ),
+        ):
+            answer = await desk.call(method, path, body)
+            assert (answer.status, answer.body["type"]) == (503, "urn:tasuki:problem:no-policy"), answer
+        endless = (await default(desk)) | {"valid_until": None}
+        assert (await desk.call("PUT", "/v1/policies/default", endless)).status == 200
+        assert (await desk.get("/v1/leads/L1/readiness"))["decision"] == "not_ready"

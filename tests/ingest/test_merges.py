@@ -83,6 +83,27 @@ async def test_undoing_gives_back_what_each_had_also_of_what_came_in_between(doo
     ]
 
 
+async def test_a_correction_may_name_any_of_the_leads_that_are_one(door: Door) -> None:
+    """Whoever told of the call is answered the survivor's id, and so corrects the call of that lead."""
+    mei, may = await two(door)
+    await door.post("/v1/activities", [call(1, lead_id=may), call(2, lead_id=mei)])
+    await merge(door, may, mei)
+
+    def void(n: int, of: int, lead: str) -> dict[str, Any]:
+        corrects = {"source": "dialer", "id": f"c{of}"}
+        same = {
+            name: value for name, value in call(n, lead_id=lead).items() if name in ("source", "occurred_at", "lead_id")
+        }
+        return same | {"id": f"x{n}", "type": "correction", "corrects": corrects, "action": "void"}
+
+    for n, (of, named) in enumerate([(1, mei), (1, may), (2, may)]):
+        answer = await door.post("/v1/activities", void(n, of, named))
+        assert answer.status_code == 202, answer.text
+    assert [event.subject for event in await door.outbox("correction")] == [may, may, mei], "each as what it corrects"
+    await unmerge(door, may)
+    assert (await door.post("/v1/activities", void(9, 1, mei))).status_code == 422, "they are two again"
+
+
 async def test_chains_end_at_the_survivor_and_rings_are_refused(door: Door) -> None:
     a, b, c = [(await door.lead({"email": f"{name}@acme.co.jp"}))["lead_id"] for name in "abc"]
     await merge(door, a, b)

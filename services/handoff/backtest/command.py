@@ -40,7 +40,9 @@ async def run(settings: Settings, draft: Path, begin: str, end: str, known_by: K
     shown = progress.add_task("replaying leads", total=None)
     try:
         async with transaction(engine) as conn:
-            in_force = await policies.deciding(conn, business_date(SystemClock().now(), settings.zone))
+            in_force = await policies.deciding_if_any(conn, business_date(SystemClock().now(), settings.zone))
+        if in_force is None:
+            raise Untriable("no version of a policy is valid today, so there is nothing to hold the draft against")
         task = Task(
             policy, in_force.policy, in_force.ref, config.fields, config.team, settings.zone, first, last, known_by
         )

@@ -57,8 +57,10 @@ async def pasts(
         told = await _told(conn, of, fields, bool(fields & personal), last, known_by)
         handed, recycled, sold = await _handed(conn, of, last), await _recycled(conn, of), await deals_of(conn, of)
         known_as = await external_ids_of(conn, of)
-        found = [Past(i, told[i], handed[i], recycled[i], sold[i], known_as.get(i, ())) for i in lead_ids]
-        yield [past for past in found if known_at[past.lead_id] <= last or past.told or past.handed]
+        said = await _first_said(conn, of, known_by)
+        since = {i: min([known_at[i], *said[i]]) for i in lead_ids}
+        found = [Past(i, since[i], told[i], handed[i], recycled[i], sold[i], known_as.get(i, ())) for i in lead_ids]
+        yield [past for past in found if past.since <= last or past.handed]
         after = lead_ids[-1]
 
 
@@ -91,6 +93,18 @@ async def _told(
         survivor = of[row["lead_id"]]
         found[survivor].append(Told(row["at"], said, of_merged=row["lead_id"] != survivor))
     return found
+
+
+async def _first_said(conn: AsyncConnection, of: Mapping[str, str], known_by: KnownBy) -> Mapping[str, list[datetime]]:
+    """When anything was first said of each lead, whatever the policies look at."""
+    rows = await (await driver(conn)).fetch(
+        f"""
+        select lead_id, min({known_by}_at) as at from handoff.observations
+        where lead_id = any($1::text[]) group by lead_id
+        """,  # noqa: S608 - one of two words of ours
+        list(of),
+    )
+    return _by_survivor(of, rows, lambda row: row["at"])
 
 
 async def _handed(conn: AsyncConnection, of: Mapping[str, str], last: datetime) -> Mapping[str, list[Handed]]:

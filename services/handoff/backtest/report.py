@@ -34,10 +34,11 @@ class Handed(NamedTuple):
 
 
 class Past(NamedTuple):
-    """One lead: what was said of it, its handoffs and recycles in order of time, its opportunities, and under which ids
-    other systems know it."""
+    """One lead: since when there was one, what was said of it, its handoffs and recycles in order of time, its
+    opportunities, and under which ids other systems know it."""
 
     lead_id: str
+    since: datetime
     told: Sequence[Told]
     handed: Sequence[Handed]
     recycled: Sequence[datetime]

@@ -60,11 +60,12 @@ def find(task: Task, past: Past) -> Found:
     """What both policies would have done with a lead, and what was done."""
     registry, first, last = task.registry, task.first, task.last
     did = [handed for handed in past.handed if first <= handed.at <= last]
-    would = passes(task.draft, registry, past.told, first, last)
+    begin = max(first, past.since)  # before there was a lead, no policy could let it pass
+    would = passes(task.draft, registry, past.told, begin, last)
     return Found(
         would=would,
         ways=_ways(task, past, would) if would is not None else (),
-        in_force=passes(task.in_force, registry, past.told, first, last),
+        in_force=passes(task.in_force, registry, past.told, begin, last),
         did=did,
         at_handoff=judged_at(task.draft, registry, past.told, did[0].at) if did and would is None else None,
     )

@@ -208,6 +208,19 @@ async def test_a_merged_lead_is_part_of_its_survivor(desk: Desk) -> None:
     assert report["load"] == [{"week": "2026-W27", "member": "suzuki", "would_get": 1, "got": 0}]
 
 
+async def test_nobody_passes_before_there_was_a_lead(desk: Desk) -> None:
+    """Also where a policy asks nothing of a lead: it passes when it becomes known, not when the period begins. What was
+    said of it is known from then on, however late it was told."""
+    await desk.deliver(created("A", at("2026-08-03 12:00")), created("B", at("2026-08-10 12:00")))
+    await desk.deliver(fields("B", "form", at("2026-08-06 12:00"), industry="IT"))
+    routing = {"unknown": {"members": ["sato"], "method": "least_open"}}
+    lenient = policy(small=[], large=[], unknown=[]) | {"routing": routing}
+    report = await desk.post("/v1/policies/backtest", {"policy": lenient, **PERIOD}, 200)
+    passed = {line["lead_id"]: line["would_pass_at"] for line in report["differing"]}
+    assert passed == {"A": "2026-08-03T03:00:00Z", "B": "2026-08-06T03:00:00Z"}
+    assert report["load"] == [{"week": "2026-W32", "member": "sato", "would_get": 2, "got": 0}]
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
