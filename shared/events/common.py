@@ -1,7 +1,8 @@
 """What the data of all events is made of."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -75,4 +76,10 @@ class Undecodable(Exception):
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of the data of every event type."""
+    """Base of the data of every event type.
+
+    ALWAYS: what stands in the log also where it says nothing, for readers that expect it. It is no part of an event's
+    content (`content_digest`), so releases that do not write it agree with those that do.
+    """
+
+    ALWAYS: ClassVar[Mapping[str, Any]] = {}

@@ -72,6 +72,12 @@ def encode_data(data: Data) -> bytes:
     return _ENCODER.encode(data)
 
 
+def _wire(data: Data) -> bytes:
+    """The data as JSON, as others read it: with what is always there (`Data.ALWAYS`)."""
+    always = type(data).ALWAYS
+    return _ENCODER.encode({**always, **msgspec.to_builtins(data)}) if always else _ENCODER.encode(data)
+
+
 def content_digest(event: Event) -> bytes:
     """16 bytes that are equal when two events of one identity say the same thing (when it was recorded is no part)."""
     hashed = hashlib.blake2b(digest_size=16)
@@ -84,13 +90,13 @@ def content_digest(event: Event) -> bytes:
 
 def to_message(event: Event) -> Message:
     """The event as it is written to the log."""
-    return Message(topic=TOPIC_OF[event.name], key=event.key, headers=_headers(event), value=encode_data(event.data))
+    return Message(topic=TOPIC_OF[event.name], key=event.key, headers=_headers(event), value=_wire(event.data))
 
 
 def to_structured(event: Event) -> bytes:
     """The event as one JSON object, as structured mode has it: what is told to whoever does not read the log."""
     told = {name.removeprefix("ce_"): value.decode() for name, value in _headers(event) if name.startswith("ce_")}
-    data = msgspec.Raw(encode_data(event.data))
+    data = msgspec.Raw(_wire(event.data))
     return _ENCODER.encode(told | {"datacontenttype": "application/json", "data": data})
 
 

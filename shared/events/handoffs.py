@@ -1,5 +1,7 @@
 """What handoff decides: stages, and leads handed to sales."""
 
+from typing import ClassVar
+
 import msgspec
 
 from shared.events.common import Data, Name, ReturnReason, SealableText, Text, Timestamp
@@ -15,6 +17,8 @@ class PolicyVersion(msgspec.Struct, frozen=True):
 class StageChanged(Data, frozen=True, kw_only=True):
     """The lead entered a stage. `rule` names what of stages.yaml (or which event) brought it there."""
 
+    ALWAYS: ClassVar = {"from": None}
+
     from_: Name | None = msgspec.field(name="from", default=None)
     to: Name
     cycle: int
@@ -23,6 +27,8 @@ class StageChanged(Data, frozen=True, kw_only=True):
 
 class HandoffCreated(Data, frozen=True, kw_only=True):
     """Inside sales handed the lead over."""
+
+    ALWAYS: ClassVar = {"overridden": False}
 
     handoff_id: Name
     rep: Name

@@ -1,6 +1,6 @@
 """What is known of leads."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -37,6 +37,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 class LeadCreated(Data, frozen=True, kw_only=True):
     """A lead became known. `via` tells whether fields or only an activity's reference made it known."""
+
+    ALWAYS: ClassVar = {"external_ids": []}
 
     source: Name
     external_ids: list[str] = msgspec.field(default_factory=list)

@@ -7,17 +7,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from shared.eventlog.port import Record
 from shared.events import (
     ACTIVITIES,
+    TYPES,
     Appointment,
     Call,
+    Data,
+    HandoffCreated,
+    LeadCreated,
+    PolicyVersion,
+    StageChanged,
     Undecodable,
     content_digest,
     data_of,
     encode_data,
     from_record,
+    to_message,
     to_structured,
 )
 
@@ -208,3 +216,38 @@ def test_media_types_and_times_may_be_written_in_either_case() -> None:
 def test_days_before_any_inside_sales_are_mistakes(type_: str, data: dict[str, Any]) -> None:
     with pytest.raises(Undecodable, match="lies before the year 1900"):
         from_record(structured(type=f"tasuki.{type_}.v1", data=data))
+
+
+SPARE: list[tuple[Data, dict[str, Any]]] = [
+    (LeadCreated(source="website"), {"source": "website", "external_ids": []}),
+    (
+        StageChanged(to="Awareness", cycle=1, rule="known"),
+        {"from": None, "to": "Awareness", "cycle": 1, "rule": "known"},
+    ),
+    (
+        HandoffCreated(
+            handoff_id="h", rep="ito", owner="sato", segment="smb", policy=PolicyVersion(id="default", version=1)
+        ),
+        {
+            "handoff_id": "h",
+            "rep": "ito",
+            "owner": "sato",
+            "segment": "smb",
+            "policy": {"id": "default", "version": 1},
+            "overridden": False,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "told"), SPARE)
+def test_what_says_nothing_is_told_where_readers_expect_it_and_is_no_content(data: Data, told: dict[str, Any]) -> None:
+    name = next(name for name, type_ in TYPES.items() if type_ is type(data))
+    event = replace(from_record(binary()), name=name, data=data)
+    message = to_message(event)
+    assert json.loads(message.value) == told
+    assert json.loads(to_structured(event))["data"] == told
+    there = from_record(Record(message.topic, 0, 0, message.key, message.headers, message.value, NOW))
+    before = from_record(Record(message.topic, 0, 0, message.key, message.headers, encode_data(data), NOW))
+    assert there.data == before.data == data
+    assert content_digest(there) == content_digest(before)
