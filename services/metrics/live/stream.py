@@ -15,10 +15,10 @@ from services.metrics.live.gauges import Sample
 from shared.backoff import pause
 from shared.db import DatabaseUnavailable
 from shared.web import Answer, Call, Endpoint
+from shared.web.endpoint import EVENTS
 
 LOOK_EVERY_S = 0.25
 HEARTBEAT_S = 15.0
-MEDIA_TYPE = "text/event-stream"
 
 
 class Stream:
@@ -41,7 +41,7 @@ class Stream:
                 scope="kpis:read",
                 summary="Changed KPI values as server-sent events",
                 answers={200: str},
-                answer_media_type=MEDIA_TYPE,
+                answer_media_type=EVENTS,
             )
         ]
 
@@ -59,7 +59,7 @@ class Stream:
         """A stream of events; the first comes at once."""
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         events = self._events(call.request.headers.get("last-event-id"))
-        return Answer(events, headers=headers, media_type=MEDIA_TYPE)
+        return Answer(events, headers=headers, media_type=EVENTS)
 
     async def _look(self) -> None:
         try:
