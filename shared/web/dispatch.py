@@ -205,7 +205,8 @@ async def send_answer(answer: Answer, scope: Scope, receive: Receive, send: Send
     body = with_bytes(answer).body
     if not isinstance(body, bytes):
         headers = {"cache-control": "no-store", **answer.headers}
-        await StreamingResponse(body, answer.status, headers, answer.media_type)(scope, receive, send)
+        chunks = () if scope["method"] == "HEAD" else body  # one without end would hold the connection for ever
+        await StreamingResponse(chunks, answer.status, headers, answer.media_type)(scope, receive, send)
         return
     raw_headers = [(b"content-length", b"%d" % len(body)), *_COMMON_HEADERS]
     if answer.headers:

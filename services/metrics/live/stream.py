@@ -60,7 +60,7 @@ class Stream:
     async def follow(self, call: Call) -> Answer:
         """A stream of events; the first comes at once."""
         now = await self._look()  # before anything is answered: an outage is a 503
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        headers = {"X-Accel-Buffering": "no"}
         events = self._events(now, call.request.headers.get("last-event-id"))
         return Answer(events, headers=headers, media_type=EVENTS)
 
