@@ -40,7 +40,7 @@ class Distribution:
         upto = list(accumulate(self._counts[value] for value in values))
         total = sum(value * count for value, count in self._counts.items())
         return {
-            "value": total / upto[-1] / unit,
+            "value": total / (upto[-1] * unit),  # rounded once, as live/gauges.py does
             "median": _percentile(values, upto, 0.5) / unit,
             "p90": _percentile(values, upto, 0.9) / unit,
             "n": upto[-1],

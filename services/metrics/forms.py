@@ -77,7 +77,8 @@ class AllValues(msgspec.Struct):
 
 
 class Asked(msgspec.Struct, rename={"from_": "from"}):
-    """What is asked of a KPI. `to` is inclusive; `where=segment:smb,channel:call`."""
+    """What is asked of a KPI. `to` is inclusive; `where=segment:smb,channel:call`, `rep:a|b` for either of two. A comma
+    or `|` of a value itself is written after a backslash."""
 
     grain: Grain = "month"
     from_: date | None = None

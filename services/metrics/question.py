@@ -1,5 +1,6 @@
 """A question to the numbers: a KPI, a grain, a range of days, what to cut by and what to keep. Checked here. Pure."""
 
+import re
 from datetime import date
 from typing import Literal
 
@@ -10,6 +11,9 @@ from shared.mistakes import FieldError
 from shared.web.problems import Problem
 
 Grain = Literal["day", "week", "month", "quarter", "fiscal_year", "all"]
+
+_TOKENS = re.compile(r"\\.|.", re.DOTALL)
+_ESCAPED = re.compile(r"\\([\\,|])")
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -37,20 +41,35 @@ def ask(
     kpi: Kpi, grain: Grain, from_day: date | None, to_day: date | None, by: str | None, where: str | None, at: str = ""
 ) -> Question:
     """A question from the texts of a request: `by=rep,channel`, `where=segment:smb,rep:a|b`; `at`: where in the request
-    it stands. Raises Problem 422."""
+    it stands. A comma or `|` of a value itself is written after a backslash. Raises Problem 422."""
     if from_day and to_day and from_day > to_day:
         raise invalid(f"{at}/to", f"`to` ({to_day}) lies before `from` ({from_day})")
     cuts = tuple(dict.fromkeys(part for part in (by or "").split(",") if part))
     for cut in cuts:
         _check(kpi, cut, f"{at}/by")
     kept: dict[str, tuple[str, ...]] = {}
-    for part in (part for part in (where or "").split(",") if part):
+    for part in (part for part in _split(where or "", ",") if part):
         dimension, separator, values = part.partition(":")
         if not separator:
             raise invalid(f"{at}/where", f"write `where=<dimension>:<value>`, not {part[:100]!r}")
         _check(kpi, dimension, f"{at}/where")
-        kept[dimension] = (*kept.get(dimension, ()), *values.split("|"))
+        kept[dimension] = (*kept.get(dimension, ()), *(_meant(value) for value in _split(values, "|")))
     return Question(kpi, grain, from_day, to_day, cuts, tuple(kept.items()))
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """What stands between the marks; one after a backslash is none."""
+    parts = [""]
+    for token in _TOKENS.findall(text):
+        if token == mark:
+            parts.append("")
+        else:
+            parts[-1] += token
+    return parts
+
+
+def _meant(value: str) -> str:
+    return _ESCAPED.sub(r"\1", value)
 
 
 def _check(kpi: Kpi, dimension: str, pointer: str) -> None:

@@ -34,7 +34,7 @@ from services.metrics.query.values import Row
 from services.metrics.question import Question, ask, invalid
 from services.metrics.rebuild.rebuilder import Rebuilder
 from services.metrics.restatement.routes import Restatements
-from services.metrics.spreadsheet import to_csv
+from services.metrics.spreadsheet import columns_of, link_to_next, to_csv
 from services.metrics.targets import target_of
 from shared.clock import Clock
 from shared.config.targets import Target
@@ -172,7 +172,7 @@ class Routes:
         else:
             (rows,), as_of = await self._answers([question])
         if query.format == "csv":
-            return Answer(to_csv(["period", *question.by], rows), media_type="text/csv; charset=utf-8")
+            return Answer(to_csv(columns_of(question), rows), media_type="text/csv; charset=utf-8")
         unit, zone = kpi.definition.unit, self._settings.timezone
         return Answer(Values(kpi.id, unit, query.grain, zone, rows, as_of))
 
@@ -214,8 +214,9 @@ class Routes:
         rows = [row for _, row in listed["items"]]
         if query.format == "csv":
             first = ["part", "period", *question.by, "lead_id", "value"]
+            first += [*(("currency",) if question.kpi.money else ()), "events"]
             flat = [row | {"events": " ".join(f"{e.source}/{e.id}" for e in row["events"])} for row in rows]
-            link = {"Link": f'<?cursor={listed["next_cursor"]}>; rel="next"'} if listed["next_cursor"] else {}
+            link = link_to_next(call.request.url.query, listed["next_cursor"])
             return Answer(to_csv(first, flat), headers=link, media_type="text/csv; charset=utf-8")
         return Answer(ContributorPage(rows, listed["next_cursor"]))
 

@@ -1,5 +1,6 @@
 """What can be asked of metrics."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypedDict, Unpack
@@ -34,8 +35,13 @@ def question(kpi: str, **asked: Unpack[Asked]) -> dict[str, str]:
         from_=first.isoformat() if first else None,
         to=last.isoformat() if last else None,
         by=",".join(asked.get("by", ())) or None,
-        where=",".join(f"{dimension}:{member}" for dimension, member in asked.get("where", {}).items()) or None,
+        where=",".join(f"{of}:{_as_one(member)}" for of, member in asked.get("where", {}).items()) or None,
     )
+
+
+def _as_one(member: str) -> str:
+    """A member as `where` takes it: its own commas, bars and backslashes tell nothing apart."""
+    return re.sub(r"[\\,|]", r"\\\g<0>", member)
 
 
 def values(kpi: str, **asked: Unpack[Asked]) -> Operation[KpiValues]:

@@ -48,13 +48,18 @@ class Access:
 
     async def caller(self, authorization: str | None) -> Caller:
         """Who sends this `Authorization` header. Raises Problem 401, 429, 503, DatabaseUnavailable."""
-        bearer = _bearer_of(authorization)
-        digest = digest_of(bearer)
-        known = self._known.get(digest)
-        caller = known[0] if known and known[1] > time.monotonic() else await self._ask(digest, bearer)
+        caller = await self.known(authorization)
         if self._buckets is not None and (wait_s := self._buckets.take(caller.name)):
             raise too_many_requests(wait_s)
         return caller
+
+    async def known(self, authorization: str | None) -> Caller:
+        """The same, of a request that was let in and is not counted again. Raises Problem 401, 503,
+        DatabaseUnavailable."""
+        bearer = _bearer_of(authorization)
+        digest = digest_of(bearer)
+        known = self._known.get(digest)
+        return known[0] if known and known[1] > time.monotonic() else await self._ask(digest, bearer)
 
     async def _ask(self, digest: bytes, bearer: str) -> Caller:
         # Requests that wait for the same key share one query, and it outlives a client that goes away.

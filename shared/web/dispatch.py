@@ -1,7 +1,8 @@
 """One request, from its head to its answer: key, media type, body, query, Idempotency-Key, handler, errors."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from shared.telemetry import Telemetry
 from shared.web.audited import audit_event
 from shared.web.auth import Access
 from shared.web.bodies import convert, parse_json
-from shared.web.endpoint import ANONYMOUS, ANY_KEY, JSON, Answer, Call, Caller, Endpoint, encode, problem_answer
+from shared.web.endpoint import ANONYMOUS, ANY_KEY, EVENTS, JSON, Answer, Call, Caller, Endpoint, encode, problem_answer
 from shared.web.idempotency import REPLAYED, Claim, Idempotency, claim_of, other_body
 from shared.web.problems import Problem, internal, method_not_allowed, missing_scope, not_found, unavailable
 from shared.web.query import parse_query
@@ -85,6 +86,8 @@ class Dispatch:
             answer = await self._once(endpoint, call, head.idempotency_key)
         else:
             answer = await endpoint.handler(call)
+        if endpoint.scope is not None and answer.media_type == EVENTS:
+            answer.body = self._while_admitted(answer.body, endpoint.scope, head)
         if endpoint.audited and answer.status < 300 and (REPLAYED in answer.headers or not endpoint.notes_itself):
             await self._kit.audit.note(audit_event(call, with_bytes(answer)))
         return answer
@@ -96,6 +99,26 @@ class Dispatch:
         if endpoint.scope != ANY_KEY and not caller.may(endpoint.scope):
             raise missing_scope(endpoint.scope)
         return caller
+
+    async def _while_admitted(
+        self, events: AsyncGenerator[bytes, None], scope: str, head: Head
+    ) -> AsyncIterator[bytes]:
+        """Events that have no end, up to the first that the key may not see any more: revoked, expired or narrowed.
+        While nobody can tell, they go on."""
+        async with aclosing(events):
+            async for event in events:
+                if not await self._still_may(scope, head):
+                    return
+                yield event
+
+    async def _still_may(self, scope: str, head: Head) -> bool:
+        try:
+            caller = await self._kit.access.known(head.authorization)
+        except Problem as problem:
+            return problem.status != 401  # else it is the provider of tokens that cannot be asked
+        except DatabaseUnavailable:
+            return True
+        return scope == ANY_KEY or caller.may(scope)
 
     async def _once(self, endpoint: Endpoint, call: Call, key: str) -> Answer:
         """Run the handler unless a request with this key has been answered already."""
@@ -184,7 +207,8 @@ async def send_answer(answer: Answer, scope: Scope, receive: Receive, send: Send
     body = with_bytes(answer).body
     if not isinstance(body, bytes):
         headers = {"cache-control": "no-store", **answer.headers}
-        await StreamingResponse(body, answer.status, headers, answer.media_type)(scope, receive, send)
+        chunks = () if scope["method"] == "HEAD" else body  # one without end would hold the connection for ever
+        await StreamingResponse(chunks, answer.status, headers, answer.media_type)(scope, receive, send)
         return
     raw_headers = [(b"content-length", b"%d" % len(body)), *_COMMON_HEADERS]
     if answer.headers:

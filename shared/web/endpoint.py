@@ -16,6 +16,7 @@ Body = TypeVar("Body", default=Any)
 Query = TypeVar("Query", default=Any)
 
 JSON = "application/json"
+EVENTS = "text/event-stream"
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order=None)
 _OTHER_OFFSET = re.compile(rb'T\d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:\d\d"')
 

@@ -245,6 +245,8 @@ def test_money_is_a_decimal_text_and_a_currency_or_422(outside: Outside, amount:
         ("metrics", "/v1/kpis/calls/values?from=0000-01-01", 422),
         ("metrics", "/v1/kpis/calls/values?grain=hour", 422),
         ("metrics", "/v1/kpis/calls/values?where=rep", 422),
+        ("metrics", "/v1/kpis/calls/values?known_at=0001-01-01T00:00:00%2B14:00", 422),
+        ("metrics", "/v1/kpis/calls/values?known_at=9999-12-31T23:59:59-14:00", 422),
         ("metrics", "/v1/kpis/calls/values?by=rep;drop%20table", 422),
         ("metrics", "/v1/kpis/calls/values?by=rep'--", 422),
         ("metrics", "/v1/kpis/nonsense/restatements?period=2026-10", 404),

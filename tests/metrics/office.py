@@ -50,6 +50,10 @@ class Office:
         query = {"period": "2026-10"} | query
         return self._runner.run(self._http.get(f"/v1/kpis/{kpi}/restatements", params=query))
 
+    def ask(self, address: str, **query: Any) -> httpx.Response:
+        """Of a KPI's values or contributors: `calls/values`, or the address with its query."""
+        return self._runner.run(self._http.get(f"/v1/kpis/{address}", params=query or None))
+
     def rows(self, kpi: str, **query: Any) -> list[dict[str, Any]]:
         """Rows without what the question says."""
         answer = self.get(kpi, **query)

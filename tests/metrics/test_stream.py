@@ -1,14 +1,19 @@
 """The stream tells all values first, then what changes, and lets its followers go at the end."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
+import pytest
 
 from services.metrics.live.board import Board
 from services.metrics.live.stream import Stream
 from shared.clock import FixedClock
+from shared.db import DatabaseUnavailable
+from shared.web import Call
 from tests.metrics.desk import Desk, call, utc
 from tests.metrics.numbers import Numbers
 
@@ -21,19 +26,30 @@ def told(event: bytes) -> tuple[str, dict[tuple[str, ...], Any]]:
     return lines["id"], {(v["kpi"], v["period"], v["dimension"], v["member"]): v["value"] for v in values}
 
 
+def stream_of(numbers: Numbers) -> Stream:
+    clock, team, policy = FixedClock(NOW), numbers.fold.team, numbers.rules.policy
+    return Stream(Board(numbers.engine, numbers.catalogue, team, policy, numbers.settings, clock))
+
+
+async def followed(stream: Stream, last_id: str | None = None) -> AsyncGenerator[bytes, None]:
+    """The events that a request gets."""
+    request = SimpleNamespace(headers={"last-event-id": last_id} if last_id else {})
+    answer = await stream.follow(cast(Call, SimpleNamespace(request=request)))
+    return cast(AsyncGenerator[bytes, None], answer.body)
+
+
 def test_all_values_then_changes_then_the_end(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:
     async def follow() -> None:
-        clock, team, policy = FixedClock(NOW), numbers.fold.team, numbers.rules.policy
-        stream = Stream(Board(numbers.engine, numbers.catalogue, team, policy, numbers.settings, clock))
+        stream = stream_of(numbers)
         stop = asyncio.Event()
         watching = asyncio.ensure_future(stream.run(stop))
         await numbers.take([call("a", utc(2026, 11, 20, 1), outcome="conversation")])
-        events = stream._events(None)
+        events = await followed(stream)
         first_id, first = told(await anext(events))
         assert first["calls", "today", "total", ""] == 1
         assert first["connect_rate", "today", "rep", "tanaka"] == 1
 
-        again = stream._events(first_id)
+        again = await followed(stream, first_id)
         nothing_new = told(await anext(again))
         assert nothing_new == (first_id, {})
 
@@ -52,3 +68,37 @@ def test_all_values_then_changes_then_the_end(desk: Desk, numbers: Numbers, runn
         assert [event async for event in events] in ([], [b": still here\n\n"])
 
     runner.run(follow())
+
+
+def test_who_comes_later_is_never_led_back_to_what_others_saw_before(
+    desk: Desk, numbers: Numbers, runner: asyncio.Runner
+) -> None:
+    async def follow() -> None:
+        stream = stream_of(numbers)
+        stop = asyncio.Event()
+        watching = asyncio.ensure_future(stream.run(stop))
+        await numbers.take([call("a", utc(2026, 11, 20, 1))])
+        earlier = await followed(stream)
+        await anext(earlier)
+        while stream._now is None:  # noqa: ASYNC110 - it looks four times a second
+            await asyncio.sleep(0.05)
+        await earlier.aclose()
+        await numbers.take([call("b", utc(2026, 11, 20, 2))])
+        await numbers.rebuild()  # moves the state's number as a batch of the consumer does
+        later = await followed(stream)
+        assert told(await anext(later))[1]["calls", "today", "total", ""] == 2
+        with pytest.raises(TimeoutError):
+            told(await asyncio.wait_for(anext(later), 1))
+        stop.set()
+        await watching
+
+    runner.run(follow())
+
+
+def test_an_outage_is_told_before_anything_is_answered(numbers: Numbers, runner: asyncio.Runner) -> None:
+    class Away:
+        async def now(self) -> None:
+            raise DatabaseUnavailable("away")
+
+    with pytest.raises(DatabaseUnavailable):
+        runner.run(followed(Stream(cast(Board, Away()))))

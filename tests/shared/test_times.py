@@ -44,3 +44,15 @@ def test_an_offset_without_its_colon_is_refused_with_its_place(wrong: dict[str, 
     with pytest.raises(msgspec.ValidationError, match="colon") as told:
         convert({"said": "x", "seenAt": GOOD} | wrong, Outer)
     assert str(told.value).endswith(f" - at `{path}`")
+
+
+@pytest.mark.parametrize("outer", ["0001-01-01T08:59:59+09:00", "9999-12-31T23:59:59-00:01"])
+def test_a_time_that_utc_has_no_year_for_is_refused_with_its_place(outer: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="UTC") as told:
+        convert({"said": outer, "seenAt": GOOD, "many": [{"at": outer}]}, Outer)
+    assert str(told.value).endswith(" - at `$.many[0].at`")
+
+
+@pytest.mark.parametrize("outer", ["0001-01-01T00:00:00Z", "0001-01-01T09:00:00+09:00", "9999-12-31T23:59:59.9+00:01"])
+def test_the_first_and_last_times_of_utc_are_taken(outer: str) -> None:
+    assert convert({"said": "x", "seenAt": outer}, Outer).seen_at == msgspec.convert(outer, Timestamp)

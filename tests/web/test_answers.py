@@ -2,14 +2,16 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import httpx
 import pytest
 from sqlalchemy.pool import QueuePool
 
-from shared.web import Access, create_app
+from shared.web import Access, Answer, Call, Endpoint, create_app
 from shared.web import observe as observe_module
+from shared.web.endpoint import EVENTS
 from tests.web.conftest import ADMIN_KEY, Site, problem, serving
 from tests.web.sample import FAILURES, Sample
 
@@ -140,3 +142,30 @@ def test_an_endpoint_declared_twice_stops_the_start(site: Site) -> None:
     table = Sample().table()
     with pytest.raises(ValueError, match="declared twice"):
         create_app(title="t", endpoints=[*table, table[0]], access=Access(site.engine), telemetry=site.telemetry)
+
+
+async def test_the_head_of_what_has_no_end_ends(site: Site) -> None:
+    async def events() -> AsyncIterator[bytes]:
+        yield b"data: 1\n\n"
+        await asyncio.Event().wait()
+
+    async def follow(_call: Call) -> Answer:
+        return Answer(events(), media_type=EVENTS)
+
+    told = {200: str}
+    endpoint = Endpoint(
+        method="GET",
+        path="/v1/told",
+        handler=follow,
+        summary="Told",
+        answers=told,
+        answer_media_type=EVENTS,
+        scope=None,
+    )
+    app = create_app(title="t", endpoints=[endpoint], access=Access(site.engine), telemetry=site.telemetry)
+    one = httpx.Limits(max_connections=1)
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, limits=one, timeout=3, trust_env=False) as client:
+        for _ in range(2):  # the connection is good for the next request
+            head = await client.head("/v1/told")
+            assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+            assert head.headers.get_list("cache-control") == ["no-store"]

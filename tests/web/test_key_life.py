@@ -18,6 +18,9 @@ from shared.settings import Settings
 from shared.telemetry import Telemetry
 from shared.web import (
     Access,
+    Answer,
+    Call,
+    Endpoint,
     Problem,
     auth,
     create_app,
@@ -27,6 +30,7 @@ from shared.web import (
     revoke_key,
     rotate_key,
 )
+from shared.web.endpoint import EVENTS
 from shared.web.key_uses import KeyUses
 from shared.web.keys import KeyInfo, KeyRefused
 from tests.web.conftest import Site, problem, serving
@@ -239,3 +243,47 @@ async def test_each_key_has_its_own_limit(site: Site) -> None:
         assert (await client.get("/v1/things", headers=calm)).status_code == 200
         assert (await client.post("/v1/webhooks/x", content=b"x")).status_code == 202
         assert (await client.get("/livez")).status_code == 200
+
+
+async def test_events_without_an_end_are_for_whom_they_are_as_long_as_the_key_is_good(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "CACHE_S", 0.0)
+    told, closed = asyncio.Queue[bytes](), asyncio.Event()
+
+    async def events() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield await told.get()
+        finally:
+            closed.set()
+
+    async def follow(_call: Call) -> Answer:
+        return Answer(events(), media_type=EVENTS)
+
+    endpoint = Endpoint(
+        method="GET",
+        path="/v1/told",
+        handler=follow,
+        scope="kpis:read",
+        summary="What is told",
+        answers={200: str},
+        answer_media_type=EVENTS,
+    )
+    access = Access(engine, rate=Rate(1, 3600))  # what was let in once is not counted again
+    app = create_app(
+        title="Told", endpoints=[endpoint], access=access, telemetry=Telemetry("told", stream=io.StringIO())
+    )
+    headers = {"authorization": f"Bearer {await create_key(engine, 'follower', ['kpis:read'])}"}
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as client:
+        await told.put(b"data: 1\n\n")
+        async with client.stream("GET", "/v1/told") as followed:
+            lines = followed.aiter_lines()
+            assert [await anext(lines), await anext(lines)] == ["data: 1", ""]
+            await told.put(b"data: 2\n\n")
+            assert [await anext(lines), await anext(lines)] == ["data: 2", ""]
+            await revoke_key(engine, "follower")
+            await told.put(b"data: 3\n\n")
+            async with asyncio.timeout(5):
+                assert [line async for line in lines] == []
+                await closed.wait()

@@ -6,6 +6,7 @@ One watcher looks for changes while anybody follows. A follower first gets all v
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -15,10 +16,10 @@ from services.metrics.live.gauges import Sample
 from shared.backoff import pause
 from shared.db import DatabaseUnavailable
 from shared.web import Answer, Call, Endpoint
+from shared.web.endpoint import EVENTS
 
 LOOK_EVERY_S = 0.25
 HEARTBEAT_S = 15.0
-MEDIA_TYPE = "text/event-stream"
 
 
 class Stream:
@@ -41,7 +42,7 @@ class Stream:
                 scope="kpis:read",
                 summary="Changed KPI values as server-sent events",
                 answers={200: str},
-                answer_media_type=MEDIA_TYPE,
+                answer_media_type=EVENTS,
             )
         ]
 
@@ -49,7 +50,8 @@ class Stream:
         """Look for changes until `stop`; then followers are let go."""
         while not stop.is_set():
             if self._followers:
-                await self._look()
+                with suppress(DatabaseUnavailable):  # followers keep what they have; the next look may be luckier
+                    await self._look()
             await pause(stop, LOOK_EVERY_S)
         async with self._changed:
             self._ended = True
@@ -57,24 +59,23 @@ class Stream:
 
     async def follow(self, call: Call) -> Answer:
         """A stream of events; the first comes at once."""
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        events = self._events(call.request.headers.get("last-event-id"))
-        return Answer(events, headers=headers, media_type=MEDIA_TYPE)
+        now = await self._look()  # before anything is answered: an outage is a 503
+        headers = {"X-Accel-Buffering": "no"}
+        events = self._events(now, call.request.headers.get("last-event-id"))
+        return Answer(events, headers=headers, media_type=EVENTS)
 
-    async def _look(self) -> None:
-        try:
-            now = await self._board.now()
-        except DatabaseUnavailable:
-            return  # followers keep what they have; the next look may be luckier
+    async def _look(self) -> Now:
+        """The board now, of which all who follow are told. Raises DatabaseUnavailable."""
+        now = await self._board.now()
         if self._now is None or now.moment != self._now.moment:
             async with self._changed:
                 self._now = now
                 self._changed.notify_all()
+        return now
 
-    async def _events(self, last_id: str | None) -> AsyncIterator[bytes]:
+    async def _events(self, now: Now, last_id: str | None) -> AsyncIterator[bytes]:
         self._followers += 1
         try:
-            now = await self._board.now()
             known: Mapping[Sample, float] = now.values if last_id == _id(now.moment) else {}
             shown = None
             while not self._ended:

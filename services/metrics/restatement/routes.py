@@ -18,7 +18,7 @@ from services.metrics.query.values import Row
 from services.metrics.question import Question, ask
 from services.metrics.restatement.closed import Closed, RestatementCause, cause, closed_period, compared
 from services.metrics.restatement.reading import Movers, at_close
-from services.metrics.spreadsheet import to_csv
+from services.metrics.spreadsheet import link_to_next, to_csv
 from shared.clock import Clock
 from shared.config.targets import Target
 from shared.db import driver, snapshot
@@ -76,7 +76,8 @@ class Restatements:
         listed = page(causes, query.limit, lambda placed: placed[0])
         shown = [found for _, found in listed["items"]]
         if query.format == "csv":
-            return _csv(question, rows, shown, listed["next_cursor"])
+            link = link_to_next(call.request.url.query, listed["next_cursor"])
+            return Answer(_csv(question, rows, shown), headers=link, media_type="text/csv; charset=utf-8")
         unit, zone, name = kpi.definition.unit, settings.timezone, closed.period.label
         return Answer(
             Restatement(
@@ -124,11 +125,10 @@ class Restatements:
         return found[:limit]
 
 
-def _csv(question: Question, rows: list[Row], causes: list[RestatementCause], cursor: str | None) -> Answer:
+def _csv(question: Question, rows: list[Row], causes: list[RestatementCause]) -> bytes:
     """One table of both: `line` says whether a line is a value or a cause."""
     lines = [{"line": "value", **row} for row in rows]
     lines += [{"line": "cause", **msgspec.structs.asdict(found)} for found in causes]
     first = ["line", "period", *question.by, *(("currency",) if question.kpi.money else ())]
     first += ["before", "now", "difference"]
-    link = {"Link": f'<?cursor={cursor}>; rel="next"'} if cursor else {}
-    return Answer(to_csv(first, lines), headers=link, media_type="text/csv; charset=utf-8")
+    return to_csv(first, lines)
