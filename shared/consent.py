@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from shared.events import Data, Touch
+from shared.events import Touch
 
 
 class Told(NamedTuple):
@@ -22,10 +22,9 @@ UNSUBSCRIBED = ("auto_email", "newsletter")
 want more by e-mail has opted out of it."""
 
 
-def opts_out_of(data: Data) -> str | None:
-    """The channel that the lead of this activity has opted out of by it."""
-    declined = type(data) is Touch and data.outcome == "declined" and data.channel in UNSUBSCRIBED
-    return "email" if declined else None
+def opts_out_of(touch: Touch) -> str | None:
+    """The channel that a lead has opted out of by what it did."""
+    return "email" if touch.outcome == "declined" and touch.channel in UNSUBSCRIBED else None
 
 
 def bases_of(said: Iterable[Told]) -> dict[str | None, str]:

@@ -4,7 +4,6 @@ msgspec takes an offset without its colon, too (`+0900`). What is in the log is 
 what other programs write to it is theirs.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
@@ -24,10 +23,8 @@ def convert(value: Any, type_: type[T], *, strict: bool = True) -> T:
     UTC has no year for: no answer could tell it and no database hold it."""
     made = msgspec.convert(value, type_, strict=strict)
     for place in places(type_):  # type: ignore[arg-type]  # every type is hashable
-        if path := _found(value, place, "$", _has_no_colon):
-            raise msgspec.ValidationError(f"RFC 3339 writes an offset with a colon, as in +09:00 - at `{path}`")
-        if path := _found(value, place, "$", _is_beyond_utc):
-            raise msgspec.ValidationError(f"This time lies beyond the years 1 to 9999 of UTC - at `{path}`")
+        if fault := _fault(value, place, "$"):
+            raise msgspec.ValidationError(fault)
     return made
 
 
@@ -45,25 +42,23 @@ def places(type_: Any, within: tuple[Any, ...] = ()) -> tuple[tuple[str, ...], .
     return tuple((_EACH, *place) for place in found) if get_origin(type_) is list else tuple(found)
 
 
-def _found(value: Any, place: tuple[str, ...], path: str, unfit: Callable[[str], bool]) -> str | None:
-    """The path to a text that stands there and is unfit."""
+def _fault(value: Any, place: tuple[str, ...], path: str) -> str | None:
+    """What is wrong with a time that stands there, and where that is."""
     if not place:
-        return path if isinstance(value, str) and unfit(value) else None
+        wrong = _wrong(value) if isinstance(value, str) else None
+        return wrong and f"{wrong} - at `{path}`"
     if isinstance(value, list):
-        found = (_found(item, place[1:], f"{path}[{n}]", unfit) for n, item in enumerate(value))
-        return next((path for path in found if path), None)
-    return _found(value.get(place[0]), place[1:], f"{path}.{place[0]}", unfit) if isinstance(value, dict) else None
+        faults = (_fault(item, place[1:], f"{path}[{n}]") for n, item in enumerate(value))
+        return next((fault for fault in faults if fault), None)
+    return _fault(value.get(place[0]), place[1:], f"{path}.{place[0]}") if isinstance(value, dict) else None
 
 
-def _has_no_colon(time: str) -> bool:
-    return time[-5:-4] in _SIGNS  # what msgspec took ends in Z, +09:00 or +0900
-
-
-def _is_beyond_utc(time: str) -> bool:
-    if not time.startswith(_OUTER_DAYS):
-        return False
-    try:
-        msgspec.convert(time, datetime).astimezone(UTC)
-    except OverflowError:
-        return True
-    return False
+def _wrong(time: str) -> str | None:
+    if time[-5:-4] in _SIGNS:  # what msgspec took ends in Z, +09:00 or +0900
+        return "RFC 3339 writes an offset with a colon, as in +09:00"
+    if time[:10] in _OUTER_DAYS:
+        try:
+            msgspec.convert(time, datetime).astimezone(UTC)
+        except OverflowError:
+            return "This time lies beyond the years 1 to 9999 of UTC"
+    return None

@@ -7,7 +7,7 @@ from services.ingest.items import PRODUCER, Activity, made_id
 from services.ingest.leads import Found, refuse_erased
 from services.ingest.tables import Connection
 from shared.consent import opts_out_of
-from shared.events import Event, LeadConsent
+from shared.events import Event, LeadConsent, Touch
 
 
 async def record(db: Connection, taken: Sequence[tuple[Activity, Found]], recorded_at: datetime) -> list[Event]:
@@ -15,7 +15,7 @@ async def record(db: Connection, taken: Sequence[tuple[Activity, Found]], record
     found = [
         (item, lead.lead_id, channel)
         for item, lead in taken
-        if lead.lead_id is not None and (channel := opts_out_of(item.data)) is not None
+        if type(item.data) is Touch and lead.lead_id is not None and (channel := opts_out_of(item.data)) is not None
     ]
     if not found:
         return []
