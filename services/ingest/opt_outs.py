@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.ingest.items import PRODUCER, Activity, made_id
+from services.ingest.items import Activity, made_id
 from services.ingest.leads import Found, refuse_erased
 from services.ingest.tables import Connection
+from services.ingest.tell import ours
 from shared.consent import opts_out_of
 from shared.events import Event, LeadConsent, Touch
 
@@ -35,15 +36,13 @@ async def record(db: Connection, taken: Sequence[tuple[Activity, Found]], record
 
 
 def _event(item: Activity, lead_id: str, channel: str, recorded_at: datetime) -> Event:
-    return Event(
-        id=made_id("lead-consent", item.source, item.id),
-        source=PRODUCER,
-        name="lead-consent",
+    return ours(
+        made_id("lead-consent", item.source, item.id),
+        "lead-consent",
+        lead_id,
+        LeadConsent(evidence=_evidence(item), opted_out_at=item.time, channels=[channel]),
         time=item.time,
-        subject=lead_id,
-        key=lead_id,
         recorded_at=recorded_at,
-        data=LeadConsent(evidence=_evidence(item), opted_out_at=item.time, channels=[channel]),
         traceparent=item.traceparent,
     )
 

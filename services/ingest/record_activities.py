@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import corrections, identities, opt_outs
 from services.ingest.identities import Known
-from services.ingest.items import PRODUCER, Activity, Outcome, accessed, made_id
+from services.ingest.items import Activity, Outcome, accessed, made_id
 from services.ingest.leads import Found, Touch, add_terms, refuse_erased, resolve, touch_leads
 from services.ingest.tables import Connection
-from services.ingest.tell import tell
+from services.ingest.tell import ours, tell
 from shared.audit import by_group
 from shared.audit_log import note
 from shared.db import driver
@@ -91,17 +91,13 @@ def created_by(taken: Sequence[tuple[Activity, Found]], recorded_at: datetime) -
         if lead.lead_id in first:
             first[lead.lead_id] = min(first[lead.lead_id], item.time)
     return [
-        Event(
-            id=made_id("lead-created", lead_id),
-            source=PRODUCER,
-            name="lead-created",
+        ours(
+            made_id("lead-created", lead_id),
+            "lead-created",
+            lead_id,
+            LeadCreated(source=item.source, external_ids=item.whom.external_ids if item.whom else [], via="activity"),
             time=first[lead_id],
-            subject=lead_id,
-            key=lead_id,
             recorded_at=recorded_at,
-            data=LeadCreated(
-                source=item.source, external_ids=item.whom.external_ids if item.whom else [], via="activity"
-            ),
             traceparent=item.traceparent,
         )
         for lead_id, item in made.items()

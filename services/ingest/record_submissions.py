@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import identities
 from services.ingest.identities import Known
-from services.ingest.items import PRODUCER, Outcome, Status, Submission, accessed, made_id
+from services.ingest.items import Outcome, Status, Submission, accessed, made_id
 from services.ingest.leads import Found, add_terms, refuse_erased, resolve, touch_leads
 from services.ingest.tables import Connection
 from services.ingest.tags.scans import first_scans
-from services.ingest.tell import tell
+from services.ingest.tell import ours, tell
 from shared.audit import by_group
 from shared.audit_log import note
 from shared.db import driver
@@ -101,15 +101,13 @@ def _created(made: Sequence[tuple[Submission, Found]], taken: Taken, recorded_at
     for item, lead_id in taken:
         first[lead_id] = min(first.get(lead_id, item.observed_at), item.observed_at)
     return [
-        Event(
-            id=made_id("lead-created", lead.lead_id),
-            source=PRODUCER,
-            name="lead-created",
+        ours(
+            made_id("lead-created", lead.lead_id),
+            "lead-created",
+            lead.lead_id,
+            LeadCreated(source=item.source, external_ids=item.whom.external_ids, campaign=item.campaign),
             time=first[lead.lead_id],
-            subject=lead.lead_id,
-            key=lead.lead_id,
             recorded_at=recorded_at,
-            data=LeadCreated(source=item.source, external_ids=item.whom.external_ids, campaign=item.campaign),
             traceparent=item.traceparent,
         )
         for item, lead in made
@@ -119,15 +117,13 @@ def _created(made: Sequence[tuple[Submission, Found]], taken: Taken, recorded_at
 
 def _fields(taken: Taken, recorded_at: datetime) -> list[Event]:
     return [
-        Event(
-            id=item.event_id,
-            source=PRODUCER,
-            name="lead-fields",
+        ours(
+            item.event_id,
+            "lead-fields",
+            lead_id,
+            LeadFields(observations=list(item.observations), campaign=item.campaign),
             time=item.observed_at,
-            subject=lead_id,
-            key=lead_id,
             recorded_at=recorded_at,
-            data=LeadFields(observations=list(item.observations), campaign=item.campaign),
             traceparent=item.traceparent,
         )
         for item, lead_id in taken

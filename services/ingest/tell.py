@@ -29,17 +29,32 @@ class Wish(NamedTuple):
         self, name: str, lead_id: str, data: Data, *, id_: str | None = None, at: datetime | None = None
     ) -> Event:
         """An event of ours about the lead; it happened now, unless `at` says otherwise."""
-        return Event(
-            id=id_ or self.event_id(name, lead_id),
-            source=PRODUCER,
-            name=name,
+        return ours(
+            id_ or self.event_id(name, lead_id),
+            name,
+            lead_id,
+            data,
             time=at or self.at,
-            subject=lead_id,
-            key=lead_id,
             recorded_at=self.at,
-            data=data,
             traceparent=self.traceparent,
         )
+
+
+def ours(
+    id_: str, name: str, lead_id: str, data: Data, *, time: datetime, recorded_at: datetime, traceparent: str | None
+) -> Event:
+    """An event that ingest itself makes about a lead."""
+    return Event(
+        id=id_,
+        source=PRODUCER,
+        name=name,
+        time=time,
+        subject=lead_id,
+        key=lead_id,
+        recorded_at=recorded_at,
+        data=data,
+        traceparent=traceparent,
+    )
 
 
 async def tell(conn: AsyncConnection, events: Sequence[Event], personal: Collection[str]) -> None:
