@@ -23,6 +23,12 @@ class Metrics:
             buckets=_REQUEST_BUCKETS,
             registry=registry,
         )
+        self.http_requests_in_flight = Gauge(
+            "tasuki_http_requests_in_flight",
+            "Requests that a process works on, the scrape itself among them; beyond 512 they are refused.",
+            ("service",),
+            registry=registry,
+        )
         self.webhooks = Counter(
             "tasuki_webhooks_total", "Webhook deliveries by result.", ("source", "result"), registry=registry
         )

@@ -35,6 +35,7 @@ class Observe:
         self._app = app
         self._telemetry = telemetry
         self._in_flight = 0
+        telemetry.metrics.http_requests_in_flight.labels(telemetry.service).set_function(lambda: self._in_flight)
         self._durations: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -70,6 +70,12 @@ class Client:
         assert reply.status == 200, reply
         return reply.body
 
+    def figure(self, service: ServiceName, name: str) -> float:
+        """The sum of a metric over its labels, 0 where it has no sample."""
+        lines = self.get(service, "/metrics").splitlines()
+        found = (line.rpartition(" ") for line in lines if line.startswith((name + "{", name + " ")))
+        return sum(float(value) for _, _, value in found)
+
     def once(
         self, service: ServiceName, method: str, path: str, body: Any = None, key: str | None = None, wait_s: float = 60
     ) -> Reply:

@@ -12,7 +12,6 @@ from shared.eventlog.port import LogUnavailable
 from shared.events import Call, CallOutcome, Event, from_record, to_message
 from shared.kafka import Cluster
 from shared.settings import Settings
-from tests.faults.client import Client
 from tests.faults.inside import database, telling_errors, the_log
 from tests.kafka import require_kafka, running_cluster
 from tests.system import System
@@ -67,13 +66,6 @@ def in_order(system: System, topic: str, source: str) -> dict[str, list[Event]]:
         return {key: list(events.values()) for key, events in found.items()}
 
     return asyncio.run(read())
-
-
-def figure(client: Client, service: Literal["ingest", "handoff", "metrics"], name: str) -> float:
-    """The sum of a metric over its labels, 0 where it has no sample."""
-    lines = client.get(service, "/metrics").splitlines()
-    found = (line.rpartition(" ") for line in lines if line.startswith((name + "{", name + " ")))
-    return sum(float(value) for _, _, value in found)
 
 
 def fill(url: str, kafka: str, count: int) -> None:

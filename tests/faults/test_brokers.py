@@ -12,7 +12,7 @@ from shared.kafka import Cluster
 from tests.faults.client import Client
 from tests.faults.inside import errors_logged
 from tests.faults.load import Load
-from tests.faults.on_kafka import figure, on_kafka, published
+from tests.faults.on_kafka import on_kafka, published
 from tests.faults.oracle import check
 from tests.faults.watch import Watch
 from tests.system import System, until
@@ -60,7 +60,7 @@ def _one_of_three(system: System, cluster: Cluster, node: int, bursts: Iterator[
     cluster.kill(node)
     next(bursts)()
     with closing(Client(system)) as client:
-        until(lambda: figure(client, "ingest", "tasuki_outbox_pending") == 0, RESUMES_WITHIN_S)
+        until(lambda: client.figure("ingest", "tasuki_outbox_pending") == 0, RESUMES_WITHIN_S)
     # a broker that is asked may be the dead one
     until(lambda: published(system, ACTIVITIES) > before, RESUMES_WITHIN_S)
     cluster.start(node)
@@ -72,14 +72,14 @@ def _two_of_three(system: System, cluster: Cluster, node: int, bursts: Iterator[
         cluster.kill(other)
     with closing(Client(system)) as client:
         next(bursts)()  # a burst is done when all of it has been acknowledged
-        until(lambda: figure(client, "ingest", "tasuki_outbox_pending") > 0)
-        until(lambda: figure(client, "ingest", "tasuki_outbox_oldest_seconds") > 1)
+        until(lambda: client.figure("ingest", "tasuki_outbox_pending") > 0)
+        until(lambda: client.figure("ingest", "tasuki_outbox_oldest_seconds") > 1)
         for service in ("ingest", "handoff", "metrics"):
             assert client.once(service, "GET", "/livez").status == 200
             assert client.once(service, "GET", "/readyz").status == 200
         for other in (node, node % 3 + 1):
             cluster.start(other)
-        until(lambda: figure(client, "ingest", "tasuki_outbox_pending") == 0, RESUMES_WITHIN_S)
+        until(lambda: client.figure("ingest", "tasuki_outbox_pending") == 0, RESUMES_WITHIN_S)
 
 
 def _all(cluster: Cluster, bursts: Iterator[Callable[[], None]]) -> None:

@@ -22,7 +22,7 @@ from shared.partition import partition_of
 from tests.conftest import private_folder
 from tests.faults.client import Client
 from tests.faults.inside import database, errors_logged, holding, rows, settle, the_log
-from tests.faults.on_kafka import figure, in_order, on_kafka
+from tests.faults.on_kafka import in_order, on_kafka
 from tests.system import System, tasuki, until
 
 CALL = {"rep": "ito", "direction": "outbound", "outcome": "busy"}
@@ -212,7 +212,7 @@ def test_reliability_13_a_position_that_the_log_no_longer_has_halts_the_consumer
     told = client.once("metrics", "GET", "/livez").body
     assert f"{topic}/{partition}: offset {reached - 2} is gone, the first is {reached - 1}" in told
     assert any('"consumer_halted"' in line for line in errors_logged(system))
-    assert figure(client, "metrics", "tasuki_consumer_halted") == 1
+    assert client.figure("metrics", "tasuki_consumer_halted") == 1
     post = CALL | {
         "type": "call",
         "source": "after",

@@ -32,6 +32,7 @@ PUBLISHING: dict[str, set[str]] = {"tasuki_outbox_pending": set(), "tasuki_outbo
 SERVING: dict[str, set[str]] = {
     "tasuki_http_request_duration_seconds_count": {"service", "route", "method", "status"},
     "tasuki_http_request_duration_seconds_bucket": {"service", "route", "method", "status", "le"},
+    "tasuki_http_requests_in_flight": {"service"},
 }
 RUNS = SERVICES
 CONTRACT: dict[ServiceName, dict[str, set[str]]] = {
