@@ -99,7 +99,7 @@ async def test_more_requests_than_can_be_worked_on_are_refused(site: Site, monke
         await asyncio.sleep(0.01)
     refused = [task.result() for task in running if task.done()]
     assert (await site.client.get("/livez")).status_code == 200
-    assert 'tasuki_http_requests_in_flight{service="ingest"} 3.0' in (await site.client.get("/metrics")).text
+    assert 'tasuki_http_requests_in_flight{service="sample"} 3.0' in (await site.client.get("/metrics")).text
     site.sample.gate.set()
     answers = await asyncio.gather(*running)
     assert sorted(answer.status_code for answer in answers) == [201, 201, 503, 503, 503, 503]
