@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -80,6 +81,11 @@ class Context:
     def answer(self, row: LeadRow) -> LeadAnswer:
         """The lead's document."""
         return lead_answer(row, self.config.fields)
+
+
+def address_of(lead_id: str) -> str:
+    """Where a lead is found; an id may hold anything printable, and a header takes ASCII alone."""
+    return f"/v1/leads/{quote(lead_id, safe='')}"
 
 
 def by_of(call: Call) -> By:

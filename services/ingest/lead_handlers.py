@@ -17,7 +17,7 @@ from services.ingest.answers import (
     observation_answers,
     unmapped_answers,
 )
-from services.ingest.context import Context, erased_lead, identity_conflict, unknown_lead
+from services.ingest.context import Context, address_of, erased_lead, identity_conflict, unknown_lead
 from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
 from services.ingest.items import Outcome, Submission
 from services.ingest.submissions import Arrival
@@ -133,7 +133,7 @@ class LeadHandlers:
         if outcome.status == "conflict" or outcome.lead_id is None:
             raise identity_conflict()
         document: LeadAnswer = self._context.answer(await self._context.lead(outcome.lead_id))
-        return Answer(document, status, {"Location": f"/v1/leads/{document.lead_id}"} if status == 201 else {})
+        return Answer(document, status, {"Location": address_of(document.lead_id)} if status == 201 else {})
 
 
 def _wanted_company(query: CompanySearch) -> companies.Wanted:

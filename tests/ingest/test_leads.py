@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -52,6 +53,17 @@ async def test_a_form_is_a_lead(door: Door) -> None:
     assert created.key == told.key == lead_id
     assert created.time == told.time == told.data.observations[0].observed_at
     assert (await door.get(f"/v1/leads/{lead_id}")).json()["fields"] == fields
+
+
+@pytest.mark.parametrize("lead_id", ["crm/42", "顧客-1", "a?b#c", "é"])
+async def test_a_lead_is_found_by_whatever_its_id_is(door: Door, lead_id: str) -> None:
+    assert (await door.post("/v1/activities", call(lead_id=lead_id))).status_code == 202
+    heard = await hear(door, quote(lead_id, safe=""), {"website": {"value": "https://acme.co.jp"}})
+    assert (heard.status_code, heard.json()["lead_id"]) == (201, lead_id)
+    assert (await door.get(heard.headers["Location"])).json() == heard.json()
+    asked = await door.post(f"/v1/leads/{quote(lead_id, safe='')}/tag-scan", b"")
+    assert (asked.status_code, asked.json()["lead_id"]) == (202, lead_id)
+    assert (await door.get(asked.headers["Location"])).json() == asked.json()
 
 
 async def test_the_same_request_again_changes_nothing(door: Door) -> None:
