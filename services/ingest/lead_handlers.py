@@ -21,17 +21,26 @@ from services.ingest.context import Context, address_of, erased_lead, identity_c
 from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
 from services.ingest.items import Outcome, Submission
 from services.ingest.submissions import Arrival
+from shared import company_names
 from shared.domains import registrable_domain
 from shared.events import Text
 from shared.normalise import corporate_number
 from shared.normalise import email as normalise_email
+from shared.normalise import phone as normalise_phone
 from shared.web import Answer, Call, FieldError, Paging, invalid, page, read_cursor
 
 Reader = Callable[[Arrival], Submission]
 
+_WORDS_MAX = 4
+"""Words of a search that are looked for one by one: each costs a look at the index. What follows is one with its
+spaces."""
+
 
 class LeadSearch(Paging, kw_only=True):
-    """The query of the search; what is given must all hold."""
+    """The query of the search; what is given must all hold.
+
+    `q`: words, each of which stands in some text of the lead; or a telephone number, a company's name or an id of it.
+    """
 
     email: Text | None = None
     domain: Text | None = None
@@ -159,5 +168,17 @@ def _wanted(query: LeadSearch) -> store.Search:
         email = None if query.email is None else normalise_email(query.email)
     except ValueError as error:
         raise invalid([FieldError("/email", str(error))]) from error
-    words = None if query.q is None else unicodedata.normalize("NFKC", query.q).strip().casefold()
-    return store.Search(email=email, domain=domain, stage=query.stage, rep=query.rep, words=words)
+    return store.Search(email=email, domain=domain, stage=query.stage, rep=query.rep, sought=_sought(query.q or ""))
+
+
+def _sought(typed: str) -> store.Sought | None:
+    """What a blank search box asks for is no condition."""
+    written = unicodedata.normalize("NFKC", typed).strip()
+    if not written:
+        return None
+    try:
+        phone = normalise_phone(written)
+    except ValueError:
+        phone = None
+    words = written.casefold().split(maxsplit=_WORDS_MAX - 1)
+    return store.Sought(words, company_names.read(written).key, phone, typed.strip())

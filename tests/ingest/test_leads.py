@@ -282,6 +282,29 @@ async def test_observations_tell_all_and_mark_the_winners(door: Door) -> None:
     assert seen == [o["observation_id"] for o in page["items"]]
 
 
+async def test_a_search_box(door: Door) -> None:
+    taro = {"last_name": "山田", "first_name": "太郎", "phone": "03-1234-5678", "website": "https://acme.co.jp"}
+    lead_id = (await door.lead(taro, external_id="HubSpot:1"))["lead_id"]
+    other = (await door.lead({"last_name": "山田", "first_name": "花子"}))["lead_id"]
+    await door.post("/v1/activities", call(lead_id="Lead-1"))
+
+    async def found(q: str) -> list[str]:
+        return [item["lead_id"] for item in (await door.get("/v1/leads", q=q)).json()["items"]]
+
+    assert await found("山田") == [other, lead_id]
+    assert await found("太郎　山田") == await found("山田 acme") == [lead_id]
+    assert await found("太郎 花子") == []
+    for phone in ("(03) 1234-5678", "０３１２３４５６７８", "+81 3 1234 5678"):
+        assert await found(phone) == [lead_id]
+    assert await found("HubSpot:1") == await found(f" {lead_id} ") == [lead_id]
+    assert await found("Lead-1") == ["Lead-1"]
+    assert await found("") == await found("　") == ["Lead-1", other, lead_id]
+    assert await found("a " * 250) == []
+    merged = await door.post(f"/v1/leads/{lead_id}/merge", {"into": other})
+    assert merged.status_code == 200
+    assert await found("太郎 花子") == await found("HubSpot:1") == await found("0312345678") == [other]
+
+
 async def test_search(door: Door) -> None:
     ids = [
         (await door.lead({"email": f"p{n}@acme{n % 2}.co.jp", "company_name": f"アクメ{n} 100%"}))["lead_id"]
