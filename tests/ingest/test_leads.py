@@ -261,6 +261,12 @@ async def test_the_campaign_is_that_of_the_earliest_submission_that_has_one(door
     assert lead["created_at"] == "2026-11-18T00:00:00Z"
 
 
+async def test_a_form_that_gives_an_id_alone_made_the_lead_known(door: Door) -> None:
+    lead = await door.lead({}, external_id="hubspot:1", observed_at="2026-11-21T00:00:00Z")
+    await door.post("/v1/activities", call(lead_id=lead["lead_id"]))
+    assert (await door.get(f"/v1/leads/{lead['lead_id']}")).json()["created_at"] == "2026-11-21T00:00:00Z"
+
+
 async def test_observations_tell_all_and_mark_the_winners(door: Door) -> None:
     lead = await door.lead({"employees": 100, "email": "a@example.co.jp"}, observed_at="2026-11-19T00:00:00Z")
     await door.lead({"employees": 200, "email": "a@example.co.jp"}, observed_at="2026-11-20T00:00:00Z")
