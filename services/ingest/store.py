@@ -155,7 +155,7 @@ _WITH_TERM = "select coalesce(merged_into, lead_id) from ingest.leads join inges
 
 def _sought(sought: Sought, given: Callable[[object], str]) -> str:
     """One set of leads, not several conditions joined by `or`: those would be asked of each lead that there is."""
-    words = [f"{_WITH_TERM} t.value like {given(f'%{_escaped(word)}%')}" for word in sought.words]
+    words = [f"{_WITH_TERM} t.value like {given(containing(word))}" for word in sought.words]
     named = f"{_WITH_TERM} t.kind = 'company' and t.value = {given(sought.company)}"
     called = f"{_WITH_TERM} t.kind = 'phone' and t.value = {given(sought.phone)}"
     id_ = given(sought.id)
@@ -164,5 +164,7 @@ def _sought(sought: Sought, given: Callable[[object], str]) -> str:
     return " union ".join([" intersect ".join(words), named, called, *known])
 
 
-def _escaped(words: str) -> str:
-    return words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+def containing(text: str) -> str:
+    """The pattern of LIKE for what holds a text."""
+    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{escaped}%"
