@@ -118,6 +118,7 @@ async def test_reliability_21_timestamps(door: Door, seconds: int, status: int) 
         ({"lead_id": None, "lead": {"domain": "co.jp"}}, "/lead/domain"),
         ({"lead": {"email": "a@example.co.jp"}}, "/lead"),
         ({"id": ""}, "/id"),
+        ({"source": "tasuki.ingest"}, "/source"),
     ],
 )
 async def test_what_is_wrong_is_told_with_its_place(door: Door, wrong: dict[str, Any], pointer: str) -> None:
