@@ -19,7 +19,7 @@ from services.ingest.tell import Wish
 from shared.audit import By
 from shared.clock import Clock
 from shared.config import Config
-from shared.db import driver, transaction
+from shared.db import driver, snapshot, transaction
 from shared.telemetry import Telemetry, current_traceparent
 from shared.web import Call, FieldError, Problem, not_found
 from shared.web.problems import unavailable
@@ -40,6 +40,13 @@ class Context:
     async def database(self) -> AsyncIterator[Connection]:
         """A transaction's connection. Raises DatabaseUnavailable."""
         async with transaction(self.engine) as conn:
+            yield await driver(conn)
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[Connection]:
+        """A connection for reading, to all of whose statements the leads are as at one moment: another request may
+        merge or erase them in between. Raises DatabaseUnavailable."""
+        async with snapshot(self.engine) as conn:
             yield await driver(conn)
 
     def arrival(self, call: Call) -> Arrival:
@@ -70,7 +77,7 @@ class Context:
 
     async def lead(self, lead_id: str) -> LeadRow:
         """A lead or the survivor of its merge. Raises Problem 404 or 410."""
-        async with self.database() as db:
+        async with self.moment() as db:
             found = await store.standing(db, lead_id)
             if found is None:
                 raise unknown_lead(lead_id)

@@ -110,7 +110,7 @@ class LeadHandlers:
         """Leads that have all that is asked for, the latest known first."""
         wanted = _wanted(call.query)
         before = read_cursor(call.query.cursor, int)
-        async with self._context.database() as db:
+        async with self._context.moment() as db:
             ids = await store.search(db, wanted, before, call.query.limit + 1)
             rows = await store.read_leads(db, ids)
         paged = page(rows, call.query.limit, lambda row: row.seq)
