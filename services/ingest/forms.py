@@ -56,7 +56,7 @@ class HearingForm(msgspec.Struct, frozen=True):
 
     rep: Name
     heard_at: Timestamp
-    channel: Text
+    channel: Annotated[str, msgspec.Meta(max_length=200)]
     answers: Annotated[dict[str, HearingAnswer], msgspec.Meta(min_length=1, max_length=MAX_FIELDS)]
 
 

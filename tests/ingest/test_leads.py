@@ -199,6 +199,17 @@ async def test_what_was_asked_and_is_not_known_is_on_record_and_hides_nothing(do
     assert await door.rows("select from ingest.leads where merged_into is not null") == []
 
 
+@pytest.mark.parametrize(("length", "status"), [(0, 201), (200, 201), (201, 422)])
+async def test_the_channel_of_a_hearing_is_told_on_as_it_is(door: Door, length: int, status: int) -> None:
+    lead = await door.lead({"email": "a@example.co.jp"})
+    answer = await hear(door, lead["lead_id"], {"needs": {"status": "confirmed"}}, channel="x" * length)
+    assert answer.status_code == status, answer.text
+    if status == 422:
+        assert answer.json()["errors"][0]["pointer"] == "/channel"
+    else:
+        assert answer.json()["fields"]["needs"]["source"] == ("x" * length or "hearing")
+
+
 async def test_a_tool_result(door: Door) -> None:
     lead = await door.lead({"email": "a@example.co.jp"})
     answer = await tool(door, lead["lead_id"], {"employees": 2500, "website_tags": ["ga4", "gtm"]})
