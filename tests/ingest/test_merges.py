@@ -86,6 +86,18 @@ async def test_undoing_gives_back_what_each_had_also_of_what_came_in_between(doo
     ]
 
 
+async def test_who_opts_out_while_merged_has_opted_out_when_they_part(door: Door) -> None:
+    mei, may = await two(door)
+    await merge(door, may, mei)
+    said = {"basis": "relationship", "evidence": "配信停止の申し出", "opted_out_at": "2026-11-20T00:00:00Z"}
+    told = await door.post(f"/v1/leads/{may}/consent", said)
+    assert (told.status_code, told.json()["lead_id"], len(told.json()["opted_out"])) == (201, mei, 1)
+    assert [event.subject for event in await door.outbox("lead-consent")] == [may]
+    await unmerge(door, may)
+    out = [(await door.get(f"/v1/leads/{lead}/consent")).json()["opted_out"] for lead in (mei, may)]
+    assert [len(one) for one in out] == [0, 1]
+
+
 @pytest.mark.parametrize("asked", ["one", "many"])
 async def test_who_reads_beside_a_merge_sees_the_lead(door: Door, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
     """The merge commits after the lead was found, and before it is read."""
