@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Callable
-from datetime import datetime
 
 import msgspec
 from uuid_utils.compat import uuid7
@@ -18,12 +17,12 @@ from services.ingest.answers import (
     unmapped_answers,
 )
 from services.ingest.context import Context, address_of, erased_lead, identity_conflict, unknown_lead
-from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
+from services.ingest.forms import HearingForm, LeadForm, Number, ToolResultForm
 from services.ingest.items import Outcome, Submission
 from services.ingest.submissions import Arrival
 from shared import company_names
 from shared.domains import registrable_domain
-from shared.events import Text
+from shared.events import Text, Timestamp
 from shared.normalise import corporate_number
 from shared.normalise import email as normalise_email
 from shared.normalise import phone as normalise_phone
@@ -94,7 +93,7 @@ class LeadHandlers:
 
     async def get_observations(self, call: "Call[None, Paging]") -> Answer:
         """Every value ever given, the latest first, winners marked."""
-        after = read_cursor(call.query.cursor, tuple[datetime, str])
+        after = read_cursor(call.query.cursor, tuple[Timestamp, str])
         row = await self._context.lead(call.path["id"])
         async with self._context.database() as db:
             kept = await store.read_unmapped(db, [row.lead_id, *row.merged_ids])
@@ -109,7 +108,7 @@ class LeadHandlers:
     async def search(self, call: "Call[None, LeadSearch]") -> Answer:
         """Leads that have all that is asked for, the latest known first."""
         wanted = _wanted(call.query)
-        before = read_cursor(call.query.cursor, int)
+        before = read_cursor(call.query.cursor, Number)
         async with self._context.moment() as db:
             ids = await store.search(db, wanted, before, call.query.limit + 1)
             rows = await store.read_leads(db, ids)

@@ -1,5 +1,7 @@
 """Typed forms, hearings, tool results; the lead that is answered."""
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -320,6 +322,17 @@ async def test_a_search_box(door: Door) -> None:
     merged = await door.post(f"/v1/leads/{lead_id}/merge", {"into": other})
     assert merged.status_code == 200
     assert await found("太郎 花子") == await found("HubSpot:1") == await found("0312345678") == [other]
+
+
+@pytest.mark.parametrize("path", ["leads", "leads/{lead}/observations", "quarantine", "imports", "audit", "duplicates"])
+@pytest.mark.parametrize(
+    "position", [10**30, 2**63, -1, ["2026-11-20T10:00:00", "x"], ["0001-01-01T00:00:00+14:00", "x"], "x", None, {}]
+)
+async def test_a_cursor_that_we_never_gave(door: Door, path: str, position: Any) -> None:
+    lead = await door.lead(FIELDS)
+    cursor = base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+    answer = await door.get(f"/v1/{path.format(lead=lead['lead_id'])}", cursor=cursor)
+    assert answer.status_code in (200, 422), answer.text
 
 
 async def test_search(door: Door) -> None:
