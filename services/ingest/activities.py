@@ -27,6 +27,9 @@ from shared.mistakes import FieldError, explain
 
 DEFAULT_SOURCE = "api"
 
+_OURS = "tasuki."
+"""Begins the source of what our services tell themselves. Who used it could take an identity that one of them is going
+to need: the ids of an erasure or an opt-out can be told from the lead's."""
 _WITHOUT_LEAD = ("contract", "spend", "correction")
 _REPLACEABLE = {name: cls for name, cls in ACTIVITY_TYPES.items() if name != "correction"}
 
@@ -65,9 +68,11 @@ def read_activity(
         data = _correction(raw, now) if envelope.type == "correction" else _convert(raw, ACTIVITY_TYPES[envelope.type])
     except Refused as refused:
         raise Refused([*errors, *refused.errors]) from refused
+    source = envelope.source or DEFAULT_SOURCE
+    if source.startswith(_OURS):
+        errors.append(FieldError("/source", f"begins with {_OURS}, as only what our own services tell does"))
     if errors:
         raise Refused(errors)
-    source = envelope.source or DEFAULT_SOURCE
     time = envelope.occurred_at.astimezone(UTC)
     digest = digest_of(envelope.type, time, envelope.lead_id, envelope.lead, data)
     return Activity(

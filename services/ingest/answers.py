@@ -266,7 +266,7 @@ def lead_answer(row: LeadRow, registry: FieldRegistry) -> LeadAnswer:
         external_ids=row.external_ids,
         stage=row.stage,
         fields={field.id: _field(FieldAnswer, winners[field.id]) for field in registry if field.id in winners},
-        created_at=earliest or row.first_activity_at or (row.submitted[0][0] if row.submitted else row.recorded_at),
+        created_at=earliest or (row.submitted[0][0] if row.submitted else row.first_activity_at or row.recorded_at),
         campaign=next((campaign for _, campaign in row.submitted if campaign is not None), None),
         company=Company(
             domain=_domain(row, said),

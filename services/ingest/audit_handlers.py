@@ -6,6 +6,7 @@ import msgspec
 
 from services.ingest import store
 from services.ingest.context import Context
+from services.ingest.forms import Number
 from shared.audit import AuditEntry
 from shared.audit_log import entries
 from shared.web import Answer, Call, Paging, page, read_cursor
@@ -37,7 +38,7 @@ class AuditHandlers:
     async def search(self, call: Call[None, AuditSearch]) -> Answer:
         """The entries that were asked for; also of a lead that was erased, whose id is all that is left of it."""
         query = call.query
-        before = read_cursor(query.cursor, int)
+        before = read_cursor(query.cursor, Number)
         async with self._context.database() as db:
             leads = [] if query.lead_id is None else await store.family(db, query.lead_id)
             found = await entries(

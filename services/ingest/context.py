@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,7 +19,7 @@ from services.ingest.tell import Wish
 from shared.audit import By
 from shared.clock import Clock
 from shared.config import Config
-from shared.db import driver, transaction
+from shared.db import driver, snapshot, transaction
 from shared.telemetry import Telemetry, current_traceparent
 from shared.web import Call, FieldError, Problem, not_found
 from shared.web.problems import unavailable
@@ -39,6 +40,13 @@ class Context:
     async def database(self) -> AsyncIterator[Connection]:
         """A transaction's connection. Raises DatabaseUnavailable."""
         async with transaction(self.engine) as conn:
+            yield await driver(conn)
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[Connection]:
+        """A connection for reading, to all of whose statements the leads are as at one moment: another request may
+        merge or erase them in between. Raises DatabaseUnavailable."""
+        async with snapshot(self.engine) as conn:
             yield await driver(conn)
 
     def arrival(self, call: Call) -> Arrival:
@@ -69,7 +77,7 @@ class Context:
 
     async def lead(self, lead_id: str) -> LeadRow:
         """A lead or the survivor of its merge. Raises Problem 404 or 410."""
-        async with self.database() as db:
+        async with self.moment() as db:
             found = await store.standing(db, lead_id)
             if found is None:
                 raise unknown_lead(lead_id)
@@ -80,6 +88,11 @@ class Context:
     def answer(self, row: LeadRow) -> LeadAnswer:
         """The lead's document."""
         return lead_answer(row, self.config.fields)
+
+
+def address_of(lead_id: str) -> str:
+    """Where a lead is found; an id may hold anything printable, and a header takes ASCII alone."""
+    return f"/v1/leads/{quote(lead_id, safe='')}"
 
 
 def by_of(call: Call) -> By:

@@ -1,9 +1,9 @@
 """Corrections: each goes the way of what it corrects; one that comes first waits for it.
 
-A correction takes lead and key of the event it corrects. When that is not known yet, and the sender named no lead, it
-is kept in `waiting_corrections`, and the identity that it waits for is kept as awaited. Whoever stores that identity
-releases the correction in the same transaction. The row of the awaited identity is where the two meet: one of them
-finds it taken or locked by the other, so neither can miss the other, however they run side by side.
+A correction takes lead and key of the event it corrects. When that is not known yet, and the sender named no lead that
+is known, it is kept in `waiting_corrections`, and the identity that it waits for is kept as awaited. Whoever stores
+that identity releases the correction in the same transaction. The row of the awaited identity is where the two meet:
+one of them finds it taken or locked by the other, so neither can miss the other, however they run side by side.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ import msgspec
 from services.ingest import identities
 from services.ingest.activities import replacement_errors
 from services.ingest.identities import Key, Known
-from services.ingest.items import Activity, Outcome, Whom
+from services.ingest.items import Activity, Outcome
 from services.ingest.leads import Found, add_terms, resolve
 from services.ingest.tables import Connection
 from shared.events import Correction, Event, decode_data, encode_data
@@ -36,7 +36,7 @@ async def record(
     """Store new corrections; those without a key yet begin to wait. `awaited`: which of them others wait for."""
     targets = await identities.look_up(db, {_target(item) for item in items})
     known = {identity: target for identity, target in targets.items() if not target.is_awaited}
-    found = await _leads_of(db, items, known, recorded_at)
+    found = await _leads_of(db, items, recorded_at)
     counts_as = await _survivors(db, {target.key for target in known.values() if target.key} if found else ())
     outcomes: dict[int, Outcome] = {}
     placed: dict[Key, Known] = {}
@@ -44,7 +44,7 @@ async def record(
         target = known.get(_target(item))
         if errors := _misfits(item, target, found.get(at), counts_as, recorded_at):
             outcomes[at] = Outcome("rejected", item.id, errors=tuple(errors))
-        elif (lead := found.get(at)) and (target is None or target.key is None):
+        elif (lead := found.get(at)) and lead.lead_id is not None and (target is None or target.key is None):
             outcomes[at] = Outcome("accepted", item.id, lead.answered)
             placed[item.source, item.id] = Known(item.digest, item.name, lead.lead_id, lead.lead_id)
     left = [at for at in range(len(items)) if at not in outcomes]
@@ -134,15 +134,9 @@ def _target(item: Activity) -> Key:
     return (item.data.corrects.source, item.data.corrects.id)
 
 
-async def _leads_of(
-    db: Connection, items: Sequence[Activity], known: dict[Key, Known], recorded_at: datetime
-) -> dict[int, Found]:
-    """The leads that senders named. A correction makes a lead only when what it corrects cannot tell the right one."""
-    asked: dict[int, Whom] = {}
-    for at, item in enumerate(items):
-        if item.whom is not None:
-            target = known.get(_target(item))
-            asked[at] = msgspec.structs.replace(item.whom, create=target is None or target.key is None)
+async def _leads_of(db: Connection, items: Sequence[Activity], recorded_at: datetime) -> dict[int, Found]:
+    """The leads that senders named; a correction makes none known: what it is about may never have been."""
+    asked = {at: msgspec.structs.replace(item.whom, create=False) for at, item in enumerate(items) if item.whom}
     found = dict(zip(asked, await resolve(db, list(asked.values()), recorded_at), strict=True)) if asked else {}
     terms = [(f.lead_id, term) for at, f in found.items() if f.lead_id and not f.erased for term in asked[at].terms]
     await add_terms(db, terms)

@@ -8,6 +8,8 @@ from shared.events import Channel, FieldStatus, LongText, Name, Text, Timestamp
 
 Basis = Literal["consent", "notified", "relationship", "published"]
 ContactChannel = Channel | Literal["call"]
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Where a page of a list goes on."""
 MAX_ACTIVITIES = 1_000
 MAX_FIELDS = 500
 
@@ -56,7 +58,7 @@ class HearingForm(msgspec.Struct, frozen=True):
 
     rep: Name
     heard_at: Timestamp
-    channel: Text
+    channel: Annotated[str, msgspec.Meta(max_length=200)]
     answers: Annotated[dict[str, HearingAnswer], msgspec.Meta(min_length=1, max_length=MAX_FIELDS)]
 
 

@@ -9,6 +9,7 @@ import msgspec
 import uuid_utils
 
 from services.ingest.context import Context
+from services.ingest.forms import Number
 from services.ingest.imports import store
 from services.ingest.imports.answers import ImportAnswer, ImportReport, RejectedRow
 from services.ingest.imports.encodings import Unreadable, charset_of
@@ -62,7 +63,7 @@ class ImportHandlers:
 
     async def list_imports(self, call: Call[None, Paging]) -> Answer:
         """All imports, the latest first."""
-        before = read_cursor(call.query.cursor, int)
+        before = read_cursor(call.query.cursor, Number)
         async with self._context.database() as db:
             found = await store.page(db, before, call.query.limit + 1)
         paged = page(found, call.query.limit, lambda item: item.seq)
@@ -70,7 +71,7 @@ class ImportHandlers:
 
     async def get(self, call: Call[None, Paging]) -> Answer:
         """How far an import is, and the rows that were rejected."""
-        after = read_cursor(call.query.cursor, int) or 0
+        after = read_cursor(call.query.cursor, Number) or 0
         item = await self._read(call.path["id"])
         async with self._context.database() as db:
             found = await store.rejects(db, item.import_id, after, call.query.limit + 1)

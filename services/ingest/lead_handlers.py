@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Callable
-from datetime import datetime
 
 import msgspec
 from uuid_utils.compat import uuid7
@@ -17,21 +16,30 @@ from services.ingest.answers import (
     observation_answers,
     unmapped_answers,
 )
-from services.ingest.context import Context, erased_lead, identity_conflict, unknown_lead
-from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
+from services.ingest.context import Context, address_of, erased_lead, identity_conflict, unknown_lead
+from services.ingest.forms import HearingForm, LeadForm, Number, ToolResultForm
 from services.ingest.items import Outcome, Submission
 from services.ingest.submissions import Arrival
+from shared import company_names
 from shared.domains import registrable_domain
-from shared.events import Text
+from shared.events import Text, Timestamp
 from shared.normalise import corporate_number
 from shared.normalise import email as normalise_email
+from shared.normalise import phone as normalise_phone
 from shared.web import Answer, Call, FieldError, Paging, invalid, page, read_cursor
 
 Reader = Callable[[Arrival], Submission]
 
+_WORDS_MAX = 4
+"""Words of a search that are looked for one by one: each costs a look at the index. What follows is one with its
+spaces."""
+
 
 class LeadSearch(Paging, kw_only=True):
-    """The query of the search; what is given must all hold."""
+    """The query of the search; what is given must all hold.
+
+    `q`: words, each of which stands in some text of the lead; or a telephone number, a company's name or an id of it.
+    """
 
     email: Text | None = None
     domain: Text | None = None
@@ -85,7 +93,7 @@ class LeadHandlers:
 
     async def get_observations(self, call: "Call[None, Paging]") -> Answer:
         """Every value ever given, the latest first, winners marked."""
-        after = read_cursor(call.query.cursor, tuple[datetime, str])
+        after = read_cursor(call.query.cursor, tuple[Timestamp, str])
         row = await self._context.lead(call.path["id"])
         async with self._context.database() as db:
             kept = await store.read_unmapped(db, [row.lead_id, *row.merged_ids])
@@ -100,8 +108,8 @@ class LeadHandlers:
     async def search(self, call: "Call[None, LeadSearch]") -> Answer:
         """Leads that have all that is asked for, the latest known first."""
         wanted = _wanted(call.query)
-        before = read_cursor(call.query.cursor, int)
-        async with self._context.database() as db:
+        before = read_cursor(call.query.cursor, Number)
+        async with self._context.moment() as db:
             ids = await store.search(db, wanted, before, call.query.limit + 1)
             rows = await store.read_leads(db, ids)
         paged = page(rows, call.query.limit, lambda row: row.seq)
@@ -133,7 +141,7 @@ class LeadHandlers:
         if outcome.status == "conflict" or outcome.lead_id is None:
             raise identity_conflict()
         document: LeadAnswer = self._context.answer(await self._context.lead(outcome.lead_id))
-        return Answer(document, status, {"Location": f"/v1/leads/{document.lead_id}"} if status == 201 else {})
+        return Answer(document, status, {"Location": address_of(document.lead_id)} if status == 201 else {})
 
 
 def _wanted_company(query: CompanySearch) -> companies.Wanted:
@@ -159,5 +167,17 @@ def _wanted(query: LeadSearch) -> store.Search:
         email = None if query.email is None else normalise_email(query.email)
     except ValueError as error:
         raise invalid([FieldError("/email", str(error))]) from error
-    words = None if query.q is None else unicodedata.normalize("NFKC", query.q).strip().casefold()
-    return store.Search(email=email, domain=domain, stage=query.stage, rep=query.rep, words=words)
+    return store.Search(email=email, domain=domain, stage=query.stage, rep=query.rep, sought=_sought(query.q or ""))
+
+
+def _sought(typed: str) -> store.Sought | None:
+    """What a blank search box asks for is no condition."""
+    written = unicodedata.normalize("NFKC", typed).strip()
+    if not written:
+        return None
+    try:
+        phone = normalise_phone(written)
+    except ValueError:
+        phone = None
+    words = written.casefold().split(maxsplit=_WORDS_MAX - 1)
+    return store.Sought(words, company_names.read(written).key, phone, typed.strip())

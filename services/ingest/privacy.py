@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import merging, quarantine
+from services.ingest import mentions, merging, quarantine, store
 from services.ingest.answers import BasisOf, ConsentAnswer, ConsentEntry, OptOut, RejectedOfImport
 from services.ingest.forms import ConsentForm
 from services.ingest.items import made_id
@@ -87,16 +87,39 @@ class Unused(NamedTuple):
 
 async def unused_of(db: Connection, lead_ids: Sequence[str]) -> Unused:
     """What erasing would find of the person in the quarantine and in reports of imports."""
-    ids = [row["id"] for row in await db.fetch(f"{_UNUSED_BODIES} group by q.id order by q.id", list(lead_ids))]
-    rows = await db.fetch(
-        f"""
-        select import_id, row_number, errors::text, cells::text from ingest.import_rejects
-        where (import_id, row_number) in ({_REJECTED_ROWS}) order by import_id, row_number
-        """,  # noqa: S608 - our own text
-        list(lead_ids),
-    )
-    found = [await quarantine.read(db, id_) for id_ in ids]
+    emails = await _emails(db, lead_ids)
+    found = [await quarantine.read(db, id_) for id_ in await _bodies_with(db, emails)]
+    rows = await _rows_with(db, emails)
     return Unused([kept for kept in found if kept is not None], [_rejected(row) for row in rows])
+
+
+async def _emails(db: Connection, lead_ids: Sequence[str]) -> list[str]:
+    """All addresses that the leads ever had."""
+    of_these = "lead_id = any($1::text[]) and kind = 'email'"
+    rows = await db.fetch(f"select distinct value from ingest.lead_terms where {of_these}", list(lead_ids))  # noqa: S608 - our own text
+    return [row["value"] for row in rows]
+
+
+async def _bodies_with(db: Connection, emails: Sequence[str]) -> list[int]:
+    rows = await db.fetch(
+        """
+        select id, body from ingest.quarantine
+        where lower(encode(body, 'escape')) like any($1::text[]) order by id
+        """,
+        [store.containing(mark) for mark in mentions.marks(emails)],
+    )
+    return [row["id"] for row in rows if mentions.names(row["body"].decode(errors="replace"), emails)]
+
+
+async def _rows_with(db: Connection, emails: Sequence[str]) -> list[Any]:
+    rows = await db.fetch(
+        """
+        select import_id, row_number, errors::text, cells::text from ingest.import_rejects
+        where lower(cells::text) like any($1::text[]) order by import_id, row_number
+        """,
+        [store.containing(mark) for mark in mentions.marks(emails)],
+    )
+    return [row for row in rows if mentions.names(row["cells"], emails)]
 
 
 def _rejected(row: Any) -> RejectedOfImport:
@@ -138,23 +161,7 @@ async def erase(conn: AsyncConnection, lead_id: str, reason: str, wish: Wish) ->
     return wish.at
 
 
-_UNUSED_BODIES = """
-    select q.id from ingest.quarantine q cross join ingest.lead_terms t
-    cross join lateral (
-        values (t.value), (replace(t.value, '@', '%40')), (replace(replace(t.value, '+', '%2b'), '@', '%40'))
-    ) written (address)
-    where t.lead_id = any($1) and t.kind = 'email' and position(written.address in lower(encode(q.body, 'escape'))) > 0
-"""
-"""Bodies of unusable webhooks and rejected rows of files are found by what they hold. An address may stand in a form's
-body as `mei%40acme.co.jp`, and in any case."""
-_REJECTED_ROWS = """
-    select r.import_id, r.row_number from ingest.import_rejects r join ingest.lead_terms t
-        on position(t.value in lower(r.cells::text)) > 0
-    where t.lead_id = any($1) and t.kind = 'email'
-"""
 _ERASE = (
-    f"delete from ingest.quarantine where id in ({_UNUSED_BODIES})",  # noqa: S608 - our own text
-    f"delete from ingest.import_rejects where (import_id, row_number) in ({_REJECTED_ROWS})",  # noqa: S608 - our own text
     "delete from ingest.observations where lead_id = any($1)",
     "delete from ingest.lead_terms where lead_id = any($1)",
     "delete from ingest.lead_keys where lead_id = any($1)",
@@ -165,6 +172,17 @@ _ERASE = (
 
 
 async def _delete(db: Connection, leads: Sequence[str], at: datetime) -> None:
+    emails = await _emails(db, leads)
+    rows = await _rows_with(db, emails)
+    await db.execute("delete from ingest.quarantine where id = any($1::bigint[])", await _bodies_with(db, emails))
+    await db.execute(
+        """
+        delete from ingest.import_rejects r using unnest($1::text[], $2::bigint[]) as about(import_id, row_number)
+        where (r.import_id, r.row_number) = (about.import_id, about.row_number)
+        """,
+        [row["import_id"] for row in rows],
+        [row["row_number"] for row in rows],
+    )
     for statement in _ERASE:
         await db.execute(statement, leads)
     await db.execute("update ingest.leads set erased_at = $2 where lead_id = any($1)", leads, at)

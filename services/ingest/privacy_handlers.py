@@ -24,9 +24,9 @@ class PrivacyHandlers:
             raise invalid(errors)
 
         async def once() -> None:
-            lead_id = (await self._context.lead(call.path["id"])).lead_id
-            async with transaction(self._context.engine) as conn:
-                await privacy.add_consent(conn, lead_id, form, wish)
+            await self._context.lead(call.path["id"])
+            async with transaction(self._context.engine) as conn:  # with the lead itself, if they part again
+                await privacy.add_consent(conn, call.path["id"], form, wish)
 
         await retried(once)
         return await self._consent(call, 201)

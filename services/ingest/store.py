@@ -1,6 +1,6 @@
 """What is read from schema `ingest`, and the quarantine. SQL only; meaning is elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,7 +8,6 @@ import msgspec
 
 from services.ingest.items import LeadRow
 from services.ingest.tables import Connection
-from shared import company_names
 from shared.events import Observation
 
 
@@ -104,6 +103,15 @@ async def read_unmapped(db: Connection, lead_ids: Sequence[str]) -> list[tuple[s
     return [(row["source"], row["observed_at"], row["unmapped"]) for row in rows]
 
 
+class Sought(NamedTuple):
+    """What somebody typed to find a lead: all the words, or a telephone, a company's name or an id that it is."""
+
+    words: Sequence[str]
+    company: str
+    phone: str | None
+    id: str
+
+
 class Search(NamedTuple):
     """What a lead, or one merged into it, must have, None where it does not matter; values are normalised."""
 
@@ -111,7 +119,7 @@ class Search(NamedTuple):
     domain: str | None = None
     stage: str | None = None
     rep: str | None = None
-    words: str | None = None
+    sought: Sought | None = None
 
 
 async def search(db: Connection, wanted: Search, before: int | None, limit: int) -> list[str]:
@@ -119,31 +127,44 @@ async def search(db: Connection, wanted: Search, before: int | None, limit: int)
     where = ["merged_into is null", "erased_at is null"]
     values: list[object] = []
 
-    def add(condition: str, value: object) -> None:
-        if value is not None:
-            values.append(value)
-            where.append(condition.format(n=len(values)))
+    def given(value: object) -> str:
+        values.append(value)
+        return f"${len(values)}"
 
-    among = "lead_id in (select coalesce(merged_into, lead_id) from ingest.leads {joined} where {condition})"
-    terms = "join ingest.lead_terms t using (lead_id)"
-    add("seq < ${n}", before)
+    if before is not None:
+        where.append(f"seq < {given(before)}")
     for kind, value in (("email", wanted.email), ("domain", wanted.domain)):
-        add(among.format(joined=terms, condition=f"t.kind = '{kind}' and t.value = ${{n}}"), value)
-    add("stage = ${n}", wanted.stage)
-    add(among.format(joined="", condition="rep = ${n}"), wanted.rep)
-    pattern = None if wanted.words is None else "%" + _escaped(wanted.words) + "%"
-    company = None if wanted.words is None else company_names.read(wanted.words).key
-    if pattern is not None:
-        values.append(company)
-        condition = f"t.value like ${{n}} or t.kind = 'company' and t.value = ${len(values)}"
-        add(among.format(joined=terms, condition=condition), pattern)
-    values.append(limit)
+        if value is not None:
+            where.append(f"lead_id in ({_WITH_TERM} t.kind = '{kind}' and t.value = {given(value)})")
+    if wanted.stage is not None:
+        where.append(f"stage = {given(wanted.stage)}")
+    if wanted.rep is not None:
+        where.append(f"lead_id in ({_LEADS} rep = {given(wanted.rep)})")
+    if wanted.sought is not None:
+        where.append(f"lead_id in ({_sought(wanted.sought, given)})")
     rows = await db.fetch(
-        f"select lead_id from ingest.leads where {' and '.join(where)} order by seq desc limit ${len(values)}",  # noqa: S608 - put together from words of our own
+        f"select lead_id from ingest.leads where {' and '.join(where)} order by seq desc limit {given(limit)}",  # noqa: S608 - put together from words of our own
         *values,
     )
     return [row["lead_id"] for row in rows]
 
 
-def _escaped(words: str) -> str:
-    return words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+_LEADS = "select coalesce(merged_into, lead_id) from ingest.leads where"
+_WITH_TERM = "select coalesce(merged_into, lead_id) from ingest.leads join ingest.lead_terms t using (lead_id) where"
+
+
+def _sought(sought: Sought, given: Callable[[object], str]) -> str:
+    """One set of leads, not several conditions joined by `or`: those would be asked of each lead that there is."""
+    words = [f"{_WITH_TERM} t.value like {given(containing(word))}" for word in sought.words]
+    named = f"{_WITH_TERM} t.kind = 'company' and t.value = {given(sought.company)}"
+    called = f"{_WITH_TERM} t.kind = 'phone' and t.value = {given(sought.phone)}"
+    id_ = given(sought.id)
+    keyed = f"select lead_id from ingest.lead_keys where kind = 'external_id' and value = {id_}"  # noqa: S608 - our own
+    known = [f"{_LEADS} lead_id = {id_}", f"{_LEADS} lead_id in ({keyed})"]
+    return " union ".join([" intersect ".join(words), named, called, *known])
+
+
+def containing(text: str) -> str:
+    """The pattern of LIKE for what holds a text."""
+    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return f"%{escaped}%"

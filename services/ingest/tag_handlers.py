@@ -1,7 +1,7 @@
 """Scans of a lead's website for tags: asking for one, and what became of the last."""
 
 from services.ingest.answers import TagScanAnswer
-from services.ingest.context import Context
+from services.ingest.context import Context, address_of
 from services.ingest.submissions import takes_tags
 from services.ingest.tags import scans
 from services.ingest.tags.scans import Scan
@@ -26,7 +26,7 @@ class TagHandlers:
             raise Problem(409, "no-website", "There is nothing to fetch", detail)
         async with self._context.database() as db:
             scan = await scans.ask_for(db, lead.lead_id, self._context.clock.now())
-        return Answer(_answer(scan), 202, {"Location": f"/v1/leads/{lead.lead_id}/tag-scan"})
+        return Answer(_answer(scan), 202, {"Location": f"{address_of(lead.lead_id)}/tag-scan"})
 
     async def get(self, call: Call) -> Answer:
         """The last scan."""

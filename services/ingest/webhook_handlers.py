@@ -9,6 +9,7 @@ from services.ingest import quarantine
 from services.ingest.answers import WebhookAnswer
 from services.ingest.browsers import shown
 from services.ingest.context import Context, by_of, identity_conflict
+from services.ingest.forms import Number
 from services.ingest.intake import Intake, Taken
 from services.ingest.providers import Delivery, Provider, Verdict, with_provider
 from services.ingest.providers.encodings import media_type
@@ -83,7 +84,7 @@ class WebhookHandlers:
 
     async def list_quarantine(self, call: "Call[None, Paging]") -> Answer:
         """What could not be used, the latest first."""
-        before = read_cursor(call.query.cursor, int)
+        before = read_cursor(call.query.cursor, Number)
         async with self._context.database() as db:
             kept = await quarantine.page(db, before, call.query.limit + 1)
         paged = page(kept, call.query.limit, lambda entry: entry.id)

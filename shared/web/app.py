@@ -6,8 +6,8 @@ fifth of a request, and solving dependencies and validating with pydantic severa
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import unquote
 
-from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.audit_log import Audit
@@ -55,16 +55,38 @@ class _Paths:
 
     def __init__(self, paths: Mapping[str, Dispatch], otherwise: ASGIApp) -> None:
         self._plain = {path: serve for path, serve in paths.items() if "{" not in path}
-        patterns = [Route(path, serve) for path, serve in paths.items() if "{" in path]
-        self._router = Router(patterns, redirect_slashes=False, default=otherwise)
+        self._patterns = [(path.split("/"), serve) for path, serve in paths.items() if "{" in path]
+        self._otherwise = otherwise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        serve = self._plain.get(scope["path"]) if scope["type"] == "http" else None
-        if serve is None:
-            await self._router(scope, receive, send)
-        else:
-            scope["path_params"] = {}
-            await serve(scope, receive, send)
+        serve, scope["path_params"] = self._found(scope)
+        await serve(scope, receive, send)
+
+    def _found(self, scope: Scope) -> tuple[ASGIApp, dict[str, str]]:
+        plain = self._plain.get(scope["path"])
+        if plain is not None:
+            return plain, {}
+        given = [unquote(part) for part in scope["raw_path"].decode("ascii").split("/")]
+        for pattern, serve in self._patterns:
+            if (found := parameters(pattern, given)) is not None:
+                return serve, found
+        return self._otherwise, {}
+
+
+def parameters(pattern: Sequence[str], given: Sequence[str]) -> dict[str, str] | None:
+    """What stands for `{name}` in the parts of a path; None where the pattern is another one.
+
+    The parts are told apart before they are decoded: `a%2Fb` is one, and a lead may be called that.
+    """
+    if len(pattern) != len(given):
+        return None
+    found: dict[str, str] = {}
+    for wanted, part in zip(pattern, given, strict=True):
+        if wanted.startswith("{") and part:
+            found[wanted[1:-1]] = part
+        elif wanted != part:
+            return None
+    return found
 
 
 class _Otherwise:

@@ -118,6 +118,7 @@ async def test_reliability_21_timestamps(door: Door, seconds: int, status: int) 
         ({"lead_id": None, "lead": {"domain": "co.jp"}}, "/lead/domain"),
         ({"lead": {"email": "a@example.co.jp"}}, "/lead"),
         ({"id": ""}, "/id"),
+        ({"source": "tasuki.ingest"}, "/source"),
     ],
 )
 async def test_what_is_wrong_is_told_with_its_place(door: Door, wrong: dict[str, Any], pointer: str) -> None:
@@ -214,6 +215,7 @@ async def test_a_correction_that_comes_first_waits(door: Door) -> None:
 
 
 async def test_a_correction_with_a_lead_goes_at_once_and_must_agree(door: Door) -> None:
+    await door.post("/v1/activities", call(9))
     early = await door.post("/v1/activities", correction(1, "c1", lead_id="lead-1"))
     assert early.json()["accepted"] == 1
     assert [e.key for e in await door.outbox("correction")] == ["lead-1"]
@@ -223,6 +225,16 @@ async def test_a_correction_with_a_lead_goes_at_once_and_must_agree(door: Door) 
     assert other.json()["errors"][0]["pointer"] == "/lead_id"
     assert (await door.get("/v1/leads/lead-2")).status_code == 404
     assert (await door.post("/v1/activities", correction(3, "c1", lead_id="lead-1"))).status_code == 202
+
+
+@pytest.mark.parametrize("named", [{"lead_id": "lead-1"}, {"lead": {"email": "a@acme.co.jp"}}])
+async def test_a_correction_makes_no_lead_known(door: Door, named: dict[str, Any]) -> None:
+    early = await door.post("/v1/activities", correction(1, "c1", **named))
+    assert "lead_id" not in early.json()["results"][0]
+    assert (await door.get("/v1/leads")).json()["items"] == []
+    await door.post("/v1/activities", call(lead_id=named.get("lead_id"), lead=named.get("lead")))
+    assert [e.name for e in await door.outbox()] == ["lead-created", "call", "correction"]
+    assert len({e.key for e in await door.outbox()}) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Typed forms, hearings, tool results; the lead that is answered."""
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -52,6 +55,17 @@ async def test_a_form_is_a_lead(door: Door) -> None:
     assert created.key == told.key == lead_id
     assert created.time == told.time == told.data.observations[0].observed_at
     assert (await door.get(f"/v1/leads/{lead_id}")).json()["fields"] == fields
+
+
+@pytest.mark.parametrize("lead_id", ["crm/42", "顧客-1", "a?b#c", "é"])
+async def test_a_lead_is_found_by_whatever_its_id_is(door: Door, lead_id: str) -> None:
+    assert (await door.post("/v1/activities", call(lead_id=lead_id))).status_code == 202
+    heard = await hear(door, quote(lead_id, safe=""), {"website": {"value": "https://acme.co.jp"}})
+    assert (heard.status_code, heard.json()["lead_id"]) == (201, lead_id)
+    assert (await door.get(heard.headers["Location"])).json() == heard.json()
+    asked = await door.post(f"/v1/leads/{quote(lead_id, safe='')}/tag-scan", b"")
+    assert (asked.status_code, asked.json()["lead_id"]) == (202, lead_id)
+    assert (await door.get(asked.headers["Location"])).json() == asked.json()
 
 
 async def test_the_same_request_again_changes_nothing(door: Door) -> None:
@@ -187,6 +201,17 @@ async def test_what_was_asked_and_is_not_known_is_on_record_and_hides_nothing(do
     assert await door.rows("select from ingest.leads where merged_into is not null") == []
 
 
+@pytest.mark.parametrize(("length", "status"), [(0, 201), (200, 201), (201, 422)])
+async def test_the_channel_of_a_hearing_is_told_on_as_it_is(door: Door, length: int, status: int) -> None:
+    lead = await door.lead({"email": "a@example.co.jp"})
+    answer = await hear(door, lead["lead_id"], {"needs": {"status": "confirmed"}}, channel="x" * length)
+    assert answer.status_code == status, answer.text
+    if status == 422:
+        assert answer.json()["errors"][0]["pointer"] == "/channel"
+    else:
+        assert answer.json()["fields"]["needs"]["source"] == ("x" * length or "hearing")
+
+
 async def test_a_tool_result(door: Door) -> None:
     lead = await door.lead({"email": "a@example.co.jp"})
     answer = await tool(door, lead["lead_id"], {"employees": 2500, "website_tags": ["ga4", "gtm"]})
@@ -249,6 +274,12 @@ async def test_the_campaign_is_that_of_the_earliest_submission_that_has_one(door
     assert lead["created_at"] == "2026-11-18T00:00:00Z"
 
 
+async def test_a_form_that_gives_an_id_alone_made_the_lead_known(door: Door) -> None:
+    lead = await door.lead({}, external_id="hubspot:1", observed_at="2026-11-21T00:00:00Z")
+    await door.post("/v1/activities", call(lead_id=lead["lead_id"]))
+    assert (await door.get(f"/v1/leads/{lead['lead_id']}")).json()["created_at"] == "2026-11-21T00:00:00Z"
+
+
 async def test_observations_tell_all_and_mark_the_winners(door: Door) -> None:
     lead = await door.lead({"employees": 100, "email": "a@example.co.jp"}, observed_at="2026-11-19T00:00:00Z")
     await door.lead({"employees": 200, "email": "a@example.co.jp"}, observed_at="2026-11-20T00:00:00Z")
@@ -268,6 +299,40 @@ async def test_observations_tell_all_and_mark_the_winners(door: Door) -> None:
         if cursor is None:
             break
     assert seen == [o["observation_id"] for o in page["items"]]
+
+
+async def test_a_search_box(door: Door) -> None:
+    taro = {"last_name": "山田", "first_name": "太郎", "phone": "03-1234-5678", "website": "https://acme.co.jp"}
+    lead_id = (await door.lead(taro, external_id="HubSpot:1"))["lead_id"]
+    other = (await door.lead({"last_name": "山田", "first_name": "花子"}))["lead_id"]
+    await door.post("/v1/activities", call(lead_id="Lead-1"))
+
+    async def found(q: str) -> list[str]:
+        return [item["lead_id"] for item in (await door.get("/v1/leads", q=q)).json()["items"]]
+
+    assert await found("山田") == [other, lead_id]
+    assert await found("太郎　山田") == await found("山田 acme") == [lead_id]
+    assert await found("太郎 花子") == []
+    for phone in ("(03) 1234-5678", "０３１２３４５６７８", "+81 3 1234 5678"):
+        assert await found(phone) == [lead_id]
+    assert await found("HubSpot:1") == await found(f" {lead_id} ") == [lead_id]
+    assert await found("Lead-1") == ["Lead-1"]
+    assert await found("") == await found("　") == ["Lead-1", other, lead_id]
+    assert await found("a " * 250) == []
+    merged = await door.post(f"/v1/leads/{lead_id}/merge", {"into": other})
+    assert merged.status_code == 200
+    assert await found("太郎 花子") == await found("HubSpot:1") == await found("0312345678") == [other]
+
+
+@pytest.mark.parametrize("path", ["leads", "leads/{lead}/observations", "quarantine", "imports", "audit", "duplicates"])
+@pytest.mark.parametrize(
+    "position", [10**30, 2**63, -1, ["2026-11-20T10:00:00", "x"], ["0001-01-01T00:00:00+14:00", "x"], "x", None, {}]
+)
+async def test_a_cursor_that_we_never_gave(door: Door, path: str, position: Any) -> None:
+    lead = await door.lead(FIELDS)
+    cursor = base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+    answer = await door.get(f"/v1/{path.format(lead=lead['lead_id'])}", cursor=cursor)
+    assert answer.status_code in (200, 422), answer.text
 
 
 async def test_search(door: Door) -> None:

@@ -3,6 +3,9 @@
 import random
 from typing import Any
 
+import pytest
+
+from services.ingest import store
 from shared.events import LeadMerged, LeadUnmerged
 from shared.merges import survivors
 from tests.ingest.door import Door, call
@@ -81,6 +84,43 @@ async def test_undoing_gives_back_what_each_had_also_of_what_came_in_between(doo
         (may, LeadMerged(into=mei)),
         (may, LeadUnmerged(from_=mei)),
     ]
+
+
+async def test_who_opts_out_while_merged_has_opted_out_when_they_part(door: Door) -> None:
+    mei, may = await two(door)
+    await merge(door, may, mei)
+    said = {"basis": "relationship", "evidence": "配信停止の申し出", "opted_out_at": "2026-11-20T00:00:00Z"}
+    told = await door.post(f"/v1/leads/{may}/consent", said)
+    assert (told.status_code, told.json()["lead_id"], len(told.json()["opted_out"])) == (201, mei, 1)
+    assert [event.subject for event in await door.outbox("lead-consent")] == [may]
+    await unmerge(door, may)
+    out = [(await door.get(f"/v1/leads/{lead}/consent")).json()["opted_out"] for lead in (mei, may)]
+    assert [len(one) for one in out] == [0, 1]
+
+
+@pytest.mark.parametrize("asked", ["one", "many"])
+async def test_who_reads_beside_a_merge_sees_the_lead(door: Door, monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    """The merge commits after the lead was found, and before it is read."""
+    lead, other = [(await door.lead({"email": f"{name}@acme.co.jp"}))["lead_id"] for name in "ab"]
+    merged: list[Any] = []
+
+    def merging_first(read: Any) -> Any:
+        async def after_the_merge(*given: Any) -> Any:
+            if not merged:
+                merged.append(lead)
+                await merge(door, lead, other)
+            return await read(*given)
+
+        return after_the_merge
+
+    monkeypatch.setattr(store, "read_leads", merging_first(store.read_leads))
+    if asked == "one":
+        assert (await seen(door, lead))["lead_id"] in (lead, other)
+    else:
+        first = (await door.get("/v1/leads", limit=1)).json()
+        assert [item["lead_id"] for item in first["items"]] == [other]
+        assert first["next_cursor"] is not None, "else the list ends too early"
+    assert merged
 
 
 async def test_a_correction_may_name_any_of_the_leads_that_are_one(door: Door) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.ingest import privacy, record_activities, record_submissions
+from services.ingest.mentions import names
 from shared.events import LeadConsent, LeadErased
 from tests.ingest.door import FORM, Door, call
 from tests.ingest.imports.files import brought_in
@@ -175,9 +176,50 @@ async def test_an_erasure_reaches_bodies_that_could_not_be_used(door: Door, body
         " values ('website', now(), 'application/json', $1, '[]')"
     )
     await door.rows(add, body)
-    await door.rows(add, b"mail=kei%40acme.co.jp")
+    others = [
+        b"mail=kei%40acme.co.jp",
+        b'{"mail": "kimei+news@acme.co.jp"}',
+        b"mail=mei%2Bnews%40acme.co.jp.example.com",
+    ]
+    for other in others:
+        await door.rows(add, other)
+    held = (await door.get(f"/v1/leads/{lead}/export")).json()["unusable"]
+    assert len(held) == 1, "of nobody else anything is handed out"
     await erase(door, lead)
-    assert [row["body"] for row in await door.rows("select body from ingest.quarantine")] == [b"mail=kei%40acme.co.jp"]
+    assert [row["body"] for row in await door.rows("select body from ingest.quarantine order by id")] == others
+
+
+async def test_an_erasure_leaves_the_rows_of_those_with_a_longer_address(door: Door) -> None:
+    lead = (await door.lead({"email": "ito@acme.co.jp"}))["lead_id"]
+    await brought_in(door, b"email,title\nito@acme.co.jp\nsaito@acme.co.jp\nito@acme.co.jp.test\n")
+    (row,) = (await door.get(f"/v1/leads/{lead}/export")).json()["rejected_rows"]
+    assert row["cells"] == ["ito@acme.co.jp"]
+    await erase(door, lead)
+    left = await door.rows("select cells::text from ingest.import_rejects order by row_number")
+    assert [row["cells"] for row in left] == ['["saito@acme.co.jp"]', '["ito@acme.co.jp.test"]']
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("ito@acme.co.jp", True),
+        ("担当はito@acme.co.jp。", True),
+        ('{"memo": "from\\nito@acme.co.jp\\n"}', True),
+        ('{"mail": "Ito\\u0040Acme.co.jp"}', True),
+        ("memo=%22ito%40acme.co.jp%22", True),
+        ("mail=ito@acme.co.jp&x=1", True),
+        ("to <ito@acme.co.jp>, ito@acme.co.jp.", True),
+        ("saito@acme.co.jp", False),
+        ("k.ito@acme.co.jp", False),
+        ("mail=sa%69to%40acme.co.jp", False),
+        ("ito@acme.co.jp.example.com", False),
+        ("ito@acme.co.jpx", False),
+        ("", False),
+    ],
+)
+def test_whom_a_text_names(text: str, named: bool) -> None:
+    assert names(text, ["ito@acme.co.jp", "other@acme.co.jp"]) is named
+    assert not names(text, [])
 
 
 async def test_who_comes_again_after_an_erasure_is_somebody_new(door: Door) -> None:

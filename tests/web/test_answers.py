@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -23,6 +24,12 @@ from tests.web.sample import FAILURES, Sample
 )
 async def test_unknown_addresses_get_a_problem(site: Site, path: str) -> None:
     problem(await site.client.get(path), 404)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a%2Fb", "/", "山田", "a?b#c"])
+async def test_what_stands_in_a_path_may_be_any_text(site: Site, name: str) -> None:
+    answer = await site.client.post(f"/v1/webhooks/{quote(name, safe='')}", json={})
+    assert (answer.status_code, answer.json()["source"]) == (202, name)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ OUTCOMES: Mapping[str, TouchOutcome] = {
     "click": "clicked",
     "bounce": "bounced",
     "unsubscribe": "declined",
+    "group_unsubscribe": "declined",  # also where it is from one kind of mail alone
     "spamreport": "declined",
 }
 

@@ -21,7 +21,7 @@ from services.ingest.tags.collect import collect_tags
 from services.ingest.tags.scans import Scan
 from shared.backoff import Backoff
 from shared.clock import Clock
-from shared.db import DatabaseUnavailable, driver, is_retryable, transaction
+from shared.db import DatabaseUnavailable, driver, is_retryable, snapshot, transaction
 from shared.fields import FieldRegistry
 from shared.notify import Notices, Waker
 from shared.safe_http import Fetcher, FetchFailed, FetchRefused
@@ -134,7 +134,8 @@ class TagScans:
         return scan._replace(website=website, tags=tags, observed_at=at) if ours else None
 
     async def _website(self, lead_id: str) -> str | None:
-        async with self._database() as db:
+        async with snapshot(self._engine) as conn:
+            db = await driver(conn)
             standing = await store.standing(db, lead_id)
             if standing is None or standing.erased:
                 return None

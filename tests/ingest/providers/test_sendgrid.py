@@ -173,13 +173,13 @@ def test_other_events_have_no_effect() -> None:
         assert isinstance(entry, Nothing)
 
 
-@pytest.mark.parametrize("name", ["unsubscribe", "spamreport"])
+@pytest.mark.parametrize("name", ["unsubscribe", "group_unsubscribe", "spamreport"])
 def test_who_wants_no_more_mail_declines(name: str) -> None:
     assert activity("sendgrid", [event(event=name)])["outcome"] == "declined"
 
 
 def test_each_event_is_judged_alone() -> None:
-    one, two, three = entries("sendgrid", [event(), "x", event(event="group_unsubscribe")])
+    one, two, three = entries("sendgrid", [event(), "x", event(event="group_resubscribe")])
     assert happened(one)["id"] == "e-1"
     assert (type(two), type(three)) == (Broken, Nothing)
     with pytest.raises(Unusable):
