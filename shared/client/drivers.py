@@ -54,6 +54,10 @@ def key_of(settings: Installation) -> str:
         raise TasukiError(f"no API key: set TASUKI_ADMIN_KEY, or start Tasuki, which writes {path}") from error
 
 
+def _patience(timeout_s: float) -> httpx.Timeout:
+    return httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
+
+
 def _untraced() -> str | None:
     return None
 
@@ -101,7 +105,8 @@ class _Connected(ABC, Generic[Http]):
         traceparent: Callable[[], str | None] = _untraced,
     ) -> None:
         self._urls, self._key, self._retry, self._traceparent = urls, key, retry or Retry(), traceparent
-        self._http: Http = self._open(httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S)))
+        self._timeout = _patience(timeout_s)
+        self._http: Http = self._open()
 
     @classmethod
     def of(cls, settings: Installation, *, retry: Retry | None = None, timeout_s: float = TIMEOUT_S) -> Self:
@@ -109,15 +114,15 @@ class _Connected(ABC, Generic[Http]):
         return cls(urls_of(settings), key_of(settings), retry=retry, timeout_s=timeout_s)
 
     @abstractmethod
-    def _open(self, timeout: httpx.Timeout) -> Http:
+    def _open(self) -> Http:
         """The connections."""
 
 
 class Client(_Connected[httpx.Client]):
     """Blocking client. `with Client(urls, key) as tasuki: tasuki.send(ingest.lead("..."))`."""
 
-    def _open(self, timeout: httpx.Timeout) -> httpx.Client:
-        return httpx.Client(trust_env=False, timeout=timeout, limits=_LIMITS)
+    def _open(self) -> httpx.Client:
+        return httpx.Client(trust_env=False, timeout=self._timeout, limits=_LIMITS)
 
     def send(self, operation: Operation[T]) -> T:
         """Do it, repeating what passes. Raises TasukiError."""
@@ -166,8 +171,8 @@ EVENT_TIMEOUT = httpx.Timeout(30.0, connect=5.0, read=40.0)
 class AsyncClient(_Connected[httpx.AsyncClient]):
     """Client for event loops. `async with AsyncClient(urls, key) as tasuki: await tasuki.send(...)`."""
 
-    def _open(self, timeout: httpx.Timeout) -> httpx.AsyncClient:
-        return httpx.AsyncClient(trust_env=False, timeout=timeout, limits=_LIMITS)
+    def _open(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(trust_env=False, timeout=self._timeout, limits=_LIMITS)
 
     async def send(self, operation: Operation[T]) -> T:
         """Do it, repeating what passes. Raises TasukiError."""
@@ -187,7 +192,7 @@ class AsyncClient(_Connected[httpx.AsyncClient]):
             if isinstance(step.content, Upload):
                 request["content"] = _chunks(step.content)
             try:
-                outcome = _reply(await self._http.request(**request))
+                outcome = _reply(await self._http.request(**request, timeout=self._timeout))
             except httpx.RequestError as error:
                 outcome = _lost(error)
 
@@ -195,6 +200,12 @@ class AsyncClient(_Connected[httpx.AsyncClient]):
         """A client with another key on the same connections, which this one closes."""
         other = copy(self)
         other._key = key
+        return other
+
+    def with_timeout(self, timeout_s: float) -> "AsyncClient":
+        """A client with another patience on the same connections, which this one closes."""
+        other = copy(self)
+        other._timeout = _patience(timeout_s)
         return other
 
     async def events(self, operation: Operation[bytes]) -> AsyncIterator[ServerEvent]:
