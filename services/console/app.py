@@ -205,8 +205,8 @@ def _problem(visit: Visit, status: int, text: str, detail: str = "") -> Response
     return response
 
 
-async def _choose_language(_site: Site, request: Request) -> Response:
-    return choose_language(request)
+async def _choose_language(site: Site, request: Request) -> Response:
+    return choose_language(request, secure=site.seal.secure)
 
 
 async def _live(_site: Site, _request: Request) -> Response:

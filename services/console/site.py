@@ -162,12 +162,14 @@ def here(request: Request) -> str:
     return own_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
 
 
-def choose_language(request: Request) -> Response:
+def choose_language(request: Request, *, secure: bool) -> Response:
     """`/language/en?to=/leads`: the switch."""
     language = request.path_params["language"]
     response = RedirectResponse(own_path(request.query_params.get("to")), 303)
     if language in ("ja", "en"):
-        response.set_cookie(LANGUAGE_COOKIE, language, max_age=365 * 86400, samesite="lax")
+        response.set_cookie(
+            LANGUAGE_COOKIE, language, max_age=365 * 86400, secure=secure, httponly=True, samesite="lax"
+        )
     return response
 
 

@@ -353,6 +353,8 @@ def test_an_appointment_that_an_activity_told_of_stands_in_the_package(team: Tea
 def test_the_language_is_chosen_and_kept(team: Team, visitor: Visitor) -> None:
     answer = visitor.http.get("/language/ja?to=/kpis")
     assert (answer.status_code, answer.headers["location"]) == (303, "/kpis")
+    cookie = answer.headers["set-cookie"]
+    assert ("HttpOnly" in cookie, "SameSite=lax" in cookie, "Secure" in cookie) == (True, True, False)
     assert '<html lang="ja">' in visitor.get("/kpis")
     assert visitor.http.get("/language/ja?to=//evil.example").headers["location"] == "/"
     switch = re.compile(r'href="/language/en\?to=([^"]*)"')
