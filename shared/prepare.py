@@ -6,6 +6,7 @@ A process of its own (`python -m shared.prepare`), so that the supervisor stays 
 import asyncio
 import sys
 
+import shared.loading  # noqa: F401 - first
 from shared.config import ConfigError, load_config
 from shared.db import connect, is_outage
 from shared.migrate import migrate

@@ -34,7 +34,7 @@ from shared.prune import Pruning, Retention
 from shared.schemas import SHARED, SchemaError, require_schemas
 from shared.settings import ProcessName, ServiceName, Settings
 from shared.telemetry import Collector, Telemetry
-from shared.web.app import create_app
+from shared.web.app import InFront, create_app
 from shared.web.auth import Access, access_of
 from shared.web.endpoint import Endpoint
 from shared.web.health import Check
@@ -64,7 +64,7 @@ class Service:
 
     checks: for `/readyz`, beside the database (but not the log: while that is away, what is taken waits in the outbox).
     alive: for `/livez`, only what a restart would mend (a stalled consumer). collectors: figures for `/metrics` that
-    come from the database. retentions: of its own tables.
+    come from the database. retentions: of its own tables. in_front: what sees requests before the endpoints do.
     """
 
     endpoints: list[Endpoint]
@@ -73,6 +73,7 @@ class Service:
     alive: dict[str, Check] = field(default_factory=dict)
     collectors: dict[str, Collector] = field(default_factory=dict)
     retentions: tuple[Retention, ...] = ()
+    in_front: InFront | None = None
 
 
 Build = Callable[[Runtime], Awaitable[Service]]
@@ -260,6 +261,7 @@ def _process(service: ServiceName, runtime: Runtime, built: Service, stop: async
         telemetry=runtime.telemetry,
         checks={"database": database} | built.checks,
         alive=built.alive,
+        in_front=built.in_front,
     )
     tasks = built.tasks | {"pruning": pruning.run, "key_uses": write_key_uses}
     return Process(app, tasks, stop, grace_s=runtime.settings.shutdown_grace_s, log=runtime.telemetry.log)

@@ -2,6 +2,7 @@
 environment requires it, they fail."""
 
 import os
+import shutil
 from collections import defaultdict
 
 import pytest
@@ -14,6 +15,14 @@ def require(what: str, reason: str) -> None:
     if os.environ.get(f"TASUKI_REQUIRE_{what.upper()}") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(f"{what}{_SKIPPED}{reason}")
+
+
+def chromium() -> str:
+    """Where Chromium is: of the machine, never one that is downloaded."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        require("Chromium", "`make test` installs it where it may, else install Debian's package chromium.")
+    return str(found)
 
 
 def say_what_did_not_run(reporter: pytest.TerminalReporter) -> None:

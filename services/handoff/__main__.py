@@ -1,5 +1,6 @@
 """`python -m services.handoff`"""
 
+import shared.loading  # noqa: F401 - first
 from services.handoff.app import build
 from shared.serve import main
 

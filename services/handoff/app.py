@@ -13,6 +13,7 @@ from services.handoff.overdue import Overdue
 from services.handoff.policy_routes import PolicyRoutes
 from services.handoff.routes import Routes
 from services.handoff.rules import Rules
+from services.handoff.sweep import Sweep
 from services.handoff.tables import SCHEMA
 from services.handoff.webhooks import deliveries
 from services.handoff.webhooks.content import Content
@@ -68,6 +69,7 @@ def put_together(runtime: Runtime, endpoints: Mapping[str, WebhookEndpoint]) -> 
     sender = Sender(fetchers_of(endpoints, private), runtime.clock)
     webhooks = WebhookWorker(engine, runtime.clock, endpoints, content, sender, runtime.telemetry)
     overdue = Overdue(engine, rules, runtime.clock)
+    sweep = Sweep(engine, rules, runtime.clock)
 
     return Service(
         endpoints=[
@@ -77,7 +79,13 @@ def put_together(runtime: Runtime, endpoints: Mapping[str, WebhookEndpoint]) -> 
             *WebhookHandlers(engine, endpoints, content, sender, runtime.clock).table(),
             *DeadLetters(engine, consumer, SCHEMA, runtime.telemetry).table(),
         ],
-        tasks={"consumer": consumer.run, "relay": relay.run, "overdue": overdue.run, "webhooks": webhooks.run},
+        tasks={
+            "consumer": consumer.run,
+            "relay": relay.run,
+            "overdue": overdue.run,
+            "sweep": sweep.run,
+            "webhooks": webhooks.run,
+        },
         alive={"consumer": consumer.healthy},
         collectors={
             "handoffs": open_handoffs(engine, runtime.clock),

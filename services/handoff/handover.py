@@ -84,7 +84,8 @@ async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: 
 
 
 async def hand_over_ready(conn: AsyncConnection, rules: Rules, lead_ids: Sequence[str], now: datetime) -> None:
-    """What an automatic policy does after each event: hand leads over once a cycle, as soon as they are ready."""
+    """What an automatic policy does after each event, and when it comes into force: hand leads over once a cycle, as
+    soon as they are ready."""
     turns = Turns()
     made = [lead_id for lead_id in lead_ids if await _hand_over_if_ready(conn, rules, lead_id, turns, now)]
     await gate.through_gate(conn, rules.ladder, rules.registry, made, now)

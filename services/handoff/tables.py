@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     ForeignKeyConstraint,
@@ -120,6 +121,18 @@ policy_versions = Table(
     Column("created_by", Text, nullable=False),
     _time("created_at"),
     PrimaryKeyConstraint("policy_id", "version", name="policy_versions_pkey"),
+)
+
+# How far sweep.py has come with the version in force: the row that is there.
+sweep = Table(
+    "sweep",
+    metadata,
+    Column("policy_id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("after_lead", Text, nullable=False),
+    Column("done", Boolean, nullable=False),
+    Column("one", Boolean, primary_key=True, server_default="true"),
+    CheckConstraint("one", name="sweep_one_check"),
 )
 
 handoffs = Table(

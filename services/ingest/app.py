@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from services.ingest.activity_handlers import ActivityHandlers
 from services.ingest.audit_handlers import AuditHandlers
+from services.ingest.browsers import open_to
 from services.ingest.consume import GROUP, Learning, Stages, topics_of
 from services.ingest.context import Context
 from services.ingest.fetcher import Fetcher
@@ -108,4 +109,5 @@ async def build(runtime: Runtime) -> Service:
             "lag": lag_figures(runtime.engine, consumer),
         },
         retentions=retentions(runtime.settings),
+        in_front=open_to(runtime.config.sources.values()),
     )

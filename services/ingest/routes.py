@@ -213,7 +213,7 @@ def endpoints(
             summary="A delivery of a form or tool named in sources.yaml",
             raw_body=True,
             media_types=("application/json", "application/x-www-form-urlencoded", "multipart/form-data"),
-            answers={200: Any, 202: WebhookAnswer, 401: None, 409: None},
+            answers={200: Any, 202: WebhookAnswer, 303: WebhookAnswer, 401: None, 409: None},
             proof=webhooks.prove,
         ),
         Endpoint(

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from services.ingest import quarantine
 from services.ingest.answers import WebhookAnswer
+from services.ingest.browsers import shown
 from services.ingest.context import Context, by_of, identity_conflict
 from services.ingest.intake import Intake, Taken
 from services.ingest.providers import Delivery, Provider, Verdict, with_provider
@@ -63,7 +64,7 @@ class WebhookHandlers:
                 await quarantine.keep(db, taken.unused, arrival.at)
         for result in taken.results:
             self._count(source.id, result)
-        return _answer(taken)
+        return shown(_answer(taken), source, delivery.headers.get("accept", ""))
 
     async def get(self, call: Call) -> Answer:
         """Whether we are there, as some providers ask before they deliver anything."""

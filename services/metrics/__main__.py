@@ -1,5 +1,6 @@
 """`python -m services.metrics`"""
 
+import shared.loading  # noqa: F401 - first
 from services.metrics.app import build
 from shared.serve import main
 

@@ -1,5 +1,6 @@
 """sources.yaml: who may send us webhooks, how each proves that it is who it says, and what its names mean."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Literal, get_args
 
@@ -46,11 +47,15 @@ WITHOUT_SIGNATURE: frozenset[Provider] = frozenset(
 LIMITED: frozenset[Provider] = frozenset({"json", "html_form"})
 """Kinds of senders of whom a client waits for the answer. Others give a delivery up, or the whole webhook, on a 429."""
 
+FROM_BROWSERS: frozenset[Provider] = frozenset({"json", "html_form", "salesforce_web_to_lead"})
+"""What a visitor's browser may post itself."""
+
 EXTERNAL_ID = "external_id"
 """What a source's `fields` may map to besides fields: the id by which the sender knows the lead."""
 
 EnvironmentName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+")]
+_ORIGIN = re.compile(r"\*|https?://[^/\s?#*]+")
 SourceId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
@@ -59,7 +64,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `token_env`: the token by which to fetch submissions of which it only tells that they are there, from `api_url`
     instead of the provider's own address. `verify_token_env`: what it repeats when it asks whether we are there (Meta);
-    the secret, unless given. `rate_limit`: how much each process takes of it, as `100/s`.
+    the secret, unless given. `rate_limit`: how much each process takes of it, as `100/s`. `origins`: whose scripts may
+    post from a visitor's browser, as `https://www.example.co.jp`; `*` is anybody's. `thanks_url`: the page on which a
+    form ends that the browser posts without a script.
     """
 
     id: SourceId
@@ -75,6 +82,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reps: dict[str, str] = {}
     campaign: str | None = None
     rate_limit: str | None = None
+    origins: tuple[str, ...] = ()
+    thanks_url: Address | None = None
 
     def secrets(self, environment: Mapping[str, str]) -> tuple[str, ...]:
         """The secrets that are good now, the current one first; empty when the source has none.
@@ -120,6 +129,7 @@ def read_sources(document: Document, registry: FieldRegistry, campaigns: Collect
             raise document.error((*at, "id"), f"the source `{source.id}` stands here twice; keep one")
         _check_secret(document, at, source)
         _check_rate_limit(document, at, source)
+        _check_browsers(document, at, source)
         for theirs, ours in source.fields.items():
             if ours not in registry and ours != EXTERNAL_ID:
                 reason = f"`{theirs}` is mapped to `{ours}`, which is no field; add it to fields.yaml or correct it"
@@ -144,6 +154,17 @@ def _check_secret(document: Document, at: tuple[str | int, ...], source: Source)
             "or write `unsigned: true` to take what anybody sends"
         )
         raise document.error(at, reason)
+
+
+def _check_browsers(document: Document, at: tuple[str | int, ...], source: Source) -> None:
+    for name in ("origins", "thanks_url"):
+        if getattr(source, name) and source.provider not in FROM_BROWSERS:
+            whose = f"only {' and '.join(sorted(FROM_BROWSERS))} come from a visitor's browser"
+            raise document.error((*at, name), f"{source.provider} posts from its own servers: remove `{name}`; {whose}")
+    for index, origin in enumerate(source.origins):
+        if not _ORIGIN.fullmatch(origin):
+            reason = f"`{origin}` is no origin: write scheme and host, as https://www.example.co.jp, or '*' for any"
+            raise document.error((*at, "origins", index), reason)
 
 
 def _check_rate_limit(document: Document, at: tuple[str | int, ...], source: Source) -> None:

@@ -5,7 +5,7 @@ fifth of a request, and solving dependencies and validating with pydantic severa
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,6 +21,8 @@ from shared.web.observe import Observe
 from shared.web.own_key import own_key_endpoint
 from shared.web.problems import not_found
 
+InFront = Callable[[ASGIApp], ASGIApp]
+
 
 def create_app(
     *,
@@ -30,15 +32,18 @@ def create_app(
     telemetry: Telemetry,
     checks: Mapping[str, Check] | None = None,
     alive: Mapping[str, Check] | None = None,
+    in_front: InFront | None = None,
 ) -> ASGIApp:
     """The application of one service.
 
-    checks: what `/readyz` asks. alive: what `/livez` asks: only what a restart of the process would mend.
+    checks: what `/readyz` asks. alive: what `/livez` asks: only what a restart of the process would mend. in_front: put
+    before the endpoints.
     """
     table = [*endpoints, own_key_endpoint(), *health_endpoints(checks or {}, alive or {}, telemetry)]
     kit = Kit(access, Audit(access.engine), Idempotency(access.engine), telemetry)
     paths = {path: Dispatch(methods, kit) for path, methods in _by_path(table).items()}
-    return Observe(_Paths(paths, otherwise=_Otherwise(title, table)), telemetry)
+    found = _Paths(paths, otherwise=_Otherwise(title, table))
+    return Observe(found if in_front is None else in_front(found), telemetry)
 
 
 PAGES = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})

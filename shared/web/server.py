@@ -59,6 +59,7 @@ class Process:
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it again and again
         gc.set_threshold(*GC_THRESHOLDS)
+        gc.enable()  # shared.loading has stopped it
         self._log.info("started", port=listening.getsockname()[1], tasks=sorted(self._tasks))
         await asyncio.wait({server, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         failed = self._tell_ended({server, *tasks})

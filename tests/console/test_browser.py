@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from shared.client import handoff, ingest
 from tests.console.conftest import RUNS, Team, until_ready, until_ready_or_not
-from tests.needs import require
+from tests.needs import chromium
 from tests.system import tasuki
 
 __all__ = ["RUNS"]
@@ -25,14 +24,6 @@ IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 IMAGE_HEIGHT = 1300
 KEEP_IMAGES = "TASUKI_KEEP_IMAGES"
 """Set, the screenshots go to docs/images."""
-
-
-def chromium() -> str:
-    """Where Chromium is: of the machine, never one that is downloaded."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        require("Chromium", "`make test` installs it where it may, else install Debian's package chromium.")
-    return str(found)
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,13 @@ async def open_door(database_url: str, *tasks: str, **more: Any) -> AsyncIterato
     telemetry = Telemetry("ingest", level="debug", stream=logged)
     runtime = Runtime(settings, clock, engine, log, telemetry, config, Access(engine))
     service = await build(runtime)
-    app = create_app(title="ingest", endpoints=service.endpoints, access=runtime.access, telemetry=telemetry)
+    app = create_app(
+        title="ingest",
+        endpoints=service.endpoints,
+        access=runtime.access,
+        telemetry=telemetry,
+        in_front=service.in_front,
+    )
     stop = asyncio.Event()
     names = ("activities", "submissions", "imports", *tasks)
     queues = [asyncio.ensure_future(service.tasks[name](stop)) for name in names]

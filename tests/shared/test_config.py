@@ -284,6 +284,26 @@ def test_a_file_that_is_no_utf8(folder: Path) -> None:
     assert refused(folder).startswith("team.yaml:2: this is not UTF-8")
 
 
+@pytest.mark.parametrize(
+    "said", ["origins: [https://www.example.co.jp]", "thanks_url: https://www.example.co.jp/thanks"]
+)
+def test_only_what_a_browser_posts_has_pages(folder: Path, edit: Edit, said: str) -> None:
+    edit(
+        "sources.yaml", "  - id: web-json", f"  - {{id: t, provider: tally, unsigned: true, {said}}}\n  - id: web-json"
+    )
+    line = line_of(folder, "sources.yaml", "id: t,")
+    assert refused(folder).startswith(f"sources.yaml:{line}: tally posts from its own servers: remove `{said[:7]}")
+    edit("sources.yaml", "provider: tally", "provider: html_form")
+    assert "t" in load_config(folder).sources
+
+
+@pytest.mark.parametrize("origin", ["www.example.co.jp", "https://a.co.jp/", "ftp://a", "**", "https://*.a.jp"])
+def test_an_origin_is_no_address(folder: Path, edit: Edit, origin: str) -> None:
+    edit("sources.yaml", "    provider: json\n", f"    provider: json\n    origins: ['{origin}']\n")
+    line = line_of(folder, "sources.yaml", f"['{origin}']")
+    assert refused(folder).startswith(f"sources.yaml:{line}: `{origin}` is no origin")
+
+
 def test_only_senders_that_wait_for_an_answer_may_be_limited(folder: Path, edit: Edit) -> None:
     edit(
         "sources.yaml",

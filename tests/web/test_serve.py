@@ -102,6 +102,13 @@ def test_sigterm_lets_running_requests_and_tasks_finish(start: Callable[..., Pro
     assert err == ""
 
 
+def test_garbage_is_looked_for_once_a_service_serves(start: Callable[..., Process]) -> None:
+    service = start()
+    service.wait_ready()
+    answer = httpx.get(service.url + "/v1/collects", headers=HEADERS, trust_env=False)
+    assert answer.json() == {"now": True, "while_loading": False}
+
+
 def test_request_that_does_not_end_is_cut_off_at_the_grace(start: Callable[..., Process]) -> None:
     service = start(TASUKI_SHUTDOWN_GRACE_S="2")
     service.wait_ready()
