@@ -24,6 +24,7 @@ from services.console.site import FormRefused, Site, Visit, choose_language, env
 from services.console.views import board, handoffs, kpis, leads, operation, policies, review, sign_in
 from shared.client import (
     AsyncClient,
+    Conflict,
     Forbidden,
     Gone,
     Invalid,
@@ -46,6 +47,13 @@ View = Callable[[Visit], Awaitable[Response]]
 RETRY = Retry(tries=3, first_s=0.1, longest_s=0.5, total_s=1.5)
 """A person waits: what does not come soon is told as away."""
 _STATIC = Path(__file__).parent / "static"
+_TO_NOTICE = {
+    "HX-Retarget": "#notice",
+    "HX-Reswap": "innerHTML",
+    "HX-Reselect": "#noticed",
+    "HX-Push-Url": "false",
+}
+"""Whatever part of the page the request was for."""
 
 
 @asynccontextmanager
@@ -169,6 +177,8 @@ class _Page:
             return _problem(visit, 410, "was_erased")
         except Invalid as error:
             return _problem(visit, 422, "refused", detail=error.detail or error.title)
+        except Conflict as error:
+            return _problem(visit, 409, "refused", detail=error.detail or error.title)
         except TooManyRequests:
             return _problem(visit, 429, "too_many")
         except TasukiError as error:
@@ -185,11 +195,18 @@ def _observed(path: str, answer: Callable[[Request], Awaitable[Response]]) -> An
 
 
 def _problem(visit: Visit, status: int, text: str, detail: str = "") -> Response:
-    return visit.show("problem.html", status, text=text, detail=detail)
+    """A page, or where a part of one is asked for a notice above it: what was filled in there stays."""
+    name = "notice.html" if visit.is_partial else "problem.html"
+    response = visit.show(name, status, text=text, detail=detail)
+    if visit.is_partial:
+        response.headers.update(_TO_NOTICE)
+    if status == 503:
+        response.headers["Retry-After"] = "5"
+    return response
 
 
-async def _choose_language(_site: Site, request: Request) -> Response:
-    return choose_language(request)
+async def _choose_language(site: Site, request: Request) -> Response:
+    return choose_language(request, secure=site.seal.secure)
 
 
 async def _live(_site: Site, _request: Request) -> Response:

@@ -40,6 +40,7 @@ class LiveBoard:
         self._changed = asyncio.Condition()
         self._dirty = asyncio.Event()
         self._ended = False
+        self._is_away = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then watchers are let go."""
@@ -61,16 +62,21 @@ class LiveBoard:
         """What one watcher is told; who watches for long is asked anew whether the key still may."""
         self._keys[key] += 1
         self._languages[language] += 1
-        seen, asked_at = self._version, time.monotonic()
+        seen, asked_at, told_away = self._version, time.monotonic(), False
         try:
             yield b"retry: 2000\n\n"
             while not self._ended:
-                changed = await self._wait(seen)
+                changed = await self._wait(seen, told_away)
                 if time.monotonic() > asked_at + HEARTBEAT_S:
                     await self._ask_whether_still(key)
                     asked_at = time.monotonic()
                 if not changed:
                     yield b": still here\n\n"
+                    continue
+                if self._is_away != told_away:
+                    told_away = self._is_away
+                    yield _event("away" if told_away else "back", "")
+                if self._version == seen:
                     continue
                 seen = self._version
                 if not self._ended and language in self._boards:
@@ -91,11 +97,11 @@ class LiveBoard:
         except (TasukiError, TimeoutError) as error:
             self._log.info("watcher_not_asked_for", reason=type(error).__name__)
 
-    async def _wait(self, seen: int) -> bool:
-        """Whether there is another board than the one seen, or the end, within a while."""
+    async def _wait(self, seen: int, told_away: bool) -> bool:
+        """Whether there is another board than the one seen, or something else to tell, or the end, within a while."""
         try:
             async with asyncio.timeout(HEARTBEAT_S), self._changed:
-                await self._changed.wait_for(lambda: self._ended or self._version != seen)
+                await self._changed.wait_for(lambda: self._ended or self._version != seen or self._is_away != told_away)
         except TimeoutError:
             return False
         return True
@@ -106,9 +112,13 @@ class LiveBoard:
         while True:
             key = next(iter(self._keys), None)
             if key is None:
+                self._is_away = False  # nobody knows, and nobody asks
                 await asyncio.sleep(_IDLE_S)
                 continue
             try:
+                if self._is_away:
+                    await self._tasuki.with_key(key).send(metrics.status())
+                    await self._tell_away(False)
                 async for event in self._tasuki.with_key(key).events(metrics.stream()):
                     if event.name == "values":
                         self._dirty.set()
@@ -119,7 +129,15 @@ class LiveBoard:
                 self._log.info("board_waits", reason=type(error).__name__)
                 if isinstance(error, Unauthorized | Forbidden):
                     del self._keys[key]  # its watchers hear of it at their next question
+                else:
+                    await self._tell_away(True)
                 await backoff.wait(stop)
+
+    async def _tell_away(self, is_away: bool) -> None:
+        """Whether the board stands still because metrics cannot be reached: it looks the same as one that does not."""
+        async with self._changed:
+            self._is_away = is_away
+            self._changed.notify_all()
 
     async def _make_boards(self) -> None:
         while True:

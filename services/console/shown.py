@@ -1,11 +1,13 @@
 """How values are written for people: numbers, money, times, ages, names, in the language of the reader. Pure."""
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.console.texts import TEXTS
+from shared.client.types import Lead
 from shared.config import Config
 from shared.config.glossary import Defined, glossary
 from shared.events import Language
@@ -13,6 +15,14 @@ from shared.sealing import ERASED
 from shared.words import Words
 
 _AGES = ((86_400, "days_ago"), (3_600, "hours_ago"), (60, "minutes_ago"))
+
+
+_FILLERS = "\u115f\u1160\u3164\uffa0\u2800"
+"""Letters by their category that have no ink."""
+
+
+def _is_seen(letter: str) -> bool:
+    return unicodedata.category(letter)[0] in "LNPS" and letter not in _FILLERS
 
 
 class Shown:
@@ -88,6 +98,16 @@ class Shown:
         if isinstance(value, bool):
             value = self.text("yes" if value else "no")
         return " ".join(part for part in (said, "" if value is None else str(value)) if part)
+
+    def named(self, name: str | None, otherwise: str) -> str:
+        """A name, or something else where it has none that anybody sees, such as one of spaces without width."""
+        said = self.value(name)
+        return said if any(_is_seen(letter) for letter in said) else otherwise
+
+    def company(self, lead: Lead) -> str:
+        """What a lead is called: its company, else its id."""
+        known = lead.fields.get("company_name")
+        return self.named(known.value if known else None, lead.lead_id)
 
     def person(self, rep: str | None) -> str:
         """The name of a member of the team; who is none keeps the id."""

@@ -1,5 +1,7 @@
 """What pages are made with: who asks, in which language, by which key, and how an answer looks."""
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -27,6 +29,9 @@ T = TypeVar("T")
 
 LANGUAGE_COOKIE = "tasuki-language"
 FORM_MAX = 64 * 1024
+SEND_WITHIN_S, ASK_WITHIN_S = 20.0, 8.0
+"""How long a person waits for what a page is about, and for a part that it can do without. A service that hangs takes
+requests, and says nothing for as long as one listens."""
 _HERE = Path(__file__).parent
 
 
@@ -79,14 +84,14 @@ class Visit:
         """Whether htmx asks for a part of a page."""
         return self.request.headers.get("hx-request") == "true"
 
-    async def send(self, operation: Operation[T]) -> T:
+    async def send(self, operation: Operation[T], within_s: float = SEND_WITHIN_S) -> T:
         """Ask a service with the person's key. Raises TasukiError."""
-        return await self._tasuki.send(operation)
+        return await soon(self._tasuki.with_timeout(within_s).send(operation), within_s)
 
     async def ask(self, operation: Operation[T]) -> T | None:
         """The same for a part that a page can do without: None when it cannot be had now, or by this key."""
         try:
-            return await self._tasuki.send(operation)
+            return await self.send(operation, ASK_WITHIN_S)
         except (NotFound, Forbidden, Unavailable, Unreachable):
             return None
 
@@ -113,6 +118,15 @@ class Visit:
     def go(self, path: str) -> Response:
         """After a form: to the page that shows what came of it."""
         return RedirectResponse(path, 303)
+
+
+async def soon(answer: Awaitable[T], within_s: float = SEND_WITHIN_S) -> T:
+    """An answer that somebody waits for. Raises Unreachable when it takes too long."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await answer
+    except TimeoutError as error:
+        raise Unreachable(f"no answer came within {within_s:g} s") from error
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -148,12 +162,14 @@ def here(request: Request) -> str:
     return own_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
 
 
-def choose_language(request: Request) -> Response:
+def choose_language(request: Request, *, secure: bool) -> Response:
     """`/language/en?to=/leads`: the switch."""
     language = request.path_params["language"]
     response = RedirectResponse(own_path(request.query_params.get("to")), 303)
     if language in ("ja", "en"):
-        response.set_cookie(LANGUAGE_COOKIE, language, max_age=365 * 86400, samesite="lax")
+        response.set_cookie(
+            LANGUAGE_COOKIE, language, max_age=365 * 86400, secure=secure, httponly=True, samesite="lax"
+        )
     return response
 
 

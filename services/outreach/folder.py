@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from prometheus_client.metrics_core import Metric
@@ -14,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from services.outreach.content import FOLDERS, Piece, Sender, Vocabulary
 from services.outreach.library import EMPTY, ContentProblem, Draft, Library
-from services.outreach.reading import read_piece, read_sender, read_vocabulary
+from services.outreach.reading import SIZE_MAX, read_piece, read_sender, read_vocabulary
 from shared.config import ConfigError
 from shared.events import ContentKind
 from shared.fields import FieldRegistry
@@ -125,7 +126,7 @@ class ContentFolder:
         self._problems = problems
         here = f"{self._folder.parent}/"  # where the folder is, is the server's own business
         told = (
-            ContentProblem(e.file.removeprefix(here), e.line, e.reason.replace(here, ""))
+            ContentProblem(_as_text(e.file.removeprefix(here)), e.line, _as_text(e.reason.replace(here, "")))
             for _, e in sorted(problems.items())
         )
         self.library = self._draft.library(tuple(told))
@@ -179,13 +180,12 @@ class ContentFolder:
             if path.name.startswith("."):  # an editor's own
                 continue
             with suppress(FileNotFoundError):  # it went between two glances, or is missing
-                stat = path.stat()
-                yield str(path), _Seen(stat.st_mtime_ns, stat.st_size, stat.st_ino)
+                yield str(path), _seen(path)
 
     def _read(self, file: str) -> _Read:
         path = Path(file)
         try:
-            raw = path.read_bytes()
+            raw = _bytes_of(path)
         except FileNotFoundError as error:
             raise _missing(file) from error
         except OSError as error:
@@ -195,6 +195,31 @@ class ContentFolder:
         if path.name == "words.yaml":
             return read_vocabulary(raw, file)
         return read_piece(_KINDS[path.parent.name], path.stem, raw, file, self._registry)
+
+
+def _seen(path: Path) -> _Seen:
+    """Raises FileNotFoundError. A file that nobody may look at, or a link to itself, says so when it is read: it hides
+    no other file."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        raise
+    except OSError:
+        stat = path.lstat()
+    return _Seen(stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+def _bytes_of(path: Path) -> bytes:
+    """No more of a file than tells that it is too large: it may have no end. Raises OSError, ConfigError."""
+    if not S_ISREG(path.stat().st_mode):  # a pipe would have us wait for its writer
+        raise ConfigError(str(path), 1, "this is no file but a folder, a device or a pipe; remove it")
+    with path.open("rb") as file:
+        return file.read(SIZE_MAX + 1)
+
+
+def _as_text(name: str) -> str:
+    """A file's name as an answer can hold it: on disk it need not be UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _missing(file: str) -> ConfigError:

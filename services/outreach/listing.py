@@ -6,6 +6,7 @@ from typing import NamedTuple
 from services.outreach.content import CaseStudyHead, Piece, TalkHead, TemplateHead, Term
 from services.outreach.fit import Fit, LeadWords, fit
 from services.outreach.library import Library, Shelf
+from services.outreach.search import plain
 from services.outreach.vocabulary import meant
 from shared.words import Words
 
@@ -35,7 +36,7 @@ def ranked(
 def templates(library: Library, occasion: str | None, channel: str | None, q: str | None) -> list[Ranked]:
     def wanted(piece: Piece) -> bool:
         head = piece.head_as(TemplateHead)
-        return occasion in (None, head.occasion) and channel in (None, head.channel)
+        return _is(occasion, head.occasion) and _is(channel, head.channel)
 
     return ranked(library.shelves["template"], q, wanted)
 
@@ -45,7 +46,7 @@ def snippets(library: Library, q: str | None) -> list[Ranked]:
 
 
 def talks(library: Library, product: str | None, q: str | None) -> list[Ranked]:
-    return ranked(library.shelves["talk"], q, lambda piece: product in (None, piece.head_as(TalkHead).product))
+    return ranked(library.shelves["talk"], q, lambda piece: _is(product, piece.head_as(TalkHead).product))
 
 
 def case_studies(
@@ -65,6 +66,12 @@ def case_studies(
         return ranked(library.shelves["case_study"], q, wanted)
     known = lead
     return ranked(library.shelves["case_study"], q, wanted, lambda piece: fit(piece, known, words))
+
+
+def _is(asked: str | None, word: str) -> bool:
+    """Whether it is what is asked for, in whatever case and width; what is blank asks for nothing, as a form that was
+    left empty."""
+    return not asked or not (wanted := plain(asked).strip()) or wanted == word
 
 
 def _words(terms: Mapping[str, Term], asked: str | None) -> set[str] | None:

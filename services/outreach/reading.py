@@ -90,7 +90,7 @@ def read_vocabulary(raw: bytes, file: str) -> Vocabulary:
 def decoded(raw: bytes, file: str) -> str:
     """The text of a file. Raises ConfigError for what is too large, no UTF-8, or holds control characters."""
     if len(raw) > SIZE_MAX:
-        raise ConfigError(file, 1, f"the file has {len(raw):,} bytes, {SIZE_MAX:,} are allowed; make two of it")
+        raise ConfigError(file, 1, f"the file has more than {SIZE_MAX:,} bytes; make two of it")
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

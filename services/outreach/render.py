@@ -5,6 +5,7 @@ What is not known is never blank: it shows as a mark, 【会社名】 or [Compan
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -123,7 +124,8 @@ def shown(field: Field, observation: Observation, language: Language) -> str:
     """A field's value as people write it; "" where there is none, as of a confirmation without words of its own."""
     value = observation.value
     if field.type == "date" and isinstance(value, str):
-        return format_date(date.fromisoformat(value), "long", locale=language)
+        with suppress(ValueError):  # the field was once one of text, and this was said then
+            return format_date(date.fromisoformat(value), "long", locale=language)
     return _text(value, language)
 
 

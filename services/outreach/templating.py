@@ -6,6 +6,7 @@ beside. What a name stands for is put in as text and never read as a template.
 """
 
 from collections.abc import Iterator, Mapping
+from types import UnionType
 from typing import Any, NamedTuple
 
 from jinja2 import TemplateSyntaxError, Undefined, nodes
@@ -16,7 +17,19 @@ RESULT_MAX = 100_000
 """Characters of a filled-in text; a mail is far shorter."""
 DEPTH_MAX = 40
 
-FILTERS = ("capitalize", "d", "default", "lower", "title", "trim", "upper")
+_Kinds = tuple[type | UnionType, ...]
+
+FILTERS: Mapping[str, _Kinds] = {
+    "capitalize": (),
+    "d": (str | int | float, bool),
+    "default": (str | int | float, bool),
+    "lower": (),
+    "title": (),
+    "trim": (str,),
+    "upper": (),
+}
+"""What may be done with a name's text, and what each filter may be told: with other things it would fail when a rep
+asks for the text, not when the file is read."""
 TESTS = ("defined", "undefined")
 _COMPARISONS = ("eq", "ne")
 _PLAIN = (
@@ -116,6 +129,8 @@ def _compiled(source: str, names: frozenset[str]) -> tuple[Template, tuple[str, 
         raise TemplateMistake(error.lineno, f"this cannot be read as a template: {error.message}") from error
     except (RecursionError, SyntaxError, MemoryError) as error:
         raise TemplateMistake(1, "this is nested too deep") from error
+    except ValueError as error:  # Python reads no number of more than 4,300 digits
+        raise TemplateMistake(1, "there is a number that is too long; put it in quotes") from error
 
 
 def _names_in(node: nodes.Node, names: frozenset[str], depth: int = 0) -> Iterator[str]:
@@ -134,11 +149,14 @@ def _check(node: nodes.Node) -> None:
     if isinstance(node, nodes.Filter):
         if node.name not in FILTERS:
             raise TemplateMistake(node.lineno, f"the filter `{node.name}` is not one of {', '.join(FILTERS)}")
-        if node.node is None or not _are_constants(node.args) or node.kwargs or node.dyn_args or node.dyn_kwargs:
-            raise TemplateMistake(node.lineno, f"the filter `{node.name}` may be told texts and numbers only")
+        if node.node is None or not _are_told(FILTERS[node.name], node):
+            raise TemplateMistake(node.lineno, f"the filter `{node.name}` {_may_be_told(FILTERS[node.name])}")
     elif isinstance(node, nodes.Test):
-        if node.name not in TESTS:
-            raise TemplateMistake(node.lineno, f"`is {node.name}` is not possible; `is defined` is")
+        if node.name not in TESTS or not _are_told((), node):
+            raise TemplateMistake(node.lineno, f"`is {node.name}` is not possible so; `is defined` alone is")
+    elif isinstance(node, nodes.Const):
+        if isinstance(node.value, str) and not _can_be_sent(node.value):
+            raise TemplateMistake(node.lineno, "a text in quotes holds half a letter (a surrogate); write the letter")
     elif isinstance(node, nodes.Compare):
         if any(operand.op not in _COMPARISONS for operand in node.ops):
             raise TemplateMistake(node.lineno, "names can be compared by == and != only")
@@ -147,8 +165,23 @@ def _check(node: nodes.Node) -> None:
         raise TemplateMistake(node.lineno, f"`{word}` is not possible here: {_ALLOWED}")
 
 
-def _are_constants(arguments: list[nodes.Expr]) -> bool:
-    return all(isinstance(argument, nodes.Const) for argument in arguments)
+def _are_told(kinds: _Kinds, node: nodes.Filter | nodes.Test) -> bool:
+    """Whether what stands in brackets is no more than constants of these kinds, in this order."""
+    if node.kwargs or node.dyn_args or node.dyn_kwargs or len(node.args) > len(kinds):
+        return False
+    told = [argument.value if isinstance(argument, nodes.Const) else None for argument in node.args]
+    return all(isinstance(value, kind) for value, kind in zip(told, kinds, strict=False))
+
+
+def _may_be_told(kinds: _Kinds) -> str:
+    if not kinds:
+        return "is told nothing more; remove what stands in brackets"
+    return "may be told a text in quotes" + (" or a number, and `true`" if bool in kinds else "")
+
+
+def _can_be_sent(text: str) -> bool:
+    """Whether it has a form in UTF-8: `"\\ud800"` is read as half a letter, which no answer can hold."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _name_of(node: nodes.Expr, names: frozenset[str]) -> str:

@@ -11,16 +11,17 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import httpx
 
-from .errors import TasukiError
+from .errors import TasukiError, UnexpectedAnswer
 from .exchange import Lost, Reply, Retry, Send, Wait, error_of, exchange, first_send
 from .operation import SERVICES, Operation, ServiceName, Upload
-from .server_events import ServerEvent, read_events
+from .server_events import ServerEvent, read_events, read_lines
 from .types import Page
 
 T = TypeVar("T")
 Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+TIMEOUT_S, _CONNECT_S = 30.0, 5.0
+"""How long a service may be silent, and how long it may take until it listens."""
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=20.0)
 
 
@@ -53,15 +54,21 @@ def key_of(settings: Installation) -> str:
         raise TasukiError(f"no API key: set TASUKI_ADMIN_KEY, or start Tasuki, which writes {path}") from error
 
 
+def _patience(timeout_s: float) -> httpx.Timeout:
+    return httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
+
+
 def _untraced() -> str | None:
     return None
 
 
 def _request(send: Send, urls: Mapping[ServiceName, str]) -> dict[str, Any]:
     operation = send.operation
+    if (base := urls.get(operation.service)) is None:
+        raise TasukiError(f"no address of {operation.service} was given; known: {', '.join(urls) or 'none'}")
     return {
         "method": operation.method,
-        "url": urls[operation.service].rstrip("/") + operation.path,
+        "url": base.rstrip("/") + operation.path,
         "params": dict(operation.query) or None,
         "headers": dict(send.headers),
         "content": send.content.chunks() if isinstance(send.content, Upload) else send.content,
@@ -77,12 +84,16 @@ def _reply(response: httpx.Response) -> Reply:
     return Reply(response.status_code, response.headers, response.content)
 
 
-def _lost(error: httpx.TransportError) -> Lost:
+def _lost(error: httpx.RequestError) -> Lost:
     return Lost(f"{type(error).__name__}: {error}")
 
 
 class _Connected(ABC, Generic[Http]):
-    """What both clients are made of. traceparent: asked at each request for the W3C trace that it belongs to."""
+    """What both clients are made of.
+
+    timeout_s: how long a service may be silent before a request counts as lost and is repeated; traceparent: asked at
+    each request for the W3C trace that it belongs to.
+    """
 
     def __init__(
         self,
@@ -90,15 +101,17 @@ class _Connected(ABC, Generic[Http]):
         key: str,
         *,
         retry: Retry | None = None,
+        timeout_s: float = TIMEOUT_S,
         traceparent: Callable[[], str | None] = _untraced,
     ) -> None:
         self._urls, self._key, self._retry, self._traceparent = urls, key, retry or Retry(), traceparent
+        self._timeout = _patience(timeout_s)
         self._http: Http = self._open()
 
     @classmethod
-    def of(cls, settings: Installation) -> Self:
+    def of(cls, settings: Installation, *, retry: Retry | None = None, timeout_s: float = TIMEOUT_S) -> Self:
         """The client of this installation."""
-        return cls(urls_of(settings), key_of(settings))
+        return cls(urls_of(settings), key_of(settings), retry=retry, timeout_s=timeout_s)
 
     @abstractmethod
     def _open(self) -> Http:
@@ -109,7 +122,7 @@ class Client(_Connected[httpx.Client]):
     """Blocking client. `with Client(urls, key) as tasuki: tasuki.send(ingest.lead("..."))`."""
 
     def _open(self) -> httpx.Client:
-        return httpx.Client(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
+        return httpx.Client(trust_env=False, timeout=self._timeout, limits=_LIMITS)
 
     def send(self, operation: Operation[T]) -> T:
         """Do it, repeating what passes. Raises TasukiError."""
@@ -127,7 +140,7 @@ class Client(_Connected[httpx.Client]):
                 continue
             try:
                 outcome = _reply(self._http.request(**_request(step, self._urls)))
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = _lost(error)
 
     def items(self, operation: Operation[Page[T]]) -> Iterator[T]:
@@ -159,7 +172,7 @@ class AsyncClient(_Connected[httpx.AsyncClient]):
     """Client for event loops. `async with AsyncClient(urls, key) as tasuki: await tasuki.send(...)`."""
 
     def _open(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, limits=_LIMITS)
+        return httpx.AsyncClient(trust_env=False, timeout=self._timeout, limits=_LIMITS)
 
     async def send(self, operation: Operation[T]) -> T:
         """Do it, repeating what passes. Raises TasukiError."""
@@ -179,8 +192,8 @@ class AsyncClient(_Connected[httpx.AsyncClient]):
             if isinstance(step.content, Upload):
                 request["content"] = _chunks(step.content)
             try:
-                outcome = _reply(await self._http.request(**request))
-            except httpx.TransportError as error:
+                outcome = _reply(await self._http.request(**request, timeout=self._timeout))
+            except httpx.RequestError as error:
                 outcome = _lost(error)
 
     def with_key(self, key: str) -> "AsyncClient":
@@ -189,17 +202,26 @@ class AsyncClient(_Connected[httpx.AsyncClient]):
         other._key = key
         return other
 
+    def with_timeout(self, timeout_s: float) -> "AsyncClient":
+        """A client with another patience on the same connections, which this one closes."""
+        other = copy(self)
+        other._timeout = _patience(timeout_s)
+        return other
+
     async def events(self, operation: Operation[bytes]) -> AsyncIterator[ServerEvent]:
         """What a stream tells, until the service ends it; nothing is repeated. Raises TasukiError."""
         send = first_send(operation, self._key, self._traceparent())
         try:
             async with self._http.stream(**_request(send, self._urls), timeout=EVENT_TIMEOUT) as response:
-                if response.status_code >= 400:
+                if response.status_code >= 300:
                     await response.aread()
                     raise error_of(_reply(response), operation)
-                async for event in read_events(response.aiter_lines()):
+                media_type = response.headers.get("content-type", "")
+                if not media_type.startswith("text/event-stream"):
+                    raise UnexpectedAnswer(f"status {response.status_code}: no stream of events but {media_type[:100]}")
+                async for event in read_events(read_lines(response.aiter_bytes())):
                     yield event
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise error_of(_lost(error), operation) from error
 
     async def items(self, operation: Operation[Page[T]]) -> AsyncIterator[T]:

@@ -48,8 +48,11 @@ class ProblemError(TasukiError):
 
     @property
     def errors(self) -> Sequence[FieldError]:
-        """What is wrong, field by field."""
-        return msgspec.convert(self.document.get("errors", []), list[FieldError])
+        """What is wrong, field by field; none where the answer, as that of a proxy, lists it in another form."""
+        try:
+            return msgspec.convert(self.document.get("errors", []), list[FieldError])
+        except msgspec.ValidationError:
+            return ()
 
 
 class BadRequest(ProblemError):

@@ -5,6 +5,7 @@ and every rule stands here once: what is repeated, how long to wait, which error
 """
 
 import random
+import re
 import secrets
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from .operation import Operation, Upload
 T = TypeVar("T")
 
 _REPEATED = frozenset({429, 502, 503, 504})
+_BEARER = re.compile(r"[!-~]+")
+_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading JSON raises: it is none, or not of the form; no UTF-8; nested without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def exchange(
             raise TypeError("a Send must be followed by a Reply or a Lost")
         tried += 1
         if isinstance(outcome, Reply) and outcome.status < 400:
-            return _answer(outcome, operation.answer)
+            return _answer(outcome, operation)
         error = error_of(outcome, operation)
         retry_after = _retry_after(outcome)
         pause = retry.pause(tried, retry_after, waited) if _is_passing(outcome, error) else None
@@ -95,7 +100,11 @@ def exchange(
 
 
 def first_send(operation: Operation[Any], key: str, traceparent: str | None) -> Send:
-    """The operation as a request."""
+    """The operation as a request. Raises TasukiError where it cannot be one."""
+    if not _BEARER.fullmatch(key):  # it is not shown: an error's text goes into logs
+        raise TasukiError("the API key cannot be sent: it is empty, or holds spaces, line ends or letters beyond ASCII")
+    if operation.key is not None and not _KEY.fullmatch(operation.key):
+        raise TasukiError("an Idempotency-Key has 1 to 255 printable letters of ASCII and no space at its ends")
     trace = {"traceparent": traceparent} if traceparent else {}
     return Send(operation, _headers(operation, key) | trace, _content(operation.body))
 
@@ -115,12 +124,14 @@ def _headers(operation: Operation[Any], key: str) -> dict[str, str]:
     return headers
 
 
-def _answer(reply: Reply, type_: type[T]) -> T:
-    if type_ is bytes:
+def _answer(reply: Reply, operation: Operation[T]) -> T:
+    if reply.status >= 300:
+        raise error_of(reply, operation)
+    if operation.answer is bytes:
         return cast(T, reply.content)
     try:
-        return msgspec.json.decode(reply.content or b"null", type=type_)
-    except msgspec.MsgspecError as error:
+        return msgspec.json.decode(reply.content or b"null", type=operation.answer)
+    except _UNREADABLE as error:
         raise UnexpectedAnswer(f"status {reply.status}: {error}") from error
 
 
@@ -129,9 +140,11 @@ def error_of(outcome: Reply | Lost, operation: Operation[Any]) -> TasukiError:
     where = f"{operation.method} {operation.service}:{operation.path}"
     if isinstance(outcome, Lost):
         return Unreachable(f"{where}: {outcome.reason}")
+    if outcome.status < 400:  # no service of ours sends anybody elsewhere, and what comes with it is no answer
+        return UnexpectedAnswer(f"{where}: status {outcome.status}, as of a proxy that leads elsewhere")
     try:
         document = msgspec.json.decode(outcome.content, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         document = {"title": f"{where}: status {outcome.status} without a problem document"}
     return problem_error(outcome.status, document)
 

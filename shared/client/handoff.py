@@ -117,10 +117,15 @@ def policy_changes(policy_id: str, version: int, *, since: int | None = None) ->
     return Operation("handoff", "GET", path, dict[str, Any], query=given(since=since))
 
 
+def definitions() -> Operation[dict[str, Any]]:
+    """What a customer, an appointment and each stage is, in words."""
+    return Operation("handoff", "GET", "/v1/definitions", dict[str, Any])
+
+
 def backtest(policy: Mapping[str, Any], *, first: str, last: str, known: str = "observed") -> Operation[dict[str, Any]]:
     """What a policy would have done from a day to a day (`2026-04-01`, both included), beside what was done.
 
-    It may take a minute: give it a client with patience, or a short time.
+    It may take a minute: give it a client with a longer `timeout_s`, or a short time.
     """
     body = {"policy": dict(policy), "from": first, "to": last, "known": known}
     return Operation("handoff", "POST", "/v1/policies/backtest", dict[str, Any], body)

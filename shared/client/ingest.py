@@ -9,6 +9,8 @@ import msgspec
 from .operation import Operation, Upload, given, part
 from .types import (
     ActivityReceipt,
+    Consent,
+    Erased,
     FieldInfo,
     Import,
     ImportReport,
@@ -80,6 +82,30 @@ def merge(lead_id: str, into: str) -> Operation[Lead]:
 def unmerge(lead_id: str) -> Operation[Lead]:
     """Have a merged lead stand by itself again."""
     return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/unmerge", Lead)
+
+
+def consent(
+    lead_id: str,
+    *,
+    basis: str,
+    evidence: str,
+    opted_out_at: datetime | None = None,
+    channels: Sequence[str] = (),
+) -> Operation[Consent]:
+    """On what basis the lead may be contacted, and how that is known; with `opted_out_at`, that it may not be any more.
+    Without `channels` it holds everywhere."""
+    body = _given(basis=basis, evidence=evidence, opted_out_at=opted_out_at, channels=list(channels))
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/consent", Consent, body)
+
+
+def consents(lead_id: str) -> Operation[Consent]:
+    """What was told of contacting the lead, and what holds. Its `opted_out` is heeded whatever basis there is."""
+    return Operation("ingest", "GET", f"/v1/leads/{part(lead_id)}/consent", Consent)
+
+
+def erase(lead_id: str, *, reason: str) -> Operation[Erased]:
+    """Have the lead's personal data gone for good, also from the log; what was counted stays."""
+    return Operation("ingest", "POST", f"/v1/leads/{part(lead_id)}/erase", Erased, {"reason": reason})
 
 
 def ask_tag_scan(lead_id: str) -> Operation[TagScan]:

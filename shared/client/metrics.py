@@ -55,16 +55,9 @@ def all_values(questions: Sequence[Mapping[str, str]]) -> Operation[AllValues]:
     return Operation("metrics", "POST", "/v1/kpis/values", AllValues, {"questions": list(questions)})
 
 
-def contributors(
-    kpi: str, *, grain: str = "month", from_: date | None = None, to: date | None = None, limit: int | None = None
-) -> Operation[Page[dict[str, Any]]]:
-    """The leads and events behind a KPI's values. `to` is inclusive."""
-    query = given(
-        grain=grain,
-        from_=from_.isoformat() if from_ else None,
-        to=to.isoformat() if to else None,
-        limit=limit,
-    )
+def contributors(kpi: str, *, limit: int | None = None, **asked: Unpack[Asked]) -> Operation[Page[dict[str, Any]]]:
+    """The leads and events behind the values that the same question to `values` gives."""
+    query = {name: said for name, said in question(kpi, **asked).items() if name != "kpi"} | given(limit=limit)
     return Operation("metrics", "GET", f"/v1/kpis/{part(kpi)}/contributors", Page[dict[str, Any]], query=query)
 
 

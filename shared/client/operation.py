@@ -67,8 +67,8 @@ def retry_dead_letter(service: ServiceName, id_: str) -> Operation[dict[str, Any
 
 
 def part(value: str) -> str:
-    """A value as one part of a path."""
-    return quote(value, safe="")
+    """A value as one part of a path: dots alone would be taken for a way to another one."""
+    return value.replace(".", "%2E") if value in (".", "..") else quote(value, safe="")
 
 
 def given(**query: str | int | None) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .operation import Operation, given, part
-from .types import CaseStudy, Page, RenderedText, Snippet, Talk, Template, Use
+from .types import CaseStudy, Page, RenderedText, SentMail, Snippet, Talk, Template, Use
 
 
 def templates(
@@ -35,6 +35,29 @@ def render(
     """
     body = {"lead_id": lead_id, "rep": rep, "values": dict(values or {}), "record": record} | given(language=language)
     return Operation("outreach", "POST", f"/v1/templates/{part(template_id)}/render", RenderedText, body)
+
+
+def send_template(
+    template_id: str,
+    lead_id: str,
+    *,
+    rep: str,
+    values: Mapping[str, str | int | float] | None = None,
+    language: str | None = None,
+) -> Operation[SentMail]:
+    """Mail a template to a lead by the server that outreach has. Needs the scope `activities:write`. Keep its key
+    (`keyed`) to ask again: it is sent once.
+
+    Conflict with the slugs `contact-not-allowed`, `smtp-not-configured`, `not-a-mail` and `mail-uncertain`; Invalid
+    with `values-missing` and `mail-refused`.
+    """
+    body = {"lead_id": lead_id, "rep": rep, "values": dict(values or {})} | given(language=language)
+    return Operation("outreach", "POST", f"/v1/templates/{part(template_id)}/send", SentMail, body)
+
+
+def snippet(snippet_id: str, *, language: str | None = None) -> Operation[Snippet]:
+    """A snippet as it is written."""
+    return Operation("outreach", "GET", f"/v1/snippets/{part(snippet_id)}", Snippet, query=given(language=language))
 
 
 def snippets(

@@ -1,5 +1,6 @@
 """Server-sent events, as the HTML standard has them: fields line by line, an empty line ends an event."""
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import NamedTuple
 
@@ -10,6 +11,19 @@ class ServerEvent(NamedTuple):
     name: str
     data: str
     id: str
+
+
+_END = re.compile(rb"\r\n|\n|\r(?=.)", re.DOTALL)
+"""Of a line. A CR that comes last may be the first half of one, so it waits for what follows."""
+
+
+async def read_lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
+    """The lines of a stream. Python's own know more ends than the standard, such as U+2028, which stand within data."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = _END.split(rest + chunk)
+        for line in lines:
+            yield line.decode("utf-8", "replace")
 
 
 async def read_events(lines: AsyncIterable[str]) -> AsyncIterator[ServerEvent]:

@@ -33,10 +33,12 @@ from shared.client import (
     handoff,
     ingest,
     metrics,
+    outreach,
     retry_dead_letter,
 )
 from shared.client.exchange import Reply, Send, Wait, exchange
 from shared.client.operation import Operation
+from shared.client.server_events import read_lines
 from shared.settings import SERVICES
 from tests.web.conftest import serving
 
@@ -269,6 +271,177 @@ def test_activities_are_cut_by_number_and_by_size() -> None:
 
 def test_ids_cannot_leave_their_place_in_a_path() -> None:
     assert ingest.lead("../x?y#z").path == "/v1/leads/..%2Fx%3Fy%23z"
+
+    for dots, kept in ((".", "%2E"), ("..", "%2E%2E"), ("...", "...")):
+        assert ingest.lead(dots).path == f"/v1/leads/{kept}"
+
+
+async def test_an_id_of_dots_asks_for_nothing_else(double: Double, send: Sender) -> None:
+    await send(ingest.lead(".."))
+    await send(ingest.lead("."))
+    assert [target for _, target, _, _ in double.seen] == ["/v1/leads/..", "/v1/leads/."]
+
+
+SECRET = "a-key-that-nobody-may-read"
+
+
+@pytest.mark.parametrize("key", ["", f"{SECRET}\n", f" {SECRET}", f"鍵{SECRET}", f"{SECRET}\r\nX: y"])
+async def test_a_key_that_cannot_be_sent_is_told_at_once_and_never_shown(double: Double, key: str) -> None:
+    async with AsyncClient(dict.fromkeys(SERVICES, double.url), key, retry=FAST) as client:
+        with pytest.raises(TasukiError, match="API key") as raised:
+            await client.send(metrics.status())
+        with pytest.raises(TasukiError, match="API key"):
+            await anext(aiter(client.events(metrics.stream())))
+    assert SECRET not in str(raised.value)
+    assert double.seen == []
+
+
+@pytest.mark.parametrize("key", ["", "注文-1", "a\nb", " a", "a ", "a" * 256])
+async def test_an_idempotency_key_that_cannot_be_sent_is_told(double: Double, send: Sender, key: str) -> None:
+    with pytest.raises(TasukiError, match="Idempotency-Key"):
+        await send(ingest.submit_lead({}).keyed(key))
+    assert double.seen == []
+    await send(ingest.submit_lead({}).keyed("order 1"))
+    assert double.seen[0][2]["idempotency-key"] == "order 1"
+
+
+async def test_a_service_without_an_address_is_told(double: Double) -> None:
+    with Client({"ingest": double.url}, KEY) as client, pytest.raises(TasukiError, match="no address of metrics"):
+        await asyncio.to_thread(client.send, metrics.status())
+
+
+GARBLED = [
+    Response(b"no gzip", headers={"content-encoding": "gzip"}),
+    Response(b'{"lead_id": "' + b"\xff" + b'"}'),
+    Response(b'{"a": ' + b"[" * 100_000, 200),
+    Response(b'{"title": "' + b"\xff" + b'"}', 500),
+    Response(b'{"a": ' + b"[" * 100_000, 500),
+]
+
+
+@pytest.mark.parametrize("answer", GARBLED, ids=range(len(GARBLED)))
+async def test_whatever_comes_back_is_an_error_of_ours(double: Double, send: Sender, answer: Response) -> None:
+    double.script = [answer] * FAST.tries
+    with pytest.raises((UnexpectedAnswer, Unreachable, ServerError)):
+        await send(ingest.lead("l1"))
+
+
+async def test_a_way_elsewhere_is_no_answer(double: Double, send: Sender) -> None:
+    """A proxy that asks people to sign in: its page is no CSV and no stream."""
+    away = Response("<html>", 302, {"location": "https://login.example.com/?secret"})
+    double.script = [away]
+    with pytest.raises(UnexpectedAnswer, match="302"):
+        await send(ingest.rejected_rows("i1"))
+    async with AsyncClient(dict.fromkeys(SERVICES, double.url), KEY) as client:
+        for script in (away, Response("<html>", media_type="text/html")):
+            double.script = [script]
+            with pytest.raises(UnexpectedAnswer):
+                await anext(aiter(client.events(metrics.stream())))
+
+
+async def test_errors_that_a_proxy_lists_in_its_own_form_are_none(double: Double, send: Sender) -> None:
+    for errors in ({"a": 1}, ["x"], "x", None):
+        double.script = [problem(422, "some-slug", errors=errors)]
+        with pytest.raises(Invalid) as raised:
+            await send(ingest.lead("l1"))
+        assert list(raised.value.errors) == []
+
+
+async def test_a_line_of_a_stream_ends_where_the_standard_says(double: Double) -> None:
+    said = 'event: values\ndata: {"a":"x\u2028y\x85z"}\r\nid: 5\r\n\r\ndata: two\rdata: lines\r\rdata: cut off'
+    double.script = [Response(said.encode(), media_type="text/event-stream")]
+    async with AsyncClient(dict.fromkeys(SERVICES, double.url), KEY) as client:
+        found = [event async for event in client.events(metrics.stream())]
+    assert [tuple(event) for event in found] == [
+        ("values", '{"a":"x\u2028y\x85z"}', "5"),
+        ("message", "two\nlines", "5"),
+    ]
+
+
+async def test_ends_of_lines_that_come_in_parts() -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for part in (b"a\r", b"\nb\r", b"c", b"\n\xe8\xa5", b"\xb7\n", b"rest"):
+            yield part
+
+    assert [line async for line in read_lines(parts())] == ["a", "b", "c", "襷"]
+
+
+async def test_how_long_a_service_may_be_silent_is_the_callers_to_say() -> None:
+    asked = 0
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        urls = dict.fromkeys(SERVICES, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        once = Retry(tries=1)
+        began = asyncio.get_running_loop().time()
+        async with AsyncClient(urls, KEY, retry=once, timeout_s=0.2) as client:
+            with pytest.raises(Unreachable, match="ReadTimeout"):
+                await client.send(metrics.status())
+        with Client(urls, KEY, retry=once, timeout_s=0.2) as blocking, pytest.raises(Unreachable, match="ReadTimeout"):
+            await asyncio.to_thread(blocking.send, metrics.status())
+        assert asyncio.get_running_loop().time() - began < 5
+    assert asked == 2
+
+
+USE = {"use_id": "m1", "lead_id": "l1", "rep": "r", "kind": "template", "content": "t", "language": "ja"}
+SENT = {
+    "mail_id": "m1",
+    "lead_id": "l1",
+    "message_id": "<m1@example.jp>",
+    "use": USE | {"used_at": "2026-11-24T00:00:00Z"},
+}
+CONSENT = {"lead_id": "l1", "basis": "consent", "bases": [{"channel": None, "basis": "consent"}]}
+SNIPPET = {"id": "s", "key": ";s", "label": {"ja": "あ", "en": "a"}, "language": "ja", "text": "x"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "method", "target", "body"),
+    [
+        (
+            ingest.consent("l1", basis="consent", evidence="名刺", channels=["email"]),
+            CONSENT,
+            "POST",
+            "/v1/leads/l1/consent",
+            {"basis": "consent", "evidence": "名刺", "channels": ["email"]},
+        ),
+        (ingest.consents("l1"), CONSENT, "GET", "/v1/leads/l1/consent", None),
+        (
+            ingest.erase("l1", reason="asked"),
+            {"lead_id": "l1", "erased_at": "2026-11-24T00:00:00Z"},
+            "POST",
+            "/v1/leads/l1/erase",
+            {"reason": "asked"},
+        ),
+        (handoff.definitions(), {"items": []}, "GET", "/v1/definitions", None),
+        (
+            outreach.send_template("t", "l1", rep="r", values={"a": 1}, language="en"),
+            SENT,
+            "POST",
+            "/v1/templates/t/send",
+            {"lead_id": "l1", "rep": "r", "values": {"a": 1}, "language": "en"},
+        ),
+        (outreach.snippet("s", language="ja"), SNIPPET, "GET", "/v1/snippets/s?language=ja", None),
+        (
+            metrics.contributors("calls", grain="day", by=("rep",), where={"rep": "a,b"}, limit=5),
+            {"items": []},
+            "GET",
+            "/v1/kpis/calls/contributors?grain=day&by=rep&where=rep%3Aa%5C%2Cb&limit=5",
+            None,
+        ),
+    ],
+)
+async def test_what_the_contract_offers_can_be_asked(
+    double: Double, send: Sender, operation: Operation[Any], answer: Any, method: str, target: str, body: Any
+) -> None:
+    double.script = [JSONResponse(answer)]
+    assert await send(operation)
+    asked, path, _, sent = double.seen[0]
+    assert (asked, path, sent) == (method, target, body)
 
 
 @pytest.mark.parametrize("date_form", [False, True])

@@ -64,6 +64,18 @@ def until_ready(client: Client, lead_id: str) -> None:
     until(ready, every=0.2)
 
 
+def until_ready_or_not(client: Client, lead_id: str) -> None:
+    """Waits until handoff has heard of the lead at all."""
+
+    def is_known() -> bool:
+        try:
+            return bool(client.send(handoff.readiness(lead_id)).decision)
+        except NotFound:
+            return False
+
+    until(is_known, every=0.2)
+
+
 @pytest.fixture(scope="module")
 def team(system: System) -> Iterator[Team]:
     with Client(system.url, system.key) as client:

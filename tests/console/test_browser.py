@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from shared.client import handoff, ingest
-from tests.console.conftest import RUNS, Team, until_ready
+from tests.console.conftest import RUNS, Team, until_ready, until_ready_or_not
 from tests.needs import chromium
 from tests.system import tasuki
 
@@ -137,6 +138,81 @@ def test_the_keyboard_reaches_everything(team: Team, person: Callable[..., Page]
     page.locator("#status").focus()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "owner"
+
+
+@pytest.fixture
+def patient(browser: Browser, team: Team) -> Iterator[Page]:
+    """A page of somebody who is signed in, on which things may go wrong."""
+    context = browser.new_context(locale="en", base_url=team.system.console)
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.locator("#key").fill(team.system.key)
+    page.locator("#rep").select_option("tanaka")
+    page.locator("main button").click()
+    page.wait_for_url("**/")
+    yield page
+    context.close()
+
+
+def test_what_was_filled_in_stays_when_a_service_is_away_and_can_be_sent_again(team: Team, patient: Page) -> None:
+    form = {"email": "stays@example.co.jp", "company_name": "残る株式会社", "employees": 20}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+    until_ready_or_not(team.client, lead_id)
+    patient.goto(f"/leads/{lead_id}")
+    patient.locator("#status-needs").select_option("confirmed")
+    patient.locator('[name="quote.needs"]').fill("二度は聞けない話")
+    record = patient.get_by_role("button", name="Record")
+    patient.context.set_offline(True)
+    record.click()
+    expect(patient.locator("#notice")).to_contain_text("A service cannot be reached.")
+    patient.context.set_offline(False)
+    (process,) = team.system.processes("services.ingest")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        record.click()
+        expect(patient.locator("#notice")).to_be_empty()
+        expect(patient.locator("#notice")).to_contain_text("A service cannot be reached.", timeout=60_000)
+    finally:
+        os.kill(process, signal.SIGCONT)
+    expect(patient.locator("main")).to_have_count(1)
+    expect(patient.locator('[name="quote.needs"]')).to_have_value("二度は聞けない話")
+    record.click()
+    expect(patient.locator("#decision")).to_contain_text("二度は聞けない話", timeout=30_000)
+    expect(patient.locator("#notice")).to_be_empty()
+
+
+def test_the_board_says_when_it_stands_still(team: Team, patient: Page) -> None:
+    """A stream that was refused is asked for again; a browser alone would never do so."""
+    patient.route("**/live", lambda route: route.fulfill(status=502, body="a proxy's own words"), times=1)
+    patient.goto("/")
+    expect(patient.locator("#live-state")).to_have_class("state away")
+    expect(patient.locator("#live-state")).to_have_class("state live", timeout=15_000)
+
+
+ODD = {"long": "W" * 200, "turned": "\u202egnitnirP nrehtuoS"}
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_odd_names_neither_widen_a_page_nor_turn_it_around(
+    team: Team, person: Callable[..., Page], viewport: dict[str, int]
+) -> None:
+    page = person(viewport=viewport)
+    for kind, name in ODD.items():
+        form = {"email": f"{kind}@example.co.jp", "company_name": name, "last_name": name, "title": name}
+        lead_id = team.client.send(ingest.submit_lead(form | {"usage": name})).lead_id
+        said = {"needs": {"status": "confirmed", "quote": name}}
+        heard = ingest.hearing(lead_id, rep="tanaka", heard_at=datetime.now(UTC), channel="call", answers=said)
+        team.client.send(heard)
+        until_ready_or_not(team.client, lead_id)
+        for path in (f"/leads/{lead_id}", f"/leads?q={kind}@example.co.jp"):
+            page.goto(path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], (kind, path)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(f"/leads/{lead_id}")
+    company, stage = page.locator("h1 > bdi").bounding_box(), page.locator("h1 > small").bounding_box()
+    assert company is not None
+    assert stage is not None
+    assert stage["x"] >= company["x"] + company["width"] - 1, "the stage stands behind the name"
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -15,7 +15,8 @@ from services.console import live
 from services.console.live import LiveBoard
 from shared.client import AsyncClient, Retry, ingest
 from shared.events import Language
-from tests.console.conftest import RUNS, Team
+from shared.settings import ServiceName
+from tests.console.conftest import RUNS, Team, Visitor
 from tests.system import tasuki
 
 __all__ = ["RUNS"]
@@ -24,14 +25,16 @@ _numbers = count()
 
 
 @asynccontextmanager
-async def watching(team: Team, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
+async def watching(
+    team: Team, key: str, urls: Mapping[ServiceName, str] | None = None
+) -> AsyncIterator[AsyncIterator[bytes]]:
     """What somebody with this key is told by a board of the running system's numbers."""
 
     async def make(_tasuki: AsyncClient, _language: Language) -> str:
         return "a board"
 
     retry = Retry(tries=1, first_s=0.1, longest_s=0.1, total_s=0.5)
-    async with AsyncClient(team.system.url, "", retry=retry) as client:
+    async with AsyncClient(urls or team.system.url, "", retry=retry) as client:
         board = LiveBoard(client, make, structlog.get_logger())
         stop = asyncio.Event()
         running = asyncio.create_task(board.run(stop))
@@ -91,3 +94,19 @@ async def test_a_watcher_stays_while_metrics_is_away(team: Team, monkeypatch: py
         finally:
             os.kill(process, signal.SIGCONT)
         await told(stream, b"event: board", team)
+
+
+async def test_watchers_hear_that_the_numbers_stand_still_and_that_they_move_again(team: Team) -> None:
+    urls = dict(team.system.url) | {"metrics": "http://127.0.0.1:9"}
+    async with watching(team, team.system.key, urls) as stream:
+        await told(stream, b"event: away")
+        urls["metrics"] = team.system.url["metrics"]
+        await told(stream, b"event: back")
+        await told(stream, b"event: board", team)
+
+
+async def test_who_is_signed_out_is_told_so_in_the_stream(team: Team, visitors: Callable[..., Visitor]) -> None:
+    """A browser follows no stream to another page: it gives up without a word."""
+    answer = visitors().http.get("/live", headers={"accept": "text/event-stream"})
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
+    assert answer.text == "event: signed-out\ndata:\n\n"

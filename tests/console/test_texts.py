@@ -34,7 +34,7 @@ def test_no_word_is_there_for_nothing() -> None:
     for path in files:
         if path.name != "texts.py":
             said |= set(re.findall(r"""["']([a-z_0-9-]+)["']""", path.read_text()))
-    by_data = {name for name in TEXTS if name.startswith("weekday_")}
+    by_data = {name for name in TEXTS if name.startswith(("weekday_", "language_"))}
     from_services = {"form", "hearing", "tool", "import", "met", "unmet", "not_ready", "needs_information", "assumed"}
     from_services |= {"touch", "content-used", "appointment", "opportunity", "contract", "denied"}
     assert TEXTS.keys() - said - by_data - from_services == set()

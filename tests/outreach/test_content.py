@@ -1,6 +1,7 @@
 """Files of content: what is refused and how it is said; changes that show without a restart."""
 
 import asyncio
+import os
 import shutil
 import time
 from pathlib import Path
@@ -215,6 +216,36 @@ async def test_the_task_looks_by_itself_and_stops_when_told(desk: Desk) -> None:
         await asyncio.sleep(0.05)
     stop.set()
     await asyncio.wait_for(task, 5)
+
+
+def _lay_what_is_no_file(snippets: Path, text: str) -> None:
+    (snippets / "itself.md").symlink_to("itself.md")
+    (snippets / "endless.md").symlink_to("/dev/zero")
+    (snippets / "folder.md").mkdir()
+    os.mkfifo(snippets / "pipe.md")
+    Path(os.fsdecode(os.fsencode(snippets) + b"/\xff\xfe.md")).write_text(text)
+    (snippets / "huge.md").touch()
+    os.truncate(snippets / "huge.md", 2**40)
+
+
+async def test_what_is_no_file_of_content_is_told_and_hides_no_other(desk: Desk) -> None:
+    """A link to itself, a pipe, a device without end, a name that is no UTF-8: whatever lies in the folder."""
+    snippets = desk.content / "snippets"
+    good = (snippets / "price.md").read_text()
+    _lay_what_is_no_file(snippets, good)
+    (snippets / "fees.md").write_text(good.replace(";price", ";fees"))
+    await asyncio.wait_for(asyncio.to_thread(desk.folder.look), 20)
+    page = await desk.get("/v1/snippets")
+    assert [item["id"] for item in page["items"]] == ["fees", "price", "schedule", "thanks"]
+    told = {Path(problem["file"]).name: problem["reason"] for problem in page["problems"]}
+    assert told.keys() == {"itself.md", "endless.md", "folder.md", "pipe.md", "huge.md", "\\udcff\\udcfe.md"}
+    assert "symbolic links" in told["itself.md"]
+    assert all("no file" in told[name] for name in ("endless.md", "folder.md", "pipe.md"))
+    assert "make two of it" in told["huge.md"]
+    (snippets / "itself.md").unlink()
+    (snippets / "itself.md").write_text(good.replace(";price", ";itself"))
+    desk.folder.look()
+    assert "itself" in await desk.ids("/v1/snippets")
 
 
 def test_an_editors_own_files_are_no_content(tmp_path: Path) -> None:

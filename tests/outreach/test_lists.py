@@ -62,6 +62,24 @@ async def test_what_is_nowhere_is_not_found(desk: Desk, q: str) -> None:
     assert await desk.ids(f"/v1/snippets?q={q}") == []
 
 
+@pytest.mark.parametrize(
+    ("blank", "path"),
+    [
+        ("/v1/talks?product=&q=", "/v1/talks"),
+        ("/v1/templates?occasion=&channel=%20", "/v1/templates"),
+        ("/v1/case-studies?industry=&usage=", "/v1/case-studies"),
+    ],
+)
+async def test_a_filter_that_is_left_empty_asks_nothing(desk: Desk, blank: str, path: str) -> None:
+    assert await desk.ids(blank) == await desk.ids(path) != []
+
+
+async def test_a_filter_may_be_written_in_other_letters(desk: Desk) -> None:
+    assert await desk.ids("/v1/talks?product=Platform") == ["platform-executive", "platform-user"]
+    assert await desk.ids("/v1/talks?product=ＰＬＡＴＦＯＲＭ") == ["platform-executive", "platform-user"]
+    assert await desk.ids("/v1/templates?channel=Email&occasion=First_Mail") == ["first-mail"]
+
+
 async def test_a_blank_question_asks_nothing(desk: Desk) -> None:
     assert await desk.ids("/v1/snippets?q=%20") == ["price", "schedule", "thanks"]
 

@@ -5,7 +5,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from tests.outreach.desk import Desk, consent, created, erased, fields
+from services.outreach.render import shown
+from shared.events import Observation
+from shared.fields import Field
+from shared.words import Words
+from tests.outreach.desk import NOW, Desk, consent, created, erased, fields
 
 ANSWER = {"answer": "はい、できます。"}
 
@@ -172,3 +176,21 @@ async def test_who_was_written_to_is_on_record(desk: Desk) -> None:
         ("POST /v1/templates/{id}/render", ["L1"]),
         ("GET /v1/case-studies", ["L1"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "ja", "en"),
+    [
+        ("2026-11-24", "2026年11月24日", "November 24, 2026"),
+        ("来月の中ごろ", "来月の中ごろ", "来月の中ごろ"),
+        (3, "3", "3"),
+    ],
+)
+def test_a_date_is_written_out_and_what_was_said_before_it_was_one_as_it_is(said: str | int, ja: str, en: str) -> None:
+    """A field's type may change in fields.yaml; what leads have said stays."""
+    label = Words(ja="開始日", en="Start")
+    field = Field(id="starts_on", type="date", scope="lead", precedence=("hearing",), label=label)
+    observation = Observation(
+        observation_id="o", field="starts_on", method="hearing", source="test", observed_at=NOW, value=said
+    )
+    assert (shown(field, observation, "ja"), shown(field, observation, "en")) == (ja, en)

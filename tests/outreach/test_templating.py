@@ -59,7 +59,18 @@ HOSTILE = [
     "{% if company_name %}" * 300 + "{% endif %}" * 300,
     "{{ " + "not " * 20_000 + "company_name }}",
     "{{ company_name" + " | upper" * 5_000 + " }}",
+    "{{ company_name | upper(1) }}",
+    "{{ company_name | trim(1) }}",
+    "{{ company_name | trim('a', 'b') }}",
+    "{{ company_name | default }}{{ company_name | default('a', 'b') }}",
+    "{{ company_name | default('a', true, 1) }}",
+    "{{ company_name | default(default_value='a') }}",
+    "{{ company_name is defined(1) }}",
+    "{{ '\\ud800' }}",
+    "{{ company_name | default('\\ud83d') }}",
+    "{{ " + "9" * 5_000 + " }}",
 ]
+"""The last of them could be read, and failed only when a rep asked for the text."""
 
 
 @pytest.mark.parametrize("source", HOSTILE, ids=range(len(HOSTILE)))
@@ -80,6 +91,9 @@ def test_hostile_templates_are_refused_in_time(source: str) -> None:
         ("{% if last_name is defined %}a{% elif company_name %}b{% endif %}", "b"),
         ("{{ last_name or 'nobody' }}", "nobody"),
         ("{{ last_name | default('nobody') }}", "nobody"),
+        ("{{ last_name | d(0) }}, {{ company_name | default('nobody', true) }}", "0, Acme <&>"),
+        ("{{ company_name | trim('A>') }}", "cme <&"),
+        ("{{ 'caf\\u00e9 😀' }}", "café 😀"),
         ("{{ 'yes' if company_name and not last_name else 'no' }}", "yes"),
         ("{{ last_name | upper }}", "【LAST_NAME】"),
         ("{{ sender.opt_out.url }}", "【sender.opt_out.url】"),

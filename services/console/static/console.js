@@ -1,5 +1,6 @@
 "use strict";
-// The board follows the numbers, charts are drawn, and a person's own row is marked. All else is plain HTML and htmx.
+// The board follows the numbers, charts are drawn, a person's own row is marked, and a notice says when nobody answers.
+// All else is plain HTML and htmx.
 
 function draw(root) {
   for (const place of root.querySelectorAll("[data-chart]")) {
@@ -39,7 +40,13 @@ function follow(board) {
   const events = new EventSource("/live");
   const say = (name) => { state.textContent = state.dataset[name]; state.className = `state ${name}`; };
   events.addEventListener("open", () => say("live"));
-  events.addEventListener("error", () => say("away"));
+  events.addEventListener("error", () => {
+    say("away");
+    // A browser comes back by itself only after a stream was cut; not after a proxy has said that we are away.
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => follow(board), 5000);
+  });
+  events.addEventListener("away", () => say("away"));
+  events.addEventListener("back", () => say("live"));
   events.addEventListener("signed-out", () => { events.close(); location.assign("/sign-in"); });
   events.addEventListener("board", (event) => { board.innerHTML = event.data; show(board); say("live"); });
 }
@@ -49,4 +56,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const board = document.getElementById("board");
   if (board) follow(board);
   document.body.addEventListener("htmx:afterSwap", (event) => show(event.target));
+  const notice = document.getElementById("notice");
+  document.body.addEventListener("htmx:beforeRequest", () => notice.replaceChildren());
+  document.body.addEventListener("htmx:sendError", () => {
+    const said = document.createElement("p");
+    said.className = "wrong";
+    said.textContent = notice.dataset.away;
+    notice.replaceChildren(said);
+  });
 });

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from services.console.charts import FULL, ROW, bars, heat_map
 from services.console.live import LiveBoard
 from services.console.questions import Rows, ask
-from services.console.site import Site, Visit
+from services.console.site import Site, Visit, soon
 from shared.client import AsyncClient, metrics
 from shared.client.types import Kpi, KpiScore, MemberScore, Scorecard
 from shared.events import Language
@@ -44,7 +44,7 @@ class Trend(NamedTuple):
 
 async def show(visit: Visit) -> Response:
     """The page; what changes later comes by `/live`."""
-    body = await make_board(visit.site, visit.site.tasuki.with_key(visit.session.key), visit.language)
+    body = await soon(make_board(visit.site, visit.site.tasuki.with_key(visit.session.key), visit.language))
     return visit.show("board.html", board=body)
 
 

@@ -93,13 +93,17 @@ async def render(visit: Visit) -> Response:
     values = {name.removeprefix("value."): said for name, said in form.items() if name.startswith("value.") and said}
     template = await visit.send(outreach.template(form.get("template", "")))
     rep = form.get("rep") or visit.session.rep
+    language = form.get("language") if form.get("language") in ("ja", "en") else None
     text, error = None, None
     try:
-        text = await visit.send(outreach.render(template.id, lead_id, rep=rep, values=values))
+        text = await visit.send(outreach.render(template.id, lead_id, rep=rep, values=values, language=language))
     except (Conflict, Invalid) as refused:
         error = refused
-    shown = {"text": text, "error": error, "chosen": template, "lead_id": lead_id, "rep": rep, "values": values}
-    return visit.show("rendered.html", 200 if error is None else error.status, **shown)
+    status = 200 if error is None else error.status
+    shown = {"text": text, "chosen": template, "lead_id": lead_id, "rep": rep, "values": values, "written_in": language}
+    if visit.is_partial:
+        return visit.show("rendered.html", status, error=error, **shown)
+    return await _show(visit, lead_id, status, written=shown | {"error": error})
 
 
 def _answers(form: dict[str, str]) -> dict[str, dict[str, Any]]:
@@ -172,6 +176,8 @@ async def _show(visit: Visit, lead_id: str, status: int = 200, **said: Any) -> R
         status,
         known=_known(lead, observations.items),
         timeline=sorted(happened, key=lambda one: one.at, reverse=True),
+        is_cut=history is None or stages is None,
+        written=said.get("written"),
         cases=cases,
         templates=templates,
         **_decided(visit, lead, readiness, questions, **said),

@@ -16,6 +16,8 @@ from shared.config.errors import ConfigError
 from shared.config.yaml import parse
 
 DAYS = 90
+BACK_TEST_WITHIN_S = 120.0
+"""It goes through every lead of the time that is asked for."""
 _BESIDE = ("version", "origin", "created_by", "created_at")
 
 
@@ -29,7 +31,7 @@ async def back_test(visit: Visit) -> Response:
     form = await visit.form()
     draft, first, last = form.get("draft", ""), form.get("from", ""), form.get("to", "")
     try:
-        result = await visit.send(handoff.backtest(_read(draft), first=first, last=last))
+        result = await visit.send(handoff.backtest(_read(draft), first=first, last=last), BACK_TEST_WITHIN_S)
     except (Invalid, BadRequest, ConfigError) as error:
         return await _show(visit, 422, draft=draft, period=(first, last), error=error)
     return await _show(visit, draft=draft, period=(first, last), result=result)

@@ -20,6 +20,8 @@ from .handoff import (
 from .ingest import (
     ActivityReceipt,
     ActivityResult,
+    Consent,
+    Erased,
     FieldInfo,
     FieldValue,
     Import,
@@ -43,7 +45,7 @@ from .metrics import (
     Scorecard,
     Status,
 )
-from .outreach import CaseStudy, RenderedText, Snippet, Talk, Template, Use
+from .outreach import CaseStudy, RenderedText, SentMail, Snippet, Talk, Template, Use
 
 __all__ = [
     "ActivityReceipt",
@@ -51,8 +53,10 @@ __all__ = [
     "AllValues",
     "AppointmentTold",
     "CaseStudy",
+    "Consent",
     "Criterion",
     "DeadLetter",
+    "Erased",
     "FieldInfo",
     "FieldValue",
     "Handoff",
@@ -83,6 +87,7 @@ __all__ = [
     "Routed",
     "Score",
     "Scorecard",
+    "SentMail",
     "Snippet",
     "StageEntry",
     "Stages",

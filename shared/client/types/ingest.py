@@ -41,6 +41,24 @@ class Observed(FieldValue, frozen=True, kw_only=True):
     winner: bool = False
 
 
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a lead may be contacted: the basis told last, which basis holds where (`channel`, `basis`; a channel of
+    None: everywhere else), what is opted out of, and all that was said."""
+
+    lead_id: str
+    basis: str | None = None
+    bases: list[dict[str, str | None]] = []
+    opted_out: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """A lead whose personal data is gone."""
+
+    lead_id: str
+    erased_at: datetime
+
+
 class TagScan(msgspec.Struct, frozen=True, kw_only=True):
     """The last look at a lead's website: queued, running, done with its tags, or failed with a reason."""
 

@@ -76,6 +76,15 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     occasion: str | None = None
 
 
+class SentMail(msgspec.Struct, frozen=True, kw_only=True):
+    """A mail that the server has taken; `message_id` finds it in the server's log."""
+
+    mail_id: str
+    lead_id: str
+    message_id: str
+    use: Use
+
+
 class RenderedText(msgspec.Struct, frozen=True, kw_only=True):
     """A text for a lead. `missing`: names that it shows a mark for; `mailto` opens it in the user's mail program."""
 
