@@ -183,7 +183,8 @@ def test_what_was_filled_in_stays_when_a_service_is_away_and_can_be_sent_again(t
 
 def test_the_board_says_when_it_stands_still(team: Team, patient: Page) -> None:
     """A stream that was refused is asked for again; a browser alone would never do so."""
-    patient.route("**/live", lambda route: route.fulfill(status=502, body="a proxy's own words"), times=1)
+    refused = {"status": 502, "content_type": "text/html", "body": "a proxy's own words"}
+    patient.route("**/live", lambda route: route.fulfill(**refused), times=1)
     patient.goto("/")
     expect(patient.locator("#live-state")).to_have_class("state away")
     expect(patient.locator("#live-state")).to_have_class("state live", timeout=15_000)
