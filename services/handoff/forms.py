@@ -118,10 +118,6 @@ class InboxPosition(msgspec.Struct, frozen=True, array_like=True):
         check_times(self.due_at)
 
 
-Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""Where a page of a history goes on."""
-
-
 class InboxQuery(Paging, kw_only=True):
     """`GET /v1/handoffs`. `overdue`: whether the time was over when it was decided, or is while nobody has."""
 

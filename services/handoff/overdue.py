@@ -15,10 +15,10 @@ from services.handoff import deadlines, gate
 from services.handoff.deadlines import Late
 from services.handoff.emit import emit, happened, tell_webhooks
 from services.handoff.merges import counting
+from services.handoff.rounds import in_rounds
 from services.handoff.rules import Rules
-from shared.backoff import Backoff, pause
 from shared.clock import Clock
-from shared.db import DatabaseUnavailable, autocommit, in_transaction
+from shared.db import autocommit, in_transaction
 from shared.events import HandoffDueSoon, HandoffOverdue
 
 LOOK_S = 60.0
@@ -32,20 +32,10 @@ class Overdue:
         self._engine = engine
         self._rules = rules
         self._clock = clock
-        self._log = rules.telemetry.log
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`."""
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                while not stop.is_set() and (told := await self.tell_some()):
-                    self._log.info("handoffs_due", handoffs=told)
-                await pause(stop, await self._until_due())
-                backoff.reset()
-            except DatabaseUnavailable as error:
-                self._log.warning("overdue_waits", reason=type(error).__name__)
-                await backoff.wait(stop)
+        await in_rounds(self.tell_some, self._until_due, stop, self._rules.telemetry.log, "overdue")
 
     async def tell_some(self) -> int:
         """Tell of some that are due, or nearly so; how many. Raises DatabaseUnavailable."""

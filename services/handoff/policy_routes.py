@@ -16,7 +16,7 @@ from shared.clock import Clock
 from shared.db import autocommit, in_transaction
 from shared.events import PolicyVersion
 from shared.periods import business_date
-from shared.web import Answer, Call, Endpoint, FieldError, Paging, invalid, not_found, page, read_cursor
+from shared.web import Answer, Call, Endpoint, FieldError, Number, Paging, invalid, not_found, page, read_cursor
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class PolicyRoutes:
 
     async def policy_versions(self, call: Call[None, Paging]) -> Answer:
         policy_id, limit = call.path["id"], call.query.limit
-        after = read_cursor(call.query.cursor, forms.Number) or 0
+        after = read_cursor(call.query.cursor, Number) or 0
         found = await self._read(lambda conn: policies.versions(conn, policy_id, self._today(), after, limit + 1))
         if not found and not after:
             raise not_found(f"There is no policy {policy_id}.")

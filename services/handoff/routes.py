@@ -31,7 +31,7 @@ from services.handoff.words import Definitions
 from shared.clock import Clock
 from shared.db import autocommit, in_transaction
 from shared.languages import wanted
-from shared.web import Answer, Call, Endpoint, Paging, page, read_cursor
+from shared.web import Answer, Call, Endpoint, Number, Paging, page, read_cursor
 from shared.web.problems import missing_scope
 
 T = TypeVar("T")
@@ -321,7 +321,7 @@ class Routes:
 
 
 async def _stages(conn: AsyncConnection, lead_id: str, paging: Paging) -> dict[str, Any]:
-    after = read_cursor(paging.cursor, forms.Number) or 0
+    after = read_cursor(paging.cursor, Number) or 0
     lead = await known_lead(conn, lead_id)
     entries = await gate.history(conn, lead.lead_id, after, paging.limit + 1)
     found = page(entries, paging.limit, lambda entry: entry.number)

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.handoff import policies
 from services.handoff.handover import hand_over_ready
+from services.handoff.rounds import in_rounds
 from services.handoff.rules import Rules
-from shared.backoff import Backoff, pause
 from shared.clock import Clock
-from shared.db import DatabaseUnavailable, autocommit, driver, in_transaction
+from shared.db import driver, in_transaction
 from shared.events import PolicyVersion
 from shared.periods import business_date
 
@@ -32,31 +32,18 @@ class Sweep:
         self._engine = engine
         self._rules = rules
         self._clock = clock
-        self._log = rules.telemetry.log
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`."""
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                while not stop.is_set() and await self._is_due() and (seen := await self.sweep_some()):
-                    self._log.info("leads_swept", leads=seen)
-                await pause(stop, LOOK_S)
-                backoff.reset()
-            except DatabaseUnavailable as error:
-                self._log.warning("sweep_waits", reason=type(error).__name__)
-                await backoff.wait(stop)
+        await in_rounds(self.sweep_some, self._idle_s, stop, self._rules.telemetry.log, "sweep")
 
     async def sweep_some(self) -> int:
         """Look at some leads; how many, 0 when all have been seen or another replica is at it. Raises
         DatabaseUnavailable."""
         return await in_transaction(self._engine, lambda conn: sweep(conn, self._rules, self._clock.now()))
 
-    async def _is_due(self) -> bool:
-        """Without a lock: nearly always there is nothing to do."""
-        async with autocommit(self._engine) as conn:
-            wanted = await _wanted(conn, self._rules, self._clock.now())
-            return wanted is not None and _go_on(await _stored(conn), wanted) is not None
+    async def _idle_s(self) -> float:
+        return LOOK_S
 
 
 async def sweep(conn: AsyncConnection, rules: Rules, now: datetime) -> int:
@@ -65,7 +52,10 @@ async def sweep(conn: AsyncConnection, rules: Rules, now: datetime) -> int:
     if wanted is None:
         return 0
     connection = await driver(conn)
-    await connection.execute("insert into handoff.sweep values ('', 0, '', true) on conflict do nothing")
+    if (stored := await _stored(conn)) is None:
+        await connection.execute("insert into handoff.sweep values ('', 0, '', true) on conflict do nothing")
+    if _go_on(stored, wanted) is None:
+        return 0  # nearly always, and nobody had to wait for a lock
     if (stored := await _stored(conn, "for update skip locked")) is None:
         return 0  # a replica is at it
     if (after := _go_on(stored, wanted)) is None:

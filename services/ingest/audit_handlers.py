@@ -6,10 +6,9 @@ import msgspec
 
 from services.ingest import store
 from services.ingest.context import Context
-from services.ingest.forms import Number
 from shared.audit import AuditEntry
 from shared.audit_log import entries
-from shared.web import Answer, Call, Paging, page, read_cursor
+from shared.web import Answer, Call, Number, Paging, page, read_cursor
 
 
 class AuditSearch(Paging, kw_only=True):

@@ -8,8 +8,6 @@ from shared.events import Channel, FieldStatus, LongText, Name, Text, Timestamp
 
 Basis = Literal["consent", "notified", "relationship", "published"]
 ContactChannel = Channel | Literal["call"]
-Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""Where a page of a list goes on."""
 MAX_ACTIVITIES = 1_000
 MAX_FIELDS = 500
 

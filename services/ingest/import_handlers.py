@@ -9,7 +9,6 @@ import msgspec
 import uuid_utils
 
 from services.ingest.context import Context
-from services.ingest.forms import Number
 from services.ingest.imports import store
 from services.ingest.imports.answers import ImportAnswer, ImportReport, RejectedRow
 from services.ingest.imports.encodings import Unreadable, charset_of
@@ -21,7 +20,7 @@ from services.ingest.imports.worker import ImportWorker
 from services.ingest.items import made_id
 from shared.config.sources import SourceId
 from shared.spreadsheet import neutral
-from shared.web import Answer, Call, Paging, Problem, not_found, page, read_cursor
+from shared.web import Answer, Call, Number, Paging, Problem, not_found, page, read_cursor
 from shared.web.problems import unsupported_media_type
 
 CSV = "text/csv"

@@ -17,7 +17,7 @@ from services.ingest.answers import (
     unmapped_answers,
 )
 from services.ingest.context import Context, address_of, erased_lead, identity_conflict, unknown_lead
-from services.ingest.forms import HearingForm, LeadForm, Number, ToolResultForm
+from services.ingest.forms import HearingForm, LeadForm, ToolResultForm
 from services.ingest.items import Outcome, Submission
 from services.ingest.submissions import Arrival
 from shared import company_names
@@ -26,7 +26,7 @@ from shared.events import Text, Timestamp
 from shared.normalise import corporate_number
 from shared.normalise import email as normalise_email
 from shared.normalise import phone as normalise_phone
-from shared.web import Answer, Call, FieldError, Paging, invalid, page, read_cursor
+from shared.web import Answer, Call, FieldError, Number, Paging, invalid, page, read_cursor
 
 Reader = Callable[[Arrival], Submission]
 

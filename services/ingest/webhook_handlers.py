@@ -9,14 +9,13 @@ from services.ingest import quarantine
 from services.ingest.answers import WebhookAnswer
 from services.ingest.browsers import shown
 from services.ingest.context import Context, by_of, identity_conflict
-from services.ingest.forms import Number
 from services.ingest.intake import Intake, Taken
 from services.ingest.providers import Delivery, Provider, Verdict, with_provider
 from services.ingest.providers.encodings import media_type
 from services.ingest.submissions import Arrival
 from shared.config.sources import Source
 from shared.rates import Buckets, parse_rate
-from shared.web import Answer, Call, FieldError, Paging, Problem, not_found, page, read_cursor
+from shared.web import Answer, Call, FieldError, Number, Paging, Problem, not_found, page, read_cursor
 from shared.web.problems import not_genuine, too_many_requests, unsupported_media_type
 
 

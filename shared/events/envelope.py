@@ -131,7 +131,7 @@ def from_record(record: Record, *, webhook: bool = False) -> Event:
     time = parse_time(attributes["ce_time"])
     recorded = attributes.get("ce_recordedtime")
     recorded_at = parse_time(recorded) if recorded else record.appended_at
-    if time > recorded_at or time < EARLIEST:  # one in a thousand: each event on its way to the numbers comes by here
+    if time > recorded_at or time < EARLIEST:  # else `_check_time` would find nothing
         _check_time(time, max(recorded_at, record.appended_at))
     key = attributes.get("ce_partitionkey") or record.key or ""
     subject = attributes.get("ce_subject", "")

@@ -25,7 +25,7 @@ class Metrics:
         )
         self.http_requests_in_flight = Gauge(
             "tasuki_http_requests_in_flight",
-            "Requests that a process works on, the scrape itself among them; beyond 512 they are refused.",
+            "Requests that a process works on, the scrape itself among them.",
             ("service",),
             registry=registry,
         )

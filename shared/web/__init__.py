@@ -8,7 +8,7 @@ from shared.web.endpoint import Answer, Call, Caller, Endpoint
 from shared.web.health import Check
 from shared.web.keys import create_key, ensure_admin_key, list_keys, new_key, revoke_key, rotate_key
 from shared.web.problems import Problem, invalid, not_found
-from shared.web.query import Limit, Paging, page, read_cursor
+from shared.web.query import Limit, Number, Paging, page, read_cursor
 from shared.web.scopes import SCOPES
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Endpoint",
     "FieldError",
     "Limit",
+    "Number",
     "Paging",
     "Problem",
     "convert",

@@ -63,6 +63,10 @@ def _wrong(name: str, detail: str) -> Exception:
     return invalid([FieldError(pointer, detail)])
 
 
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Where a page of a list goes on that is in the order of a number."""
+
+
 def read_cursor(cursor: str | None, type_: type[T]) -> T | None:
     """The position that a cursor stands for, None at the beginning. Raises Problem 422 for what we never gave out."""
     if cursor is None:

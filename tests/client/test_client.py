@@ -2,17 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 import shared.client as client_package
 from shared.client import (
@@ -27,69 +21,14 @@ from shared.client import (
     TasukiError,
     Unauthorized,
     Unavailable,
-    UnexpectedAnswer,
     Unreachable,
-    dead_letters,
     handoff,
     ingest,
     metrics,
-    outreach,
-    retry_dead_letter,
 )
 from shared.client.exchange import Reply, Send, Wait, exchange
-from shared.client.operation import Operation
-from shared.client.server_events import read_lines
 from shared.settings import SERVICES
-from tests.web.conftest import serving
-
-FAST = Retry(tries=4, first_s=0.001, longest_s=0.002)
-KEY = "client-key"
-LEAD = {"lead_id": "l1", "stage": "Awareness", "fields": {}, "created_at": "2026-11-24T00:00:00Z", "new_member": 1}
-
-
-@dataclass
-class Double:
-    """A server that answers from a script and remembers what it was asked."""
-
-    url: str = ""
-    script: list[Response] = field(default_factory=list)
-    seen: list[tuple[str, str, dict[str, str], Any]] = field(default_factory=list)
-
-    async def answer(self, request: Request) -> Response:
-        raw = await request.body()
-        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        is_json = request.headers.get("content-type") == "application/json"
-        self.seen.append((request.method, target, dict(request.headers), json.loads(raw) if is_json else raw or None))
-        return self.script.pop(0) if self.script else JSONResponse(LEAD)
-
-
-@pytest.fixture
-async def double() -> AsyncIterator[Double]:
-    made = Double()
-    app = Starlette(routes=[Route("/{path:path}", made.answer, methods=["GET", "POST"])])
-    async with serving(app) as url:
-        made.url = url
-        yield made
-
-
-Sender = Callable[[Operation[Any]], Any]
-
-
-@pytest.fixture(params=["sync", "async"])
-async def send(request: pytest.FixtureRequest, double: Double) -> AsyncIterator[Sender]:
-    """Sends an operation with one of the two clients, so that every rule is seen to hold for both."""
-    urls = dict.fromkeys(SERVICES, double.url)
-    if request.param == "async":
-        async with AsyncClient(urls, KEY, retry=FAST) as client:
-            yield client.send
-    else:
-        with Client(urls, KEY, retry=FAST) as blocking:
-            yield lambda operation: asyncio.to_thread(blocking.send, operation)
-
-
-def problem(status: int, slug: str, headers: dict[str, str] | None = None, **members: Any) -> Response:
-    document = {"type": f"urn:tasuki:problem:{slug}", "title": slug, "status": status, **members}
-    return JSONResponse(document, status, headers, "application/problem+json")
+from tests.client.double import FAST, KEY, LEAD, Double, Sender, problem
 
 
 async def test_answers_are_typed_and_unknown_members_ignored(double: Double, send: Sender) -> None:
@@ -126,31 +65,6 @@ async def test_an_upload_is_sent_in_chunks_and_from_its_beginning_when_it_is_rep
     assert {headers["content-type"] for _, _, headers, _ in double.seen} == {"text/csv; charset=cp932"}
     assert {headers["transfer-encoding"] for _, _, headers, _ in double.seen} == {"chunked"}
     assert len({headers["idempotency-key"] for _, _, headers, _ in double.seen}) == 1
-
-
-DRAFT = {"id": "draft", "criteria": {}}
-BACKTEST = {"policy": DRAFT, "from": "2026-04-01", "to": "2026-09-30", "known": "observed"}
-
-
-@pytest.mark.parametrize(
-    ("operation", "method", "target", "body"),
-    [
-        (handoff.policies(limit=5), "GET", "/v1/policies?limit=5", None),
-        (handoff.policy("a b", 2), "GET", "/v1/policies/a%20b/versions/2", None),
-        (handoff.policy_changes("default", 3), "GET", "/v1/policies/default/versions/3/changes", None),
-        (handoff.policy_changes("default", 3, since=1), "GET", "/v1/policies/default/versions/3/changes?since=1", None),
-        (handoff.backtest(DRAFT, first="2026-04-01", last="2026-09-30"), "POST", "/v1/policies/backtest", BACKTEST),
-        (handoff.results(first="2026-04-01"), "GET", "/v1/handoffs/results?from=2026-04-01", None),
-        (handoff.stage_flow(last="2026-04-30"), "GET", "/v1/stages?to=2026-04-30", None),
-    ],
-)
-async def test_what_is_asked_of_policies(
-    double: Double, send: Sender, operation: Operation[Any], method: str, target: str, body: Any
-) -> None:
-    double.script = [JSONResponse({"x": 1})]
-    assert await send(operation) == {"x": 1}
-    asked, path, _, sent = double.seen[0]
-    assert (asked, path.replace(" ", "%20"), sent) == (method, target, body)
 
 
 async def test_what_is_no_json_comes_as_it_is(double: Double, send: Sender) -> None:
@@ -190,18 +104,6 @@ async def test_after_all_tries_the_last_error_is_raised(double: Double, send: Se
     assert len(double.seen) == FAST.tries
 
 
-async def test_error_of_a_proxy_without_a_document(double: Double, send: Sender) -> None:
-    double.script = [Response("<html>", 403)]
-    with pytest.raises(ProblemError, match="403"):
-        await send(ingest.lead("l1"))
-
-
-async def test_answer_of_another_form_is_told(double: Double, send: Sender) -> None:
-    double.script = [JSONResponse({"lead": 1})]
-    with pytest.raises(UnexpectedAnswer, match="lead_id"):
-        await send(ingest.lead("l1"))
-
-
 async def test_nobody_there() -> None:
     urls = dict.fromkeys(SERVICES, "http://127.0.0.1:1")
     async with AsyncClient(urls, KEY, retry=FAST) as client:
@@ -230,22 +132,6 @@ async def test_cut_connection_is_repeated_with_the_same_key() -> None:
     assert keys[0] == keys[1]
 
 
-async def test_dead_letters_are_asked_of_any_service(double: Double, send: Sender) -> None:
-    letter = {"id": "d-1", "topic": "tasuki.leads.v1", "partition": 3, "offset": 7, "reason": "handler_error"}
-    double.script = [
-        JSONResponse({"items": [letter], "next_cursor": None}),
-        problem(422, "dead-letter-still-fails"),
-    ]
-    (found,) = (await send(dead_letters("handoff", limit=1))).items
-    assert (found.id, found.partition, found.offset, found.reason) == ("d-1", 3, 7, "handler_error")
-    with pytest.raises(Invalid) as raised:
-        await send(retry_dead_letter("outreach", "d-1"))
-    assert raised.value.slug == "dead-letter-still-fails"
-    assert [target for _, target, _, _ in double.seen] == ["/v1/dead-letters?limit=1", "/v1/dead-letters/d-1/retry"]
-    asked = [metrics.dead_letters(1), dead_letters("ingest", 1), metrics.retry_dead_letter("1")]
-    assert [operation.service for operation in asked] == ["metrics", "ingest", "metrics"]
-
-
 async def test_lists_are_read_to_their_end(double: Double) -> None:
     double.script = [
         JSONResponse({"items": [LEAD, LEAD], "next_cursor": "abc"}),
@@ -258,190 +144,6 @@ async def test_lists_are_read_to_their_end(double: Double) -> None:
         "/v1/leads?q=%E8%A5%B7&limit=2",
         "/v1/leads?q=%E8%A5%B7&limit=2&cursor=abc",
     ]
-
-
-def test_activities_are_cut_by_number_and_by_size() -> None:
-    small = [{"id": str(n)} for n in range(2500)]
-    assert [len(operation.body) for operation in ingest.activity_chunks(small)] == [1000, 1000, 500]
-    large = [{"id": str(n), "note": "x" * 20_000} for n in range(100)]
-    chunks = list(ingest.activity_chunks(large))
-    assert [item for chunk in chunks for item in chunk.body] == large
-    assert all(len(json.dumps(chunk.body, separators=(",", ":"))) < 1024 * 1024 for chunk in chunks)
-
-
-def test_ids_cannot_leave_their_place_in_a_path() -> None:
-    assert ingest.lead("../x?y#z").path == "/v1/leads/..%2Fx%3Fy%23z"
-
-    for dots, kept in ((".", "%2E"), ("..", "%2E%2E"), ("...", "...")):
-        assert ingest.lead(dots).path == f"/v1/leads/{kept}"
-
-
-async def test_an_id_of_dots_asks_for_nothing_else(double: Double, send: Sender) -> None:
-    await send(ingest.lead(".."))
-    await send(ingest.lead("."))
-    assert [target for _, target, _, _ in double.seen] == ["/v1/leads/..", "/v1/leads/."]
-
-
-SECRET = "a-key-that-nobody-may-read"
-
-
-@pytest.mark.parametrize("key", ["", f"{SECRET}\n", f" {SECRET}", f"鍵{SECRET}", f"{SECRET}\r\nX: y"])
-async def test_a_key_that_cannot_be_sent_is_told_at_once_and_never_shown(double: Double, key: str) -> None:
-    async with AsyncClient(dict.fromkeys(SERVICES, double.url), key, retry=FAST) as client:
-        with pytest.raises(TasukiError, match="API key") as raised:
-            await client.send(metrics.status())
-        with pytest.raises(TasukiError, match="API key"):
-            await anext(aiter(client.events(metrics.stream())))
-    assert SECRET not in str(raised.value)
-    assert double.seen == []
-
-
-@pytest.mark.parametrize("key", ["", "注文-1", "a\nb", " a", "a ", "a" * 256])
-async def test_an_idempotency_key_that_cannot_be_sent_is_told(double: Double, send: Sender, key: str) -> None:
-    with pytest.raises(TasukiError, match="Idempotency-Key"):
-        await send(ingest.submit_lead({}).keyed(key))
-    assert double.seen == []
-    await send(ingest.submit_lead({}).keyed("order 1"))
-    assert double.seen[0][2]["idempotency-key"] == "order 1"
-
-
-async def test_a_service_without_an_address_is_told(double: Double) -> None:
-    with Client({"ingest": double.url}, KEY) as client, pytest.raises(TasukiError, match="no address of metrics"):
-        await asyncio.to_thread(client.send, metrics.status())
-
-
-GARBLED = [
-    Response(b"no gzip", headers={"content-encoding": "gzip"}),
-    Response(b'{"lead_id": "' + b"\xff" + b'"}'),
-    Response(b'{"a": ' + b"[" * 100_000, 200),
-    Response(b'{"title": "' + b"\xff" + b'"}', 500),
-    Response(b'{"a": ' + b"[" * 100_000, 500),
-]
-
-
-@pytest.mark.parametrize("answer", GARBLED, ids=range(len(GARBLED)))
-async def test_whatever_comes_back_is_an_error_of_ours(double: Double, send: Sender, answer: Response) -> None:
-    double.script = [answer] * FAST.tries
-    with pytest.raises((UnexpectedAnswer, Unreachable, ServerError)):
-        await send(ingest.lead("l1"))
-
-
-async def test_a_way_elsewhere_is_no_answer(double: Double, send: Sender) -> None:
-    """A proxy that asks people to sign in: its page is no CSV and no stream."""
-    away = Response("<html>", 302, {"location": "https://login.example.com/?secret"})
-    double.script = [away]
-    with pytest.raises(UnexpectedAnswer, match="302"):
-        await send(ingest.rejected_rows("i1"))
-    async with AsyncClient(dict.fromkeys(SERVICES, double.url), KEY) as client:
-        for script in (away, Response("<html>", media_type="text/html")):
-            double.script = [script]
-            with pytest.raises(UnexpectedAnswer):
-                await anext(aiter(client.events(metrics.stream())))
-
-
-async def test_errors_that_a_proxy_lists_in_its_own_form_are_none(double: Double, send: Sender) -> None:
-    for errors in ({"a": 1}, ["x"], "x", None):
-        double.script = [problem(422, "some-slug", errors=errors)]
-        with pytest.raises(Invalid) as raised:
-            await send(ingest.lead("l1"))
-        assert list(raised.value.errors) == []
-
-
-async def test_a_line_of_a_stream_ends_where_the_standard_says(double: Double) -> None:
-    said = 'event: values\ndata: {"a":"x\u2028y\x85z"}\r\nid: 5\r\n\r\ndata: two\rdata: lines\r\rdata: cut off'
-    double.script = [Response(said.encode(), media_type="text/event-stream")]
-    async with AsyncClient(dict.fromkeys(SERVICES, double.url), KEY) as client:
-        found = [event async for event in client.events(metrics.stream())]
-    assert [tuple(event) for event in found] == [
-        ("values", '{"a":"x\u2028y\x85z"}', "5"),
-        ("message", "two\nlines", "5"),
-    ]
-
-
-async def test_ends_of_lines_that_come_in_parts() -> None:
-    async def parts() -> AsyncIterator[bytes]:
-        for part in (b"a\r", b"\nb\r", b"c", b"\n\xe8\xa5", b"\xb7\n", b"rest"):
-            yield part
-
-    assert [line async for line in read_lines(parts())] == ["a", "b", "c", "襷"]
-
-
-async def test_how_long_a_service_may_be_silent_is_the_callers_to_say() -> None:
-    asked = 0
-
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
-        asked += 1
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
-        urls = dict.fromkeys(SERVICES, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        once = Retry(tries=1)
-        began = asyncio.get_running_loop().time()
-        async with AsyncClient(urls, KEY, retry=once, timeout_s=0.2) as client:
-            with pytest.raises(Unreachable, match="ReadTimeout"):
-                await client.send(metrics.status())
-        with Client(urls, KEY, retry=once, timeout_s=0.2) as blocking, pytest.raises(Unreachable, match="ReadTimeout"):
-            await asyncio.to_thread(blocking.send, metrics.status())
-        assert asyncio.get_running_loop().time() - began < 5
-    assert asked == 2
-
-
-USE = {"use_id": "m1", "lead_id": "l1", "rep": "r", "kind": "template", "content": "t", "language": "ja"}
-SENT = {
-    "mail_id": "m1",
-    "lead_id": "l1",
-    "message_id": "<m1@example.jp>",
-    "use": USE | {"used_at": "2026-11-24T00:00:00Z"},
-}
-CONSENT = {"lead_id": "l1", "basis": "consent", "bases": [{"channel": None, "basis": "consent"}]}
-SNIPPET = {"id": "s", "key": ";s", "label": {"ja": "あ", "en": "a"}, "language": "ja", "text": "x"}
-
-
-@pytest.mark.parametrize(
-    ("operation", "answer", "method", "target", "body"),
-    [
-        (
-            ingest.consent("l1", basis="consent", evidence="名刺", channels=["email"]),
-            CONSENT,
-            "POST",
-            "/v1/leads/l1/consent",
-            {"basis": "consent", "evidence": "名刺", "channels": ["email"]},
-        ),
-        (ingest.consents("l1"), CONSENT, "GET", "/v1/leads/l1/consent", None),
-        (
-            ingest.erase("l1", reason="asked"),
-            {"lead_id": "l1", "erased_at": "2026-11-24T00:00:00Z"},
-            "POST",
-            "/v1/leads/l1/erase",
-            {"reason": "asked"},
-        ),
-        (handoff.definitions(), {"items": []}, "GET", "/v1/definitions", None),
-        (
-            outreach.send_template("t", "l1", rep="r", values={"a": 1}, language="en"),
-            SENT,
-            "POST",
-            "/v1/templates/t/send",
-            {"lead_id": "l1", "rep": "r", "values": {"a": 1}, "language": "en"},
-        ),
-        (outreach.snippet("s", language="ja"), SNIPPET, "GET", "/v1/snippets/s?language=ja", None),
-        (
-            metrics.contributors("calls", grain="day", by=("rep",), where={"rep": "a,b"}, limit=5),
-            {"items": []},
-            "GET",
-            "/v1/kpis/calls/contributors?grain=day&by=rep&where=rep%3Aa%5C%2Cb&limit=5",
-            None,
-        ),
-    ],
-)
-async def test_what_the_contract_offers_can_be_asked(
-    double: Double, send: Sender, operation: Operation[Any], answer: Any, method: str, target: str, body: Any
-) -> None:
-    double.script = [JSONResponse(answer)]
-    assert await send(operation)
-    asked, path, _, sent = double.seen[0]
-    assert (asked, path, sent) == (method, target, body)
 
 
 @pytest.mark.parametrize("date_form", [False, True])

@@ -9,7 +9,6 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.handoff.emit import SOURCE
-from services.handoff.forms import Number
 from services.handoff.webhooks import deliveries
 from services.handoff.webhooks.content import Content
 from services.handoff.webhooks.deliveries import Row, State, Status
@@ -18,7 +17,7 @@ from services.handoff.webhooks.send import Sender
 from shared.clock import Clock
 from shared.db import transaction
 from shared.events import Data, Event
-from shared.web import Answer, Call, Endpoint, Paging, Problem, not_found, page, read_cursor
+from shared.web import Answer, Call, Endpoint, Number, Paging, Problem, not_found, page, read_cursor
 
 NOTHING = State(None, None, 0, None)
 
