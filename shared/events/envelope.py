@@ -6,9 +6,11 @@ one JSON object with attributes and data as the value.
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 
 import msgspec
 
@@ -22,10 +24,16 @@ _ENCODER = msgspec.json.Encoder()
 _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TRACEPARENT = "ce_traceparent"
 _REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time")
-_NAMES = {f"tasuki.{name}.v1": name for name in TYPES | WEBHOOK_TYPES}
+_OTHERS = ("ce_specversion", "ce_recordedtime", "ce_partitionkey", "ce_subject", _TRACEPARENT)
+_READ = itemgetter(*_REQUIRED, *_OTHERS)
+_NONE = dict[str, bytes | None].fromkeys((*_REQUIRED, *_OTHERS, "content-type"))
+_VERSION = b"1.0"
+_BACKSLASH = ord("\\")
+_NAMES = {f"tasuki.{name}.v1".encode(): name for name in TYPES | WEBHOOK_TYPES}
 _NUL = "a text holds NUL, which PostgreSQL does not take"
 VALUE_BYTES = 2 * 1024 * 1024
 """Greatest value of a record that is looked at. What ingest takes is a request of 1 MiB at most."""
+_JSON = b"application/json"
 STRUCTURED = b"application/cloudevents+json"
 """Media type of structured mode."""
 
@@ -102,14 +110,14 @@ def to_structured(event: Event) -> bytes:
 
 def _headers(event: Event) -> tuple[tuple[str, bytes], ...]:
     headers: tuple[tuple[str, bytes], ...] = (
-        ("ce_specversion", b"1.0"),
+        ("ce_specversion", _VERSION),
         ("ce_id", event.id.encode()),
         ("ce_source", event.source.encode()),
         ("ce_type", event.type.encode()),
         ("ce_time", _rfc3339(event.time)),
         ("ce_partitionkey", event.key.encode()),
         ("ce_recordedtime", _rfc3339(event.recorded_at)),
-        ("content-type", b"application/json"),
+        ("content-type", _JSON),
     )
     if event.subject:
         headers += (("ce_subject", event.subject.encode()),)
@@ -122,38 +130,75 @@ def from_record(record: Record, *, webhook: bool = False) -> Event:
     """The event in a record of the log; webhook: in what was kept for one. Raises Undecodable."""
     if len(record.value or b"") > VALUE_BYTES:
         raise Undecodable("oversized", f"{len(record.value or b'')} bytes, of {VALUE_BYTES} at most")
-    attributes, data = _structured(record) if is_structured(record) else _binary(record)
-    if not all(map(attributes.get, _REQUIRED)):
+    attributes = _NONE.copy()
+    attributes.update(record.headers)  # of two of one name the last counts
+    if _is_structured(attributes["content-type"]):
+        told, data = _structured(record)
+        attributes = _NONE | told
+    elif record.value is None:
+        raise _without_value(attributes)
+    else:
+        data = record.value
+    try:
+        return _event(attributes, data, record, webhook)
+    except UnicodeDecodeError as error:
+        raise Undecodable("invalid_headers", str(error)) from error
+
+
+def _event(attributes: Mapping[str, bytes | None], data: bytes, record: Record, webhook: bool) -> Event:
+    if len(attributes) > len(_NONE):
+        _check_text(attributes)
+    id_, source, type_, time_, version, recorded, key_, subject_, traceparent = _READ(attributes)
+    if not (id_ and source and type_ and time_):
+        _check_text(attributes)
         raise Undecodable("missing_attribute", ", ".join(name for name in _REQUIRED if not attributes.get(name)))
-    if attributes.get("ce_specversion", "1.0") != "1.0":
-        raise Undecodable("unknown_version", f"CloudEvents {attributes['ce_specversion']}")
-    name = _name_of(attributes["ce_type"])
-    time = parse_time(attributes["ce_time"])
-    recorded = attributes.get("ce_recordedtime")
-    recorded_at = parse_time(recorded) if recorded else record.appended_at
+    if version != _VERSION and version is not None:
+        raise Undecodable("unknown_version", f"CloudEvents {version.decode()}")
+    name = _NAMES.get(type_) or _name_of(type_.decode())
+    time = parse_time(time_.decode())
+    recorded_at = parse_time(recorded.decode()) if recorded else record.appended_at
     if time > recorded_at or time < EARLIEST:  # else `_check_time` would find nothing
         _check_time(time, max(recorded_at, record.appended_at))
-    key = attributes.get("ce_partitionkey") or record.key or ""
-    subject = attributes.get("ce_subject", "")
+    key = key_.decode() if key_ else record.key or ""
+    subject = key if subject_ == key_ and key_ else (subject_ or b"").decode()  # one text where they are the same
     if not subject and name not in WITHOUT_LEAD:
         subject = key  # which is the lead id wherever there is a lead
         if not subject:
             raise Undecodable("missing_attribute", "ce_subject: the lead that it is about")
-    if "\0" in attributes["ce_id"] or "\0" in attributes["ce_source"] or "\0" in subject or "\0" in key:
+    # Numbers: where bytes are looked for in bytes, Python first makes an error of its own and drops it.
+    if 0 in id_ or 0 in source or "\0" in subject or "\0" in key:
         raise Undecodable("invalid_attribute", _NUL)
-    if b"\\u0000" in data and _holds_nul(data):
+    if _BACKSLASH in data and b"\\u0000" in data and _holds_nul(data):
         raise Undecodable("invalid_data", _NUL)
     return Event(
-        id=attributes["ce_id"],
-        source=attributes["ce_source"],
+        id=id_.decode(),
+        source=_text_of_few(source),
         name=name,
         time=time,
         subject=subject,
         key=key,
         recorded_at=recorded_at,
         data=decode_data(name, data, webhook=webhook),
-        traceparent=attributes.get(_TRACEPARENT),
+        traceparent=None if traceparent is None else traceparent.decode(),
     )
+
+
+@lru_cache(maxsize=1000)
+def _text_of_few(value: bytes) -> str:
+    return value.decode()
+
+
+def _without_value(attributes: Mapping[str, bytes | None]) -> Undecodable:
+    if (error := attributes.get(UNREADABLE)) is not None:
+        return Undecodable("unreadable_record", error.decode(errors="replace"))
+    return Undecodable("null_value", "the record has no value")
+
+
+def _check_text(attributes: Mapping[str, bytes | None]) -> None:
+    """Raises UnicodeDecodeError. Of CloudEvents alone: what else programs put on a record (traces) need be no text."""
+    for name, value in attributes.items():
+        if value and name.startswith("ce_"):
+            value.decode()
 
 
 def _check_time(time: datetime, known_by: datetime) -> None:
@@ -181,9 +226,7 @@ def _any_nul(value: object) -> bool:
 
 
 def _name_of(type_: str) -> str:
-    """The short name of a type of our first version, known or not."""
-    if (known := _NAMES.get(type_)) is not None:
-        return known
+    """The short name of a type that is none of _NAMES. Raises Undecodable where it is not of our first version."""
     prefix, _, version = type_.rpartition(".")
     if not prefix.startswith("tasuki."):
         raise Undecodable("unknown_type", type_)
@@ -197,45 +240,26 @@ def traceparent_of(headers: Sequence[tuple[str, bytes]]) -> str | None:
     return next((value.decode("latin-1") for name, value in headers if name == _TRACEPARENT), None)
 
 
-def is_structured(record: Record) -> bool:
-    """Whether the record's value is a whole event, not only its data."""
-    for name, value in reversed(record.headers):  # the last one counts; ours stands near the end
-        if name == "content-type":
-            return value[: len(STRUCTURED)].lower() == STRUCTURED
-    return False
-
-
 def data_of(record: Record) -> bytes:
     """The JSON of an event's data in a record that `from_record` has understood."""
-    return _structured(record)[1] if is_structured(record) else record.value or b""
+    for name, value in reversed(record.headers):  # the last one counts; ours stands near the end
+        if name == "content-type":
+            return _structured(record)[1] if _is_structured(value) else record.value or b""
+    return record.value or b""
 
 
-def _binary(record: Record) -> tuple[dict[str, str], bytes]:
-    """Attributes by the names of their headers, and the data."""
-    if record.value is None:
-        for name, error in record.headers:
-            if name == UNREADABLE:
-                raise Undecodable("unreadable_record", error.decode(errors="replace"))
-        raise Undecodable("null_value", "the record has no value")
-    try:
-        return {name: value.decode() for name, value in record.headers}, record.value
-    except UnicodeDecodeError:
-        return _attributes(record.headers), record.value
+def _is_structured(media: bytes | None) -> bool:
+    """Whether a record's value is a whole event, not only its data."""
+    return media != _JSON and media is not None and media[: len(STRUCTURED)].lower() == STRUCTURED
 
 
-def _attributes(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:
-    """Those of CloudEvents alone: what else programs put on a record on its way (traces) need be no text."""
-    try:
-        return {name: value.decode() for name, value in headers if name.startswith("ce_")}
-    except UnicodeDecodeError as error:
-        raise Undecodable("invalid_headers", str(error)) from error
-
-
-def _structured(record: Record) -> tuple[dict[str, str], bytes]:
-    """As _binary, from one JSON object. Its data may be JSON, or JSON in base64."""
+def _structured(record: Record) -> tuple[dict[str, bytes], bytes]:
+    """Attributes by the names of their headers, and the data, from one JSON object with JSON as data, or its base64."""
     try:
         members = _ENVELOPE.decode(record.value or b"null")
-        attributes = {f"ce_{name}": value for name, raw in members.items() if isinstance(value := _simple(raw), str)}
+        attributes = {
+            f"ce_{name}": value.encode() for name, raw in members.items() if isinstance(value := _simple(raw), str)
+        }
         if "data_base64" in members:
             return attributes, b64decode(attributes["ce_data_base64"], validate=True)
     except (msgspec.MsgspecError, ValueError, KeyError, RecursionError) as error:

@@ -171,7 +171,7 @@ def _operation(request: Request) -> str:
     operation = f"{scope['method']} {scope['path']}"
     if scope["query_string"]:
         operation += "?" + scope["query_string"].decode("latin-1")
-    if len(operation) > _OPERATION_MAX or b"secret=" in scope["query_string"]:
+    if len(operation) > _OPERATION_MAX or "secret=" in operation:
         return "sha256:" + hashlib.sha256(operation.encode()).hexdigest()
     return operation
 

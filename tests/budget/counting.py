@@ -35,6 +35,29 @@ def counting_calls() -> Iterator[Calls]:
         sys.setprofile(before)
 
 
+class Steps:
+    """Instructions of Python's own machine (bytecodes) while a block runs; what C code does is one of them."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def _note(self, frame: FrameType, kind: str, _argument: Any) -> Callable[..., Any]:
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        self.made += kind == "opcode"
+        return self._note
+
+
+@contextmanager
+def counting_steps() -> Iterator[Steps]:
+    """In this thread, of functions that are called in the block."""
+    steps, before = Steps(), sys.gettrace()
+    sys.settrace(steps._note)
+    try:
+        yield steps
+    finally:
+        sys.settrace(before)
+
+
 @contextmanager
 def counting_statements(engine: AsyncEngine) -> Iterator[list[str]]:
     """The SQL of the statements that connections made from now on send (COPY aside), as they are sent."""

@@ -18,13 +18,13 @@ from shared.events import Call, Event, to_message
 from shared.inbox import Received
 from shared.partition import partition_of
 from shared.settings import Settings
-from tests.budget.counting import counting_calls, counting_statements, rows_written
+from tests.budget.counting import counting_calls, counting_statements, counting_steps, rows_written
 from tests.metrics.numbers import Numbers
 from tests.system import ROOT
 
 EVENTS, LEADS = 2_000, 400
-DECODING_CALLS = 36
-COUNTING_CALLS = 72
+DECODING_CALLS, DECODING_STEPS = 25, 310
+COUNTING_CALLS, COUNTING_STEPS = 73, 1020
 STATEMENTS_A_BATCH = 25
 ROWS_AN_EVENT = {"events": 1.0, "cells": 0.9, "leads": 0.05, "counters": 0.05, "changes": 0.001, "dimensions": 0.05}
 
@@ -78,18 +78,24 @@ def test_decoding() -> None:
     with counting_calls() as counted:
         understood, dead = understand(batch)
     assert (len(understood), dead) == (EVENTS, [])
-    print(f"decoding: {counted.made / EVENTS:.1f} calls an event")
+    with counting_steps() as steps:
+        understand(batch)
+    print(f"decoding: {counted.made / EVENTS:.1f} calls and {steps.made / EVENTS:.0f} steps an event")
     assert counted.made / EVENTS <= DECODING_CALLS
+    assert steps.made / EVENTS <= DECODING_STEPS
 
 
 async def test_counting(numbers: Numbers) -> None:
     for round_ in (0, 1):  # leads and dimensions are known then, as most are
         await numbers.take_received(batch(round_))
-    received = batch(2)
+    batches = batch(2), batch(3)
     with counting_calls() as counted:
-        await numbers.take_received(received)
-    print(f"counting: {counted.made / EVENTS:.1f} calls an event")
+        await numbers.take_received(batches[0])
+    with counting_steps() as steps:
+        await numbers.take_received(batches[1])
+    print(f"counting: {counted.made / EVENTS:.1f} calls and {steps.made / EVENTS:.0f} steps an event")
     assert counted.made / EVENTS <= COUNTING_CALLS
+    assert steps.made / EVENTS <= COUNTING_STEPS
 
 
 async def test_statements_and_rows(numbers: Numbers) -> None:

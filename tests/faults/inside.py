@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from services.handoff import consume as handoff
+from services.ingest.consume import topics_of
+from services.metrics import app as metrics
 from shared.db import DatabaseUnavailable, dsn, is_outage
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import EventLog, LogUnavailable, Positions, Record, TopicPartition
@@ -14,9 +17,6 @@ from shared.events import ACTIVITIES, HANDOFFS, LEADS, TOPICS, Event, from_recor
 from shared.settings import Settings
 from shared.web.idempotency import CLAIM_S
 from tests.system import System, until
-
-CONSUMERS = {"metrics": (LEADS, ACTIVITIES, HANDOFFS), "handoff": (LEADS, ACTIVITIES), "ingest": (HANDOFFS,)}
-"""Schema -> the topics that its service takes."""
 
 
 def rows(url: str, statement: str, *values: Any) -> list[Any]:
@@ -111,21 +111,34 @@ def on_the_way(url: str, kafka: str | None = None) -> OnTheWay | None:
         raise
 
 
+def _consumers(log: EventLog) -> dict[str, tuple[str, ...]]:
+    """Schema -> the topics that its service takes."""
+    return {"metrics": metrics.TOPICS, "handoff": handoff.TOPICS, "ingest": topics_of(log)}
+
+
 async def _on_the_way(url: str, kafka: str | None) -> OnTheWay:
-    conn = await asyncpg.connect(dsn(url))
-    try:
-        outbox = lag = 0
-        for schema in CONSUMERS:
-            outbox += await conn.fetchval(f"select count(*) from {schema}.outbox")  # noqa: S608
-        async with the_log(url, kafka) as log:
-            ends = await log.ends((LEADS, ACTIVITIES, HANDOFFS))
-        for schema, topics in CONSUMERS.items():
-            found = await conn.fetch(f"select topic, partition, next_offset from {schema}.positions")  # noqa: S608
-            reached = {(row["topic"], row["partition"]): row["next_offset"] for row in found}
-            lag += sum(end - reached.get(at, 0) for at, end in ends.items() if at.topic in topics)
-        return OnTheWay(outbox, lag)
-    finally:
-        await conn.close()
+    # Where consumers are and what waits in outboxes at one moment, and only then how far the log goes: what one of them
+    # takes meanwhile and tells of (an outbox filled after it was looked at) would else be seen nowhere.
+    async with the_log(url, kafka) as log:
+        consumers = _consumers(log)
+        conn = await asyncpg.connect(dsn(url))
+        try:
+            async with conn.transaction(isolation="repeatable_read", readonly=True):
+                outbox, reached = 0, dict[str, dict[TopicPartition, int]]()
+                for schema in consumers:
+                    outbox += await conn.fetchval(f"select count(*) from {schema}.outbox")  # noqa: S608
+                    found = await conn.fetch(f"select topic, partition, next_offset from {schema}.positions")  # noqa: S608
+                    reached[schema] = {TopicPartition(topic, partition): n for topic, partition, n in found}
+        finally:
+            await conn.close()
+        ends = await log.ends((LEADS, ACTIVITIES, HANDOFFS))
+    lag = sum(
+        end - reached[schema].get(at, 0)
+        for schema, topics in consumers.items()
+        for at, end in ends.items()
+        if at.topic in topics
+    )
+    return OnTheWay(outbox, lag)
 
 
 def logged(url: str, kafka: str | None = None) -> Iterator[Event]:

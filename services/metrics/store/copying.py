@@ -6,6 +6,7 @@ asyncpg needs for them.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from struct import Struct
 
 import asyncpg
@@ -43,7 +44,13 @@ NULL = b"\xff\xff\xff\xff"
 
 def binary_row(*fields: bytes) -> bytes:
     """A row of the binary form."""
-    return len(fields).to_bytes(2, "big") + b"".join(fields)
+    return b"".join((binary_head(len(fields)), *fields))
+
+
+@cache
+def binary_head(fields: int) -> bytes:
+    """What stands before the fields of a row."""
+    return fields.to_bytes(2, "big")
 
 
 def binary_text(value: str) -> bytes:

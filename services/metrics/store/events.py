@@ -11,7 +11,7 @@ from services.metrics.contributions.truth import IdentityKey
 from services.metrics.store.copying import (
     NULL,
     binary_bytes,
-    binary_row,
+    binary_head,
     binary_smallint,
     binary_text,
     binary_time,
@@ -75,7 +75,9 @@ _STORED = (
 
 def _row(record: Record, event: Event, group: str) -> bytes:
     subject = binary_text(event.subject)
-    return binary_row(
+    data = event.data
+    return b"".join((
+        _FIELDS,
         _few(event.source),
         binary_text(event.id),
         _few(event.name),
@@ -85,21 +87,17 @@ def _row(record: Record, event: Event, group: str) -> bytes:
         binary_smallint(record.partition),
         binary_time(event.recorded_at),
         binary_bytes(data_of(record)),
-        *(map(binary_text, target) if (target := _target(event)) else _CORRECTS_NOTHING),
-    )
+        binary_text(data.corrects.source) + binary_text(data.corrects.id) if type(data) is Correction else _NOTHING,
+    ))  # fmt: skip
 
 
-_CORRECTS_NOTHING = (NULL, NULL)
+_FIELDS = binary_head(len(_STORED))
+_NOTHING = NULL + NULL
 _few = lru_cache(maxsize=1_000)(binary_text)  # sources and names: few are many events'
 
 EVENT_COLUMNS = """e.source, e.id, e.name, e.time, e.lead, e.subject, e.recorded_at, e.data,
             e.corrects_source, e.corrects_id"""
 """What is read of an event. Named, as everywhere: a statement with `*` fails when a newer release adds a column."""
-
-
-def _target(event: Event) -> IdentityKey | None:
-    data = event.data
-    return (data.corrects.source, data.corrects.id) if type(data) is Correction else None
 
 
 async def stored_events(conn: asyncpg.Connection, identities: Collection[IdentityKey]) -> dict[IdentityKey, Event]:
@@ -157,7 +155,8 @@ async def roots_of(
     """The events that the corrections finally concern, as far as those events are here; and what others are, or finally
     concern."""
     roots: list[Stored] = []
-    asked = {target for c in corrections if (target := _target(c))}.union(others)
+    asked = {(c.data.corrects.source, c.data.corrects.id) for c in corrections if type(c.data) is Correction}
+    asked.update(others)
     seen: set[IdentityKey] = set()
     while asked:
         seen |= asked
