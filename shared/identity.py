@@ -40,3 +40,9 @@ def identity_keys(
     elif not keys and company:
         keys.append(IdentityKey("domain_only", company))
     return keys
+
+
+def phone_and_domain(key: IdentityKey) -> tuple[str, str]:
+    """What a `phone_domain` is made of."""
+    phone, _, domain = key.value.rpartition(" ")
+    return phone, domain

@@ -1,7 +1,7 @@
 """Who is the lead of each item, decided in the transaction; leads that are not known yet are made."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -9,6 +9,7 @@ import msgspec
 import uuid_utils
 
 from services.ingest.items import Term, Whom
+from services.ingest.joining import Joining
 from services.ingest.tables import Connection
 from shared.identity import IdentityKey
 from shared.text_arrays import columns, text_array, text_rows, texts
@@ -47,7 +48,10 @@ async def resolve(db: Connection, asked: Sequence[Whom], recorded_at: datetime) 
     if missing:
         await _lock(db, missing)
         holders |= await _holders(db, missing)
-    found, new_leads, new_keys = _decide(asked, by_id, holders)
+    joining = Joining({key for key in missing if key not in holders})
+    if joining and (told := {f.lead_id for f in (*by_id.values(), *holders.values()) if f.lead_id is not None}):
+        joining.know(await _terms(db, told, joining))
+    found, new_leads, new_keys = _decide(asked, by_id, holders, joining)
     if new_leads:
         made = await _insert_leads(db, new_leads, recorded_at)
         for item in found:
@@ -58,7 +62,7 @@ async def resolve(db: Connection, asked: Sequence[Whom], recorded_at: datetime) 
 
 
 def _decide(
-    asked: Sequence[Whom], by_id: dict[str, Found], holders: dict[IdentityKey, Found]
+    asked: Sequence[Whom], by_id: dict[str, Found], holders: dict[IdentityKey, Found], joining: Joining
 ) -> tuple[list[Found], list[str], dict[IdentityKey, str]]:
     found: list[Found] = []
     new_leads: list[str] = []
@@ -76,8 +80,9 @@ def _decide(
         if lead is None or lead.lead_id is None:
             found.append(Found(None))
             continue
-        if whom.keys and not lead.erased:
-            fresh = [key for key in whom.keys if key not in holders]
+        if not lead.erased:
+            had = joining.come(lead.lead_id, whom.terms)
+            fresh = [key for key in (*whom.keys, *had) if key not in holders]
             holders |= dict.fromkeys(fresh, lead)
             new_keys |= dict.fromkeys(fresh, lead.lead_id)
         found.append(Found(lead.lead_id, created, lead.erased, lead.survivor))
@@ -102,6 +107,20 @@ async def _holders(db: Connection, keys: set[IdentityKey]) -> dict[IdentityKey, 
         *columns(keys),
     )
     return {IdentityKey(row["kind"], row["value"]): _found(row) for row in rows}
+
+
+async def _terms(db: Connection, lead_ids: Collection[str], joining: Joining) -> list[tuple[str, Term]]:
+    """The phones and domains of these leads, as far as they join anything."""
+    rows = await db.fetch(
+        f"""
+        select lead_id, kind, value from ingest.lead_terms where lead_id = any({text_array(1)})
+            and (kind = 'phone' and value = any({text_array(2)}) or kind = 'domain' and value = any({text_array(3)}))
+        """,  # noqa: S608 - our own text
+        texts(lead_ids),
+        texts(joining.phones),
+        texts(joining.domains),
+    )
+    return [(row["lead_id"], Term(row["kind"], row["value"])) for row in rows]
 
 
 _FOUND = """

@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any
 
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
 from shared.migrate import migrate
 from tests.ingest.door import Door, call, open_door
 
@@ -94,6 +97,50 @@ async def test_an_activity_refers_by_the_same_rules(door: Door) -> None:
     answer = await door.post("/v1/activities", posted)
     assert {r["lead_id"] for r in answer.json()["results"]} == {a}
     assert len(await door.outbox("lead-created")) == 1
+
+
+references = st.fixed_dictionaries(
+    {},
+    optional={
+        "external_id": st.sampled_from(["crm:1", "crm:2"]),
+        "email": st.sampled_from(["a@acme.co.jp", "b@gmail.com"]),
+        "phone": st.sampled_from([PHONE, "03-9876-5432"]),
+        "domain": st.sampled_from(["acme.co.jp", "beta.co.jp"]),
+    },
+).filter(bool)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=st.lists(references, max_size=3), batch=st.lists(references, min_size=2, max_size=5))
+@example(
+    before=[],
+    batch=[
+        {"external_id": "crm:1", "phone": PHONE},
+        {"external_id": "crm:1", "domain": "acme.co.jp"},
+        {"phone": PHONE, "domain": "acme.co.jp"},
+    ],
+)
+@example(
+    before=[{"external_id": "crm:1", "phone": PHONE}],
+    batch=[{"external_id": "crm:1", "domain": "acme.co.jp"}, {"phone": PHONE, "domain": "acme.co.jp"}],
+)
+async def test_a_batch_means_the_leads_that_its_activities_mean_one_by_one(
+    door: Door, before: list[dict[str, str]], batch: list[dict[str, str]]
+) -> None:
+    posted = [
+        {name: value for name, value in call(n, lead=reference).items() if name != "lead_id"}
+        for n, reference in enumerate([*before, *batch])
+    ]
+    alone, rest = posted[: len(before)], posted[len(before) :]
+
+    async def leads(*requests: list[dict[str, Any]]) -> list[int]:
+        """Of each activity the first one of the same lead."""
+        await door.rows("truncate ingest.leads, ingest.events, ingest.outbox, access.idempotency cascade")
+        answers = [await door.post("/v1/activities", request) for request in requests]
+        ids = [result["lead_id"] for answer in answers for result in answer.json()["results"]]
+        return [ids.index(lead) for lead in ids]
+
+    assert await leads(*([one] for one in alone), rest) == await leads(*([one] for one in posted))
 
 
 async def test_an_activity_makes_a_lead_known_that_a_form_then_fills(door: Door) -> None:
