@@ -27,8 +27,6 @@ class Joining:
 
     def come(self, lead_id: str, terms: Iterable[Term]) -> list[IdentityKey]:
         """The keys of which a lead has both, now that it has these terms, too."""
-        if not self._keys:
-            return []
         phones, domains = self._of.setdefault(lead_id, (set(), set()))
         phones.update(term.value for term in terms if term.kind == "phone" and term.value in self.phones)
         domains.update(term.value for term in terms if term.kind == "domain" and term.value in self.domains)

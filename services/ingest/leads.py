@@ -81,8 +81,8 @@ def _decide(
             found.append(Found(None))
             continue
         if not lead.erased:
-            had = joining.come(lead.lead_id, whom.terms)
-            fresh = [key for key in (*whom.keys, *had) if key not in holders]
+            keys = (*whom.keys, *joining.come(lead.lead_id, whom.terms)) if joining else whom.keys
+            fresh = [key for key in keys if key not in holders]
             holders |= dict.fromkeys(fresh, lead)
             new_keys |= dict.fromkeys(fresh, lead.lead_id)
         found.append(Found(lead.lead_id, created, lead.erased, lead.survivor))

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.budget.counting import counting_calls, counting_statements, rows_written
+from tests.budget.counting import counting_calls, counting_statements, counting_steps, rows_written
 from tests.ingest.door import Door, call, open_door
 
 EVENTS = 1_000
 STATEMENTS_A_REQUEST = 14
-CALLS_AN_EVENT = 97
+CALLS_AN_EVENT, STEPS_AN_EVENT = 97, 1550
 ROWS_AN_EVENT = {"events": 1.0, "outbox": 1.0}
 
 
@@ -42,8 +42,11 @@ async def test_rows(door: Door) -> None:
     assert {table: n for table, n in written.items() if n / EVENTS > ROWS_AN_EVENT.get(table, 0)} == {}
 
 
-async def test_calls(door: Door) -> None:
+async def test_calls_and_steps(door: Door) -> None:
     with counting_calls() as counted:
         await post(door, "called")
-    print(f"{counted.made / EVENTS:.1f} calls an event")
+    with counting_steps() as steps:
+        await post(door, "stepped")
+    print(f"{counted.made / EVENTS:.1f} calls and {steps.made / EVENTS:.0f} steps an event")
     assert counted.made / EVENTS <= CALLS_AN_EVENT
+    assert steps.made / EVENTS <= STEPS_AN_EVENT
