@@ -4,9 +4,11 @@ Copying costs the client less than half of what arrays as parameters cost, and r
 asyncpg needs for them.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from itertools import accumulate
 from struct import Struct
 
 import asyncpg
@@ -78,15 +80,12 @@ def binary_smallint(value: int) -> bytes:
 _packed_smallint, _packed_bigint = Struct(">ih").pack, Struct(">iq").pack
 
 
-def _together(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
+def _together(rows: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
     """The rows in order, so many at a time as one COPY takes; one that is larger stands alone."""
-    part: list[bytes] = []
-    size = 0
-    for row in rows:
-        size += len(row)
-        if part and size > _COPY_LIMIT_BYTES:
-            yield part
-            part, size = [], len(row)
-        part.append(row)
-    if part:
-        yield part
+    rows = list(rows)
+    ends = list(accumulate(map(len, rows)))
+    first = taken = 0
+    while first < len(rows):
+        last = max(first + 1, bisect_right(ends, taken + _COPY_LIMIT_BYTES))
+        yield rows[first:last]
+        first, taken = last, ends[last - 1]
