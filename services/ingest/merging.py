@@ -36,20 +36,22 @@ class NotMerged(Exception):
 
 
 async def merge(conn: AsyncConnection, lead_id: str, into: str, wish: Wish) -> str:
-    """Have a lead count as another one; the survivor. Merging again what is merged so changes nothing.
+    """Have a lead count as another one; the survivor. Merging again what is merged so changes nothing, nor does a
+    repeated request, whatever became of the lead since it was done.
 
     Raises UnknownLead, ErasedLead, Ring.
     """
     db = await driver(conn)
     lead, other = await _held(db, lead_id, into)
     survivor: str = other["merged_into"] or into
-    if lead["merge_into"] == into:
+    id_ = wish.event_id("lead-merged", lead_id, into)
+    if lead["merge_into"] == into or await _is_told(db, id_):
         return survivor
     counts_as_it = f"{_BELOW} select exists (select from below where lead_id = $2)"  # noqa: S608 - our own text
     if await db.fetchval(counts_as_it, lead_id, into):
         raise Ring
     at = await _attach(db, lead, into, survivor, wish.at)
-    await _tell(conn, wish.event("lead-merged", lead_id, LeadMerged(into=into), at=at))
+    await _tell(conn, wish.event("lead-merged", lead_id, LeadMerged(into=into), id_=id_, at=at))
     return survivor
 
 
@@ -60,12 +62,13 @@ async def unmerge(conn: AsyncConnection, lead_id: str, wish: Wish) -> None:
     """
     db = await driver(conn)
     (lead,) = await _held(db, lead_id)
+    id_ = wish.event_id("lead-unmerged", lead_id)
+    if await _is_told(db, id_):
+        return
     if lead["merge_into"] is None:
-        if wish.request is not None and await _is_told(db, wish.event_id("lead-unmerged", lead_id)):
-            return
         raise NotMerged
     at = await _attach(db, lead, None, None, wish.at)
-    await _tell(conn, wish.event("lead-unmerged", lead_id, LeadUnmerged(from_=lead["merge_into"]), at=at))
+    await _tell(conn, wish.event("lead-unmerged", lead_id, LeadUnmerged(from_=lead["merge_into"]), id_=id_, at=at))
 
 
 class Duplicate(NamedTuple):

@@ -21,9 +21,9 @@ class Wish(NamedTuple):
     request: str | None
     traceparent: str | None
 
-    def event_id(self, name: str, lead_id: str) -> str:
-        """Id of the event that tells of it: the same when the request is repeated."""
-        return made_id(name, lead_id, self.request or str(uuid_utils.uuid7()))
+    def event_id(self, name: str, lead_id: str, *more: str) -> str:
+        """Id of the event that tells of it: the same when the request is repeated. more: what else makes it that one."""
+        return made_id(name, lead_id, self.request or str(uuid_utils.uuid7()), *more)
 
     def event(
         self, name: str, lead_id: str, data: Data, *, id_: str | None = None, at: datetime | None = None

@@ -11,8 +11,9 @@ from shared.merges import survivors
 from tests.ingest.door import Door, call
 
 
-async def merge(door: Door, lead: str, into: str, status: int = 200) -> dict[str, Any]:
-    answer = await door.post(f"/v1/leads/{lead}/merge", {"into": into})
+async def merge(door: Door, lead: str, into: str, status: int = 200, key: str | None = None) -> dict[str, Any]:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    answer = await door.post(f"/v1/leads/{lead}/merge", {"into": into}, headers=headers)
     assert answer.status_code == status, answer.text
     document: dict[str, Any] = answer.json()
     return document
@@ -174,6 +175,23 @@ async def test_repetitions_tell_the_log_once(door: Door) -> None:
     await door.rows("delete from access.idempotency")  # as if the process had died before it stored its answer
     await unmerge(door, may, key="undo")
     assert [e.name for e in await door.outbox() if "merged" in e.name] == ["lead-merged", "lead-unmerged"]
+
+
+async def test_a_request_is_done_once_whatever_comes_after_it(door: Door) -> None:
+    mei, may = await two(door)
+    other = (await door.lead({"email": "other@acme.co.jp"}))["lead_id"]
+    await merge(door, may, mei, key="one")
+    await unmerge(door, may, key="undo")
+    await door.rows("delete from access.idempotency")  # as when the stored answers have expired
+    assert (await merge(door, may, mei, key="one"))["lead_id"] == mei
+    assert (await seen(door, may))["lead_id"] == may
+    await door.rows("delete from access.idempotency")
+    assert (await merge(door, may, other, key="one"))["lead_id"] == other
+    await door.rows("delete from access.idempotency")
+    await unmerge(door, may, key="undo")
+    assert (await seen(door, may))["lead_id"] == other
+    told = [e.name for e in await door.outbox() if "merged" in e.name]
+    assert told == ["lead-merged", "lead-unmerged", "lead-merged"]
 
 
 async def test_leads_that_share_an_address_or_a_phone_are_offered_until_they_are_merged(door: Door) -> None:
