@@ -27,7 +27,7 @@ async def record_activities(
     plain = [at for at in fresh if items[at].name != "correction"]
     corrective = [at for at in fresh if items[at].name == "correction"]
 
-    events: list[Event] = []
+    events, corrected = list[Event](), list[Event]()
     placed: dict[identities.Key, Known] = {}
     if plain:
         found = await leads_of([items[at] for at in plain], db, recorded_at)
@@ -54,11 +54,12 @@ async def record_activities(
     if corrective:
         done = await corrections.record(db, [items[at] for at in corrective], awaited, recorded_at)
         outcomes |= dict(zip(corrective, done.outcomes, strict=True))
-        events += done.events
+        corrected += done.events
         placed |= done.placed
     if awaited:
         arrived = {identity: known for identity, known in placed.items() if identity in awaited}
-        events += await corrections.release(db, arrived, recorded_at)
+        corrected += await corrections.release(db, arrived, recorded_at)
+    events += [*corrected, *await opt_outs.record_corrected(db, corrected, recorded_at)]
     await tell(conn, events, personal)
     for at, first in repeats.items():
         outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])

@@ -22,7 +22,7 @@ class Wish(NamedTuple):
     traceparent: str | None
 
     def event_id(self, name: str, lead_id: str, *more: str) -> str:
-        """Id of the event that tells of it: the same when the request is repeated. more: what else makes it that one."""
+        """Id of the event that tells of it: the same when the request is repeated. `more`: what else it tells."""
         return made_id(name, lead_id, self.request or str(uuid_utils.uuid7()), *more)
 
     def event(

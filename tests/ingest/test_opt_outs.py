@@ -51,6 +51,35 @@ async def test_a_basis_stays_what_it_was_and_a_correction_takes_nothing_back(doo
     assert [out["channel"] for out in now["opted_out"]] == ["email"]
 
 
+def replaced(**more: Any) -> dict[str, Any]:
+    """A correction that makes a touch one of somebody who unsubscribes."""
+    corrects = {"source": "api", "id": "u1"}
+    correction = {"type": "correction", "id": "v1", "corrects": corrects, "action": "replace", "data": DECLINED | more}
+    return correction | {"occurred_at": "2026-11-21T01:00:00Z"}
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("said", [{}, {"occurred_at": "2026-11-20T10:00:00+09:00"}])
+async def test_a_touch_that_becomes_one_by_a_correction(door: Door, said: dict[str, str], waits: bool) -> None:
+    lead = await post(door, id="u0", outcome="sent")
+    jobs = [lambda: door.post("/v1/activities", replaced(**said)), lambda: post(door, outcome="sent")]
+    for job in jobs if waits else reversed(jobs):
+        await job()
+    now = await consent(door, lead)
+    since = "2026-11-20T01:00:00Z" if said else "2026-11-21T01:00:00Z"
+    assert now["opted_out"] == [{"channel": "email", "since": since}]
+    assert now["history"][0]["evidence"] == "unsubscribed: api v1"
+    assert len(await door.outbox("lead-consent")) == 1
+
+
+async def test_a_correction_of_an_erased_lead_opts_nobody_out(door: Door) -> None:
+    lead = await post(door, outcome="sent")
+    assert (await door.post(f"/v1/leads/{lead}/erase", {"reason": "asked for"})).is_success
+    answer = await door.post("/v1/activities", replaced())
+    assert answer.status_code == 202, answer.text
+    assert await door.outbox("lead-consent") == []
+
+
 @pytest.mark.parametrize("other", [{"channel": "email"}, {"channel": "seminar"}, {"outcome": "bounced"}])
 async def test_what_is_no_unsubscribing(door: Door, other: dict[str, str]) -> None:
     lead = await post(door, **other)
