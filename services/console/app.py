@@ -12,9 +12,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from services.console.document import Described, document
 from services.console.guard import Guarded, is_from_us
@@ -40,6 +40,7 @@ from shared.settings import Settings
 from shared.telemetry import CONTENT_TYPE_LATEST, Telemetry, current_traceparent
 from shared.web.dispatch import OBSERVED
 from shared.web.observe import Observe
+from shared.web.paths import parameters, parts
 from shared.web.server import Task
 
 View = Callable[[Visit], Awaitable[Response]]
@@ -93,10 +94,10 @@ def _routes(site: Site, live: LiveBoard, telemetry: Telemetry) -> list[BaseRoute
         return await board.watch(visit, live)
 
     def page(path: str, view: View, scope: str, method: str = "GET") -> Route:
-        return Route(path, _Page(site, path, view, scope), methods=[method])
+        return _Route(path, _Page(site, path, view, scope), methods=[method])
 
     def plain(path: str, answer: Callable[[Site, Request], Awaitable[Response]], *methods: str) -> Route:
-        return Route(path, _observed(path, partial(answer, site)), methods=list(methods))
+        return _Route(path, _observed(path, partial(answer, site)), methods=list(methods))
 
     routes = [
         page("/", board.show, "kpis:read"),
@@ -132,6 +133,18 @@ def _routes(site: Site, live: LiveBoard, telemetry: Telemetry) -> list[BaseRoute
         plain("/docs", _docs, "GET"),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
+
+
+class _Route(Route):
+    """One whose parts are told apart before they are decoded."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See Starlette's."""
+        found = parameters(self.path.split("/"), parts(scope)) if scope["type"] == "http" else None
+        if found is None:
+            return Match.NONE, {}
+        served = scope["method"] in (self.methods or ())
+        return Match.FULL if served else Match.PARTIAL, {"endpoint": self.endpoint, "path_params": found}
 
 
 def _described(route: Route) -> list[Described]:
@@ -238,6 +251,6 @@ async def _unknown(site: Site, request: Request, _error: Exception) -> Response:
 
 async def _no_method(routes: Sequence[BaseRoute], request: Request, _error: Exception) -> Response:
     """An address may have a route for each of its methods: all of them are told."""
-    here = [r for r in routes if isinstance(r, Route) and r.path_regex.match(request.scope["path"])]
+    here = [r for r in routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
     allowed = sorted(set[str]().union(*(route.methods or () for route in here)))
     return PlainTextResponse("Method Not Allowed", 405, {"Allow": ", ".join(allowed)})

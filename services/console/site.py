@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -61,7 +62,9 @@ class Site:
 def environment() -> Environment:
     """Where templates come from."""
     loader = FileSystemLoader(_HERE / "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters["part"] = partial(quote, safe="")  # of an address; jinja's own would leave a / as it is
+    return made
 
 
 class FormRefused(Exception):
@@ -159,7 +162,8 @@ def here(request: Request) -> str:
     """Where the page is, with what it was asked; of what a form leads to, the page from which it was sent."""
     if request.method == "POST":
         return sent_from(request.headers)
-    return own_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
+    path = request.scope["raw_path"].decode("ascii")  # as it was written: a lead may be called `a/b`
+    return own_path(path + (f"?{request.url.query}" if request.url.query else ""))
 
 
 def choose_language(request: Request, *, secure: bool) -> Response:

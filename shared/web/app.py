@@ -6,7 +6,6 @@ fifth of a request, and solving dependencies and validating with pydantic severa
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,6 +18,7 @@ from shared.web.health import Check, health_endpoints
 from shared.web.idempotency import Idempotency
 from shared.web.observe import Observe
 from shared.web.own_key import own_key_endpoint
+from shared.web.paths import parameters, parts
 from shared.web.problems import not_found
 
 InFront = Callable[[ASGIApp], ASGIApp]
@@ -66,27 +66,11 @@ class _Paths:
         plain = self._plain.get(scope["path"])
         if plain is not None:
             return plain, {}
-        given = [unquote(part) for part in scope["raw_path"].decode("ascii").split("/")]
+        given = parts(scope)
         for pattern, serve in self._patterns:
             if (found := parameters(pattern, given)) is not None:
                 return serve, found
         return self._otherwise, {}
-
-
-def parameters(pattern: Sequence[str], given: Sequence[str]) -> dict[str, str] | None:
-    """What stands for `{name}` in the parts of a path; None where the pattern is another one.
-
-    The parts are told apart before they are decoded: `a%2Fb` is one, and a lead may be called that.
-    """
-    if len(pattern) != len(given):
-        return None
-    found: dict[str, str] = {}
-    for wanted, part in zip(pattern, given, strict=True):
-        if wanted.startswith("{") and part:
-            found[wanted[1:-1]] = part
-        elif wanted != part:
-            return None
-    return found
 
 
 class _Otherwise:

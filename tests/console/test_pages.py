@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 import pytest
@@ -17,7 +17,7 @@ from shared.config import load_config
 from shared.events import Language
 from shared.outbox import pack_headers
 from shared.settings import SERVICES
-from tests.console.conftest import RUNS, Team, Visitor, until_ready
+from tests.console.conftest import RUNS, Team, Visitor, until_ready, until_ready_or_not
 from tests.faults.inside import database, rows
 from tests.system import ROOT, until
 
@@ -133,6 +133,20 @@ def test_a_lead_is_shown_with_who_said_what(team: Team, visitor: Visitor) -> Non
     visitor.get("/leads/nobody", 404)
     visitor.get("/kpis/nothing", 404)
     visitor.get("/nowhere", 404)
+
+
+def test_a_lead_may_be_called_by_parts_of_an_address(team: Team, visitor: Visitor) -> None:
+    name = "顧客/1?#%2F"
+    page = f"/leads/{quote(name, safe='')}"
+    call = {"type": "call", "occurred_at": datetime.now(UTC), "lead_id": name, "rep": "tanaka", "direction": "outbound"}
+    team.client.send(ingest.activities([call | {"outcome": "busy"}]))
+    until_ready_or_not(team.client, name)
+    assert f'href="{page}"' in visitor.get("/leads")
+    shown = visitor.get(page)
+    assert f"?to={quote(page)}" in shown, "the other language is told of the same lead"
+    assert visitor.send(page, f"{page}/hearing", employees="12").status_code == 200
+    assert "12" in visitor.get(page)
+    visitor.get("/leads/顧客/1", 404)
 
 
 def test_what_strangers_write_is_text(team: Team, visitor: Visitor) -> None:
