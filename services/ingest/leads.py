@@ -113,12 +113,12 @@ async def _terms(db: Connection, lead_ids: Collection[str], joining: Joining) ->
     """The phones and domains of these leads, as far as they join anything."""
     rows = await db.fetch(
         f"""
-        select lead_id, kind, value from ingest.lead_terms where lead_id = any({text_array(1)})
-            and (kind = 'phone' and value = any({text_array(2)}) or kind = 'domain' and value = any({text_array(3)}))
+        select lead_id, kind, value from ingest.lead_terms
+        where lead_id = any($3::text[]) and kind in ('phone', 'domain')
+            and (kind, value) in (select * from {text_rows(2)})
         """,  # noqa: S608 - our own text
-        texts(lead_ids),
-        texts(joining.phones),
-        texts(joining.domains),
+        *columns(joining.terms),
+        list(lead_ids),
     )
     return [(row["lead_id"], Term(row["kind"], row["value"])) for row in rows]
 
@@ -191,19 +191,29 @@ async def add_terms(db: Connection, terms: Iterable[tuple[str, Term]]) -> None:
         """,  # noqa: S608 - our own text
         *columns(rows),
     )
-    joined = sorted({lead_id for lead_id, kind, _ in rows if kind in ("phone", "domain")})
+    joined = [row for row in rows if row[1] in ("phone", "domain")]
     if joined:
-        await db.execute(
-            """
-            insert into ingest.lead_keys (kind, value, lead_id)
-            select distinct on (2) 'phone_domain', p.value || ' ' || d.value, p.lead_id
-            from ingest.lead_terms p join ingest.lead_terms d using (lead_id)
-            where p.lead_id = any($1::text[]) and p.kind = 'phone' and d.kind = 'domain'
-            order by 2, 3
-            on conflict do nothing
-            """,
-            joined,
-        )
+        await db.execute(_JOIN, *columns(joined), _JOINED_AT_MOST)
+
+
+_JOINED_AT_MOST = 50
+"""Domains that a phone is joined with, and phones that a domain is: of whoever has more, they are no one person's."""
+_JOIN = f"""
+with told as (select * from {text_rows(3)} as told(lead_id, kind, value))
+insert into ingest.lead_keys (kind, value, lead_id)
+select distinct on (2) 'phone_domain', joined.phone || ' ' || joined.domain, joined.lead_id from (
+    select told.lead_id, told.value as phone, other.value as domain from told cross join lateral (
+        select value from ingest.lead_terms
+        where lead_id = told.lead_id and kind = 'domain' order by value limit $4
+    ) as other where told.kind = 'phone'
+    union all
+    select told.lead_id, other.value, told.value from told cross join lateral (
+        select value from ingest.lead_terms
+        where lead_id = told.lead_id and kind = 'phone' order by value limit $4
+    ) as other where told.kind = 'domain'
+) as joined order by 2, 3
+on conflict do nothing
+"""  # noqa: S608 - our own text
 
 
 Touch = tuple[str, datetime | None, datetime | None, str | None]

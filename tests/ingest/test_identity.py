@@ -181,3 +181,21 @@ async def test_two_replicas_make_one_lead(database_url: str) -> None:
         assert len(await one.rows("select from ingest.leads")) == 40
         assert len(await one.outbox("lead-created")) == 40
         assert len(await one.outbox("call")) == 20
+
+
+async def test_who_has_many_phones_and_domains_is_soon_told_from_others(door: Door) -> None:
+    """As where a tool sends all calls under one id of its own: each phone with each domain would be a million keys."""
+    phones = [f"03-{n // 10000:04}-{n % 10000:04}" for n in range(10_000_000, 10_001_000)]
+    told = [
+        {
+            name: value
+            for name, value in call(n, lead={"external_id": "crm:all", key: value}).items()
+            if name != "lead_id"
+        }
+        for key, values in (("phone", phones), ("domain", [f"company-{n}.co.jp" for n in range(1000)]))
+        for n, value in enumerate(values, 0 if key == "phone" else 1000)
+    ]
+    for batch in (told[:1000], told[1000:]):
+        assert (await door.post("/v1/activities", batch)).json()["accepted"] == 1000
+    (held,) = await door.rows("select count(*) from ingest.lead_keys where kind = 'phone_domain'")
+    assert held["count"] == 50_000
