@@ -14,7 +14,7 @@ from services.metrics.live.stream import Stream
 from shared.clock import FixedClock
 from shared.db import DatabaseUnavailable
 from shared.web import Call
-from tests.metrics.desk import Desk, call, utc
+from tests.metrics.desk import Desk, call, utc, void
 from tests.metrics.numbers import Numbers
 
 NOW = datetime(2026, 11, 20, 3, tzinfo=UTC)
@@ -66,6 +66,24 @@ def test_all_values_then_changes_then_the_end(desk: Desk, numbers: Numbers, runn
         stop.set()
         await watching
         assert [event async for event in events] in ([], [b": still here\n\n"])
+
+    runner.run(follow())
+
+
+def test_who_comes_back_is_told_what_has_gone_meanwhile(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:
+    async def follow() -> None:
+        stream = stream_of(numbers)
+        await numbers.take([call("a", utc(2026, 11, 20, 1), outcome="conversation")])
+        first_id, first = told(await anext(await followed(stream)))
+        assert first["connect_rate", "today", "total", ""] == 1
+        await numbers.take([void("v", utc(2026, 11, 20, 2), "a")])
+        await numbers.rebuild()  # moves the state's number as a batch of the consumer does
+        _, strangers = told(await anext(await followed(stream)))
+        assert ("connect_rate", "today", "total", "") not in strangers
+        _, back = told(await anext(await followed(stream, first_id)))
+        assert back["connect_rate", "today", "total", ""] is None
+        assert {key: value for key, value in back.items() if value is not None} == strangers
+        assert {key for key, value in back.items() if value is None} == first.keys() - strangers.keys()
 
     runner.run(follow())
 

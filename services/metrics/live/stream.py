@@ -1,12 +1,16 @@
 """`/v1/stream`: changed KPI values as server-sent events, for boards that are live.
 
 One watcher looks for changes while anybody follows. A follower first gets all values, or, when it comes back with the
-`Last-Event-ID` of the present moment, only what changes from then on. `null` means that a value is no more.
+`Last-Event-ID` of the present moment, only what changes from then on. `null` means that a value is no more: also one
+that went while the follower was away, if that was not long ago.
 """
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -20,6 +24,8 @@ from shared.web.endpoint import EVENTS
 
 LOOK_EVERY_S = 0.25
 HEARTBEAT_S = 15.0
+REMEMBERED = 1000
+"""Changes for which a follower may have been away: four minutes at least, as there are no more than four a second."""
 
 
 class Stream:
@@ -29,6 +35,7 @@ class Stream:
         self._board = board
         self._followers = 0
         self._now: Now | None = None
+        self._gone: deque[tuple[str, frozenset[Sample]]] = deque(maxlen=REMEMBERED)
         self._changed = asyncio.Condition()
         self._ended = False
 
@@ -69,6 +76,8 @@ class Stream:
         now = await self._board.now()
         if self._now is None or now.moment != self._now.moment:
             async with self._changed:
+                if self._now is not None:
+                    self._gone.append((_id(self._now.moment), frozenset(self._now.values.keys() - now.values.keys())))
                 self._now = now
                 self._changed.notify_all()
         return now
@@ -76,7 +85,7 @@ class Stream:
     async def _events(self, now: Now, last_id: str | None) -> AsyncIterator[bytes]:
         self._followers += 1
         try:
-            known: Mapping[Sample, float] = now.values if last_id == _id(now.moment) else {}
+            known = self._known(now, last_id)
             shown = None
             while not self._ended:
                 if now.moment != shown:
@@ -89,6 +98,14 @@ class Stream:
                     now = changed
         finally:
             self._followers -= 1
+
+    def _known(self, now: Now, last_id: str | None) -> Mapping[Sample, float]:
+        """What a follower has that comes back with an id; of an earlier moment only what is no more."""
+        if last_id == _id(now.moment):
+            return now.values
+        since = next((n for n, (moment, _) in enumerate(self._gone) if moment == last_id), len(self._gone))
+        gone = frozenset[Sample]().union(*(samples for _, samples in islice(self._gone, since, None)))
+        return dict.fromkeys(gone - now.values.keys(), math.nan)
 
     async def _wait(self, shown: Moment) -> Now | None:
         """The board once it is another than the one shown; None after a while without any change."""
