@@ -6,6 +6,7 @@ that identity releases the correction in the same transaction. The row of the aw
 one of them finds it taken or locked by the other, so neither can miss the other, however they run side by side.
 """
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -47,16 +48,19 @@ async def record(
         elif (lead := found.get(at)) and lead.lead_id is not None and (target is None or target.key is None):
             outcomes[at] = Outcome("accepted", item.id, lead.answered)
             placed[item.source, item.id] = Known(item.digest, item.name, lead.lead_id, lead.lead_id)
-    left = [at for at in range(len(items)) if at not in outcomes]
-    while left:  # a correction of a correction that stands beside it may have to wait for the next round
-        round_ = [at for at in left if (t := (placed | known).get(_target(items[at]))) and t.key is not None]
-        for at in round_:
-            item, target = items[at], (placed | known)[_target(items[at])]
+    of_target: dict[Key, list[int]] = {}
+    for at, item in enumerate(items):
+        if at not in outcomes:
+            of_target.setdefault(_target(item), []).append(at)
+    found_out = deque(one for one in of_target if (t := known.get(one) or placed.get(one)) and t.key is not None)
+    while found_out:  # a correction may correct one that stands beside it
+        target = known.get(found_out[0]) or placed[found_out[0]]
+        for at in of_target.pop(found_out.popleft(), ()):
+            item = items[at]
             outcomes[at] = Outcome("accepted", item.id, target.lead_id)
             placed[item.source, item.id] = Known(item.digest, item.name, target.lead_id, target.key)
-        left = [at for at in left if at not in outcomes]
-        if not round_:
-            break
+            found_out.append((item.source, item.id))
+    left = [at for at in range(len(items)) if at not in outcomes]
     waiting = [items[at] for at in left]
     outcomes |= {at: Outcome("accepted", items[at].id) for at in left}
     new = placed | {(i.source, i.id): Known(i.digest, i.name, None, None) for i in waiting}

@@ -10,6 +10,8 @@ from tests.ingest.door import Door, call, open_door
 EVENTS = 1_000
 STATEMENTS_A_REQUEST = 14
 CALLS_AN_EVENT, STEPS_AN_EVENT = 97, 1550
+STEPS_A_CORRECTION = 1500
+VOID = {"type": "correction", "source": "dialer", "occurred_at": "2026-11-20T10:00:00+09:00", "action": "void"}
 ROWS_AN_EVENT = {"events": 1.0, "outbox": 1.0}
 
 
@@ -50,3 +52,17 @@ async def test_calls_and_steps(door: Door) -> None:
     print(f"{counted.made / EVENTS:.1f} calls and {steps.made / EVENTS:.0f} steps an event")
     assert counted.made / EVENTS <= CALLS_AN_EVENT
     assert steps.made / EVENTS <= STEPS_AN_EVENT
+
+
+async def test_steps_of_corrections_of_one_another(door: Door) -> None:
+    """The one that can be placed at once stands last: each before it has to wait for the one behind."""
+    links = [f"link-{n}" for n in range(EVENTS)]
+    chain = [
+        VOID | {"id": link, "corrects": {"source": "dialer", "id": corrected}}
+        for link, corrected in zip(links, [*links[1:], "before-0"], strict=True)
+    ]
+    with counting_steps() as steps:
+        answer = await door.post("/v1/activities", chain)
+    assert answer.json()["accepted"] == EVENTS
+    print(f"{steps.made / EVENTS:.0f} steps a correction")
+    assert steps.made / EVENTS <= STEPS_A_CORRECTION
