@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from itertools import compress
+from operator import not_
 from typing import NamedTuple
 
 import msgspec
@@ -153,8 +155,8 @@ def going_on_from(spans: Mapping[tuple[str, str | None], str], received: Sequenc
 async def sift(
     conn: AsyncConnection, handler: Handler, received: Sequence[Received], dead: Sequence[DeadLetter]
 ) -> Sifted:
-    """Find what is new. An identity that comes several times in the batch is asked for once; what it says the other
-    times is a duplicate or contradicts it."""
+    """Find what is new. Of an identity that is not known and comes several times, the first is; what it says the other
+    times is a duplicate or contradicts that."""
     fresh = await _fresh(conn, handler, received)
     conflicts = [
         DeadLetter(
@@ -177,25 +179,14 @@ async def sift(
 
 
 async def _fresh(conn: AsyncConnection, handler: Handler, received: Sequence[Received]) -> Fresh:
-    new: list[Received] = []
-    duplicates: list[Received] = []
-    conflicts: list[Received] = []
-    waiting = received
-    while waiting:
-        first: dict[tuple[str, str], Received] = {}
-        again = [r for r in waiting if first.setdefault(r.event.identity, r) is not r]
-        verdict = await handler.fresh(conn, list(first.values()))
-        new.extend(verdict.new)
-        duplicates.extend(verdict.duplicates)
-        conflicts.extend(verdict.conflicts)
-        # Where the first one contradicts the store, a second one may still agree with it: ask again.
-        contradicted = {r.event.identity for r in verdict.conflicts}
-        waiting = []
-        for r in again:
-            if r.event.identity in contradicted:
-                waiting.append(r)
-            elif content_digest(r.event) == content_digest(first[r.event.identity].event):
-                duplicates.append(r)
-            else:
-                conflicts.append(r)
-    return Fresh(new, duplicates, conflicts)
+    verdict = await handler.fresh(conn, received)
+    first: dict[tuple[str, str], Received] = {}
+    again = [r for r in verdict.new if first.setdefault(r.event.identity, r) is not r]
+    if not again:
+        return verdict
+    same = [content_digest(r.event) == content_digest(first[r.event.identity].event) for r in again]
+    return Fresh(
+        list(first.values()),
+        [*verdict.duplicates, *compress(again, same)],
+        [*verdict.conflicts, *compress(again, map(not_, same))],
+    )

@@ -152,8 +152,8 @@ class Handler(Protocol):
     """What a service does with events. Both methods run in the transaction that moves the positions."""
 
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
-        """Tell new events from known ones. Here, or in `handle`, the new are remembered. No identity comes twice in one
-        call."""
+        """Tell new events from known ones. Here, or in `handle`, the new are remembered. An identity may come several
+        times: each of its events is told by itself, and of those that are new `handle` gets the first."""
 
     async def handle(self, conn: AsyncConnection, received: Sequence[Received]) -> None:
         """Take new events. Whatever is raised rolls all back: Rejected condemns one event, DatabaseUnavailable pauses
@@ -168,11 +168,12 @@ class SeenTable:
 
     async def fresh(self, conn: AsyncConnection, received: Sequence[Received]) -> Fresh:
         """Insert the identities; those that were there already are compared by content."""
-        ordered = sorted(received, key=lambda r: r.event.identity)  # one order for all writers: no deadlock
+        told = [(r, content_digest(r.event)) for r in received]
+        ordered = sorted(told, key=lambda one: one[0].event.identity)  # one order for all writers: no deadlock
         columns = (
-            [r.event.source for r in ordered],
-            [r.event.id for r in ordered],
-            [content_digest(r.event) for r in ordered],
+            [r.event.source for r, _ in ordered],
+            [r.event.id for r, _ in ordered],
+            [digest for _, digest in ordered],
         )
         connection = await driver(conn)
         inserted = await connection.fetch(
@@ -188,15 +189,15 @@ class SeenTable:
             return Fresh(received, (), ())
         other = await connection.fetch(
             f"""
-            select source, id from unnest($1::text[], $2::text[], $3::bytea[]) as e(source, id, digest)
+            select source, id, e.digest from unnest($1::text[], $2::text[], $3::bytea[]) as e(source, id, digest)
             join {self._schema}.seen s using (source, id) where s.digest <> e.digest
             """,  # noqa: S608 - the schema is ours
             *columns,
         )
-        conflicting = {(row["source"], row["id"]) for row in other}
-        known = [r for r in received if r.event.identity not in new]
+        conflicting = {(row["source"], row["id"], row["digest"]) for row in other}
+        known = [(r, (*r.event.identity, digest)) for r, digest in told if r.event.identity not in new]
         return Fresh(
             [r for r in received if r.event.identity in new],
-            [r for r in known if r.event.identity not in conflicting],
-            [r for r in known if r.event.identity in conflicting],
+            [r for r, said in known if said not in conflicting],
+            [r for r, said in known if said in conflicting],
         )

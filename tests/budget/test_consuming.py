@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.config import load_config
-from shared.consume_batch import Batch, understand
-from shared.db import connect
+from shared.consume_batch import Batch, sift, understand
+from shared.db import connect, transaction
 from shared.eventlog.port import Record
 from shared.events import Call, Event, to_message
 from shared.inbox import Received
@@ -107,3 +108,17 @@ async def test_statements_and_rows(numbers: Numbers) -> None:
     print(f"{len(sent)} statements a batch; rows an event: { ({t: n / EVENTS for t, n in written.items()}) }")
     assert len(sent) <= STATEMENTS_A_BATCH
     assert {table: n for table, n in written.items() if n / EVENTS > ROWS_AN_EVENT.get(table, 0)} == {}
+
+
+async def test_an_identity_that_says_something_else_each_time(numbers: Numbers) -> None:
+    """As where a program gives all its events one id. All but the first contradict it."""
+    events = [msgspec.structs.replace(event, id="1", subject="lead-1", key="lead-1") for event in calls(0)]
+    await numbers.take(events[-1:])
+    await numbers.engine.dispose()
+    with counting_statements(numbers.engine) as sent:
+        async with transaction(numbers.engine) as conn:
+            received, _ = understand(Batch(records(events), {}, {}))
+            sifted = await sift(conn, numbers.fold, received, [])
+    assert (len(sifted.new), len(sifted.dead)) == (0, EVENTS - 1)
+    print(f"{len(sent)} statements")
+    assert len(sent) <= STATEMENTS_A_BATCH

@@ -5,6 +5,7 @@ one another; a batch with corrections, or with something that may tie groups tog
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import compress
 from typing import Protocol
 
 import asyncpg
@@ -68,33 +69,33 @@ class Fold:
         known = (await self._locked(raw, received, identities)).stored
         if not known:
             return Fresh(received, (), ())
-        new = [r for r, i in zip(received, identities, strict=True) if i not in known]
         held = await store.stored_events(raw, known)
         again = [r for r, i in zip(received, identities, strict=True) if i in known]
-        same = {e.identity for _, e in again if content_digest(held[e.identity]) == content_digest(e)}
-        if len(same) < len(again):
-            same |= await self._same_unsealed(conn, held, [r for r in again if r.event.identity not in same])
+        digests = {identity: content_digest(event) for identity, event in held.items()}
+        same = [digests[r.event.identity] == content_digest(r.event) for r in again]
+        others = [r for r, is_same in zip(again, same, strict=True) if not is_same]
+        unsealed = await self._same_unsealed(conn, held, others) if others else []
         return Fresh(
-            new,
-            duplicates=[r for r in again if r.event.identity in same],
-            conflicts=[r for r in again if r.event.identity not in same],
+            [r for r, i in zip(received, identities, strict=True) if i not in known],
+            duplicates=[*compress(again, same), *compress(others, unsealed)],
+            conflicts=[r for r, is_same in zip(others, unsealed, strict=True) if not is_same],
         )
 
     async def _same_unsealed(
-        self, conn: AsyncConnection, held: Mapping[IdentityKey, Event], again: Sequence[Received]
-    ) -> set[IdentityKey]:
-        """Those of others that say what is stored, sealed since; of an erased lead what can still be read of it."""
-        foreign = [r.event for r in again if not r.told_by_us and r.event.subject]
-        keys = await lead_keys.read(conn, (event.subject for event in foreign))
-        same: set[IdentityKey] = set()
-        for event in foreign:
-            key, stored = keys.get(event.subject), held[event.identity]
-            told = unsealed_data(event.data, key, event.subject)
-            if key is None:
-                told = erased_data(told, self._rules.registry.personal)
-            if _digest(stored, unsealed_data(stored.data, key, event.subject)) == _digest(event, told):
-                same.add(event.identity)
-        return same
+        self, conn: AsyncConnection, held: Mapping[IdentityKey, Event], others: Sequence[Received]
+    ) -> list[bool]:
+        """Which of them, told by others, say what is stored, sealed since; of an erased lead what can still be read of
+        it."""
+        keys = await lead_keys.read(conn, {r.event.subject for r in others if _is_foreign(r)})
+        return [_is_foreign(r) and self._says(r.event, held[r.event.identity], keys) for r in others]
+
+    def _says(self, event: Event, stored: Event, keys: Mapping[str, bytes | None]) -> bool:
+        lead_id = event.subject
+        key = keys.get(lead_id)
+        told = unsealed_data(event.data, key, lead_id)
+        if key is None:
+            told = erased_data(told, self._rules.registry.personal)
+        return _digest(stored, unsealed_data(stored.data, key, lead_id)) == _digest(event, told)
 
     async def _locked(
         self, conn: asyncpg.Connection, received: Sequence[Received], identities: Sequence[IdentityKey]
@@ -233,6 +234,10 @@ class Fold:
         histories = await store.history(conn, groups)
         identities = [e.identity for events in histories.values() for e in events]
         return histories, await store.corrections_of(conn, identities)
+
+
+def _is_foreign(received: Received) -> bool:
+    return bool(received.event.subject) and not received.told_by_us
 
 
 def _digest(event: Event, data: Data) -> bytes:
