@@ -126,6 +126,22 @@ async def of_leads(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[Hando
     return [_read(row) for row in rows]
 
 
+async def holding(conn: AsyncConnection, said: Sequence[str], but_of: Sequence[str]) -> list[Handoff]:
+    """All handoffs that hold one of these observations, but those of some leads; nobody else changes them until the
+    transaction ends. No index knows them: it reads all there are."""
+    rows = await (await driver(conn)).fetch(
+        f"""
+        select {_COLUMNS} from handoff.handoffs
+        where not lead_id = any($2::text[]) and exists (
+            select from unnest($1::text[]) as one(id) where position(one.id in inputs::text || readiness::text) > 0)
+        for update
+        """,  # noqa: S608 - put together from words of our own
+        said,
+        but_of,
+    )
+    return [_read(row) for row in rows]
+
+
 async def rewrite(conn: AsyncConnection, handoff: Handoff) -> None:
     """Store anew what people said in a handoff."""
     await (await driver(conn)).execute(
