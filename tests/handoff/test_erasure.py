@@ -90,6 +90,18 @@ async def test_an_erased_lead_keeps_its_decisions_and_loses_its_words(desk: Desk
     assert [row["key"] for row in await desk.rows("select key from access.lead_keys")] == [None]
 
 
+async def test_a_handoff_that_nobody_can_answer_any_more_does_not_wait_in_the_inbox(desk: Desk) -> None:
+    for lead_id in ("mei", "may"):
+        await desk.hand_over(await desk.ready_lead(lead_id))
+    await desk.deliver(made("lead-erased", "mei", LeadErased(reason="x"), NOW, "gone"))
+
+    async def listed(query: str) -> set[str]:
+        return {item["lead_id"] for item in (await desk.get(f"/v1/handoffs{query}"))["items"]}
+
+    assert await listed("?status=pending") == {"may"}
+    assert await listed("") == {"mei", "may"}, "it was handed over"
+
+
 async def test_nothing_of_it_stays_with_a_lead_that_it_was_taken_for(desk: Desk) -> None:
     """Merged, handed over together, apart again: the other lead's handoff forgets what was said of the erased one."""
     key = bytes(range(32))
