@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
+from msgspec import Raw, json, to_builtins
 from msgspec.structs import replace
 
 from shared.events import AcceptedBy, Appointment, Event, LeadErased
 from shared.sealing import sealed_data
-from tests.handoff.desk import NOW, Desk, created, fields, hearing, made
+from tests.handoff.desk import NOW, Desk, correction, created, fields, hearing, made
 from tests.handoff.test_merges import merged, unmerged
 
 CANARY = "canary-mei"
@@ -132,6 +133,20 @@ async def test_the_appointment_that_activities_told_of_is_without_the_person_the
     package = await desk.get(f"/v1/handoffs/{handoff_id}")
     assert CANARY not in str(package)
     assert package["appointment"]["accepted_by"] == {"name": "erased", "title": "erased", "has_authority": True}
+
+
+async def test_who_corrects_by_the_survivor_before_the_activity_comes_is_understood(desk: Desk) -> None:
+    """The correction is sealed by the key of the lead that its sender knew, the activity by that of its own."""
+    said = Appointment(appointment_id="a", status="set", rep="tanaka", note="old")
+    data = {name: Raw(json.encode(value)) for name, value in to_builtins(replace(said, note=CANARY)).items()}
+    await desk.deliver(created("mei"), created("may"), merged("mei", "may"))
+    replaced = correction("may", "c", "a1", "replace", data=data)
+    await desk.deliver(await of_log(desk, replaced, bytes(range(32))))
+    await desk.deliver(await of_log(desk, made("appointment", "mei", said, NOW, "a1"), bytes(range(1, 33))))
+    assert (await desk.get("/v1/leads/may/history"))["items"][0]["note"] == CANARY
+    assert await held_anywhere(desk) == set(), "sealed"
+    await desk.deliver(made("lead-erased", "mei", LeadErased(reason="x"), NOW, "gone"))
+    assert (await desk.get("/v1/leads/may/history"))["items"][0]["note"] == "erased"
 
 
 async def test_an_erasure_that_comes_before_what_was_said_erases_that_too(desk: Desk) -> None:
