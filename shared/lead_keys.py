@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import driver
 from shared.eventlog.port import Record
-from shared.events import Event, to_message
+from shared.events import Data, Event, to_message
 from shared.inbox import Received
-from shared.sealing import KEY_BYTES, PERSONAL, has_personal, sealed_data, sealed_rest
+from shared.sealing import KEY_BYTES, PERSONAL, has_personal, sealed_data, sealed_rest, unsealed_data
 
 
 async def read(conn: AsyncConnection, lead_ids: Iterable[str]) -> dict[str, bytes | None]:
@@ -65,6 +65,12 @@ async def seal_foreign(
         for event in plain
     }
     return [_told(one.record, sealed[one.event.identity]) if one.event.identity in sealed else one for one in received]
+
+
+async def resealed(conn: AsyncConnection, data: Data, of: str, by: str) -> Data:
+    """An event's data, sealed by the key of one lead, sealed by the key of another one instead."""
+    opened = unsealed_data(data, (await read(conn, [of])).get(of), of)
+    return sealed_data(opened, (await _made(conn, [by]))[by], by, ())
 
 
 def _told(record: Record, event: Event) -> Received:

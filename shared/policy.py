@@ -19,6 +19,9 @@ from shared.words import Words
 UNKNOWN = "unknown"
 """The segment of a lead of which it cannot be told."""
 
+MEMBER_MAX = 200
+"""Characters of a member's id at most, as in team.yaml and in events."""
+
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 Verdict = Literal["ready", "not_ready", "needs_information"]
 Outcome = Literal["met", "unmet", "unknown"]
@@ -276,9 +279,19 @@ def check_policy(policy: Policy, registry: FieldRegistry) -> Iterator[Mistake]:
     for name, route in policy.routing.items():
         if name not in (*ids, UNKNOWN):
             yield Mistake(("routing", name), f"there is no segment `{name}`; route {', '.join(ids)} or {UNKNOWN}")
+        yield from _check_members(route.members, ("routing", name, "members"))
         for index, rule in enumerate(route.rules):
-            at = ("routing", name, "rules", index, "when")
-            yield from check_condition(rule.when, registry, events=False, at=at)
+            at = ("routing", name, "rules", index)
+            yield from check_condition(rule.when, registry, events=False, at=(*at, "when"))
+            yield from _check_members(rule.members, (*at, "members"))
+
+
+def _check_members(members: Sequence[str], at: tuple[str | int, ...]) -> Iterator[Mistake]:
+    """What no event can name as an owner: every handoff to such a member would fail. Stored versions are read as they
+    are, so this is no part of their type."""
+    for index, member in enumerate(members):
+        if not 1 <= len(member) <= MEMBER_MAX:
+            yield Mistake((*at, index), f"a member's id has 1 to {MEMBER_MAX} characters, as in team.yaml")
 
 
 def _check_required(policy: Policy, required: list[str], at: tuple[str | int, ...]) -> Iterator[Mistake]:

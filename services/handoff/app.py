@@ -42,7 +42,7 @@ async def build(runtime: Runtime) -> Service:
         for made in await policies.seed(conn, config.policies.values(), runtime.clock.now()):
             runtime.telemetry.log.info("policy_version_made", policy=made.id, version=made.version)
         today = business_date(runtime.clock.now(), settings.zone)
-        check_filters(config, [version.policy for version in await policies.page_of(conn, today, "", None)])
+        check_filters(config, [version.policy for version in await policies.from_today_on(conn, today)])
         await deliveries.configure(conn, [endpoint.wanted for endpoint in endpoints.values()], runtime.clock.now())
     return put_together(runtime, endpoints)
 

@@ -62,15 +62,32 @@ async def known_lead(conn: AsyncConnection, lead_id: str, *, lock: bool = False)
 
     Raises Problem 404, and 410 when it was erased.
     """
+    while True:
+        held = await _hold(conn, lead_id) if lock else None
+        lead = await _read(conn, lead_id)
+        if not lock or held == lead.lead_id:
+            return lead  # else leads were merged, or parted, while this waited for the row
+
+
+async def _hold(conn: AsyncConnection, lead_id: str) -> str | None:
+    """Lock the row of the lead that this one counts as; its id. What is known is read afterwards, since a statement
+    that has waited still sees other rows as they were before."""
+    statement = f"select lead_id from handoff.leads where {_COUNTS_AS} for update"  # noqa: S608 - our own text
+    held: str | None = await (await driver(conn)).fetchval(statement, lead_id)
+    return held
+
+
+_COUNTS_AS = "lead_id = (select coalesce(merged_into, lead_id) from handoff.leads where lead_id = $1)"
+
+
+async def _read(conn: AsyncConnection, lead_id: str) -> Lead:
     row = await (await driver(conn)).fetchrow(
         f"""
         select l.lead_id, l.stage, l.cycle, l.events, l.last_event_at, l.erased_at,
                array(select m.lead_id from handoff.leads m where m.merged_into = l.lead_id) as merged,
                (select json_object_agg(p.topic || '/' || p.partition, p.next_offset order by p.topic)::text
                 from handoff.positions p where p.partition = l.shard) as positions
-        from handoff.leads l
-        where l.lead_id = (select coalesce(merged_into, lead_id) from handoff.leads where lead_id = $1)
-          and l.stage is not null {"for update of l" if lock else ""}
+        from handoff.leads l where l.{_COUNTS_AS} and l.stage is not null
         """,  # noqa: S608 - put together from words of our own
         lead_id,
     )

@@ -1,7 +1,8 @@
 """The end of what is known of a person.
 
 What the log, its copies and the deliveries of webhooks hold is sealed, and unreadable without the lead's key; what
-people wrote into handoffs is taken out of them here. Decisions, times, owners and outcomes stay.
+people wrote into handoffs is taken out of them here. Decisions, times, owners and outcomes stay. What was said of a
+lead stands in handoffs of another one, too, where the two were taken for one for a time.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,6 +18,7 @@ from shared import dead_letters, lead_keys
 from shared.db import driver
 from shared.events import Event, LeadErased, Observation
 from shared.sealing import ERASED, erased_observation
+from shared.web.idempotency import forget_leads
 
 
 async def take(conn: AsyncConnection, events: Sequence[Event], personal: Collection[str]) -> None:
@@ -31,6 +33,8 @@ async def take(conn: AsyncConnection, events: Sequence[Event], personal: Collect
     await dead_letters.forget(conn, SCHEMA, leads)
     for handoff in await store.of_leads(conn, leads):
         await store.rewrite(conn, erased(handoff, personal))
+    elsewhere = await _erase_elsewhere(conn, leads, personal)
+    await forget_leads(conn, [*leads, *elsewhere])
     connection = await driver(conn)
     await connection.execute(
         "update handoff.stage_entries set reason = $2 where lead_id = any($1::text[]) and reason is not null",
@@ -54,25 +58,52 @@ async def take(conn: AsyncConnection, events: Sequence[Event], personal: Collect
     )
 
 
+async def _erase_elsewhere(conn: AsyncConnection, leads: Sequence[str], personal: Collection[str]) -> set[str]:
+    """Take what was said of these leads out of handoffs of others: a lead that was merged once and is not any more has
+    left it there. Returns whose handoffs these are."""
+    rows = await (await driver(conn)).fetch(
+        """
+        select observation_id from handoff.observations join handoff.merges using (lead_id)
+        where lead_id = any($1::text[])
+        """,
+        leads,
+    )
+    said = [row["observation_id"] for row in rows]
+    found = await store.holding(conn, said, leads) if said else []
+    for handoff in found:
+        await store.rewrite(conn, without_words(handoff, personal, said))
+    return {handoff.counts_as for handoff in found}
+
+
 def erased(handoff: Handoff, personal: Collection[str]) -> Handoff:
     """The handoff without what was said of or by the person."""
     replace = msgspec.structs.replace
+    return replace(
+        without_words(handoff, personal),
+        reason=ERASED,
+        comment=ERASED if handoff.comment else handoff.comment,
+        override=handoff.override and replace(handoff.override, reason=ERASED),
+        appointment=handoff.appointment and _erased_appointment(handoff.appointment),
+    )
 
-    def without(said: Sequence[Observation]) -> list[Observation]:
-        return [erased_observation(one, personal) for one in said]
+
+def without_words(handoff: Handoff, personal: Collection[str], said: Collection[str] | None = None) -> Handoff:
+    """The handoff without what observations tell of the person; said: the ids of those, None: all."""
+    replace = msgspec.structs.replace
+
+    def without(one: Observation) -> Observation:
+        return erased_observation(one, personal) if said is None or one.observation_id in said else one
 
     criteria = [
-        replace(one, evidence=without(one.evidence), contradicting=without(one.contradicting))
+        replace(
+            one, evidence=[without(it) for it in one.evidence], contradicting=[without(it) for it in one.contradicting]
+        )
         for one in handoff.readiness.criteria
     ]
     return replace(
         handoff,
-        reason=ERASED,
-        comment=ERASED if handoff.comment else handoff.comment,
-        override=handoff.override and replace(handoff.override, reason=ERASED),
         readiness=replace(handoff.readiness, criteria=criteria),
-        inputs={field: erased_observation(said, personal) for field, said in handoff.inputs.items()},
-        appointment=handoff.appointment and _erased_appointment(handoff.appointment),
+        inputs={field: without(one) for field, one in handoff.inputs.items()},
     )
 
 

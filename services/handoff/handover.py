@@ -85,7 +85,7 @@ async def hand_over(conn: AsyncConnection, rules: Rules, form: HandoffForm, by: 
 
 async def hand_over_ready(conn: AsyncConnection, rules: Rules, lead_ids: Sequence[str], now: datetime) -> None:
     """What an automatic policy does after each event, and when it comes into force: hand leads over once a cycle, as
-    soon as they are ready."""
+    soon as they are ready. The caller holds their rows; none of them is merged."""
     turns = Turns()
     made = [lead_id for lead_id in lead_ids if await _hand_over_if_ready(conn, rules, lead_id, turns, now)]
     await gate.through_gate(conn, rules.ladder, rules.registry, made, now)
@@ -93,8 +93,7 @@ async def hand_over_ready(conn: AsyncConnection, rules: Rules, lead_ids: Sequenc
 
 async def _hand_over_if_ready(conn: AsyncConnection, rules: Rules, lead_id: str, turns: Turns, now: datetime) -> bool:
     """Whether a handoff was made."""
-    lead = await known_lead(conn, lead_id, lock=True)
-    lead_id = lead.lead_id
+    lead = await known_lead(conn, lead_id)
     if await store.in_cycle(conn, lead_id, lead.cycle) or await store.open_of(conn, lead_id):
         return False
     considered = await consider(conn, rules.registry, lead, now, rules.zone)

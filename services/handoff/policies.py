@@ -102,8 +102,14 @@ async def versions(conn: AsyncConnection, policy_id: str, today: date, after: in
     return await _all(conn, today, which, policy_id, after, limit)
 
 
-async def page_of(conn: AsyncConnection, today: date, after: str, limit: int | None) -> list[Version]:
-    """The newest version of each policy, by id; limit None: of all that follow."""
+async def from_today_on(conn: AsyncConnection, today: date) -> list[Version]:
+    """The newest version of each policy, the one in force, and those whose first day is to come."""
+    coming = "(document ->> 'valid_from')::date > $1"
+    return await _all(conn, today, f"where is_newest or in_force or {coming} order by policy_id, version")
+
+
+async def page_of(conn: AsyncConnection, today: date, after: str, limit: int) -> list[Version]:
+    """The newest version of each policy, by id."""
     return await _all(conn, today, "where is_newest and policy_id > $2 order by policy_id limit $3", after, limit)
 
 

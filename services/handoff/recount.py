@@ -2,13 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.handoff.corrections import Fact, effective
 from services.handoff.kinds import kind_of
+from shared import lead_keys
 from shared.db import driver
-from shared.events import Correction, Event, Identity, decode_data, encode_data
+from shared.events import Correction, Data, Event, Identity, decode_data, encode_data
+from shared.sealing import has_personal
 
 
 async def recount(conn: AsyncConnection, arrived: Sequence[Identity], corrections: Sequence[Event]) -> set[str]:
@@ -80,21 +83,28 @@ async def _corrections_of(conn: AsyncConnection, identities: set[Identity]) -> d
         asked |= identities
         rows = await (await driver(conn)).fetch(
             """
-            select c.source, c.id, c.time, c.data::text from handoff.corrections c
+            select c.source, c.id, c.time, c.data::text, c.lead_id, a.lead_id as of_lead from handoff.corrections c
             join unnest($1::text[], $2::text[]) as t(source, id)
                  on (c.corrects_source, c.corrects_id) = (t.source, t.id)
+            left join handoff.activities a on (a.source, a.id) = (t.source, t.id)
             """,
             *_columns(identities),
         )
-        made = [
-            Fact(r["source"], r["id"], "correction", r["time"], decode_data("correction", r["data"].encode()))
-            for r in rows
-        ]
+        made = [Fact(row["source"], row["id"], "correction", row["time"], await _said(conn, row)) for row in rows]
         for fact in made:
             if isinstance(fact.data, Correction):
                 found[fact.data.corrects].append(fact)
         identities = {fact.identity for fact in made}
     return found
+
+
+async def _said(conn: AsyncConnection, row: Any) -> Data:
+    """What a correction says, as what it corrects is sealed: who was first to tell of it may have named the survivor of
+    the lead that the activity belongs to, or another lead."""
+    data = decode_data("correction", row["data"].encode())
+    if row["of_lead"] in (None, row["lead_id"]) or not has_personal(data, ()):
+        return data
+    return await lead_keys.resealed(conn, data, row["lead_id"], row["of_lead"])
 
 
 def _columns(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:

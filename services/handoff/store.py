@@ -126,6 +126,22 @@ async def of_leads(conn: AsyncConnection, lead_ids: Sequence[str]) -> list[Hando
     return [_read(row) for row in rows]
 
 
+async def holding(conn: AsyncConnection, said: Sequence[str], but_of: Sequence[str]) -> list[Handoff]:
+    """All handoffs that hold one of these observations, but those of some leads; nobody else changes them until the
+    transaction ends. No index knows them: it reads all there are."""
+    rows = await (await driver(conn)).fetch(
+        f"""
+        select {_COLUMNS} from handoff.handoffs
+        where not lead_id = any($2::text[]) and exists (
+            select from unnest($1::text[]) as one(id) where position(one.id in inputs::text || readiness::text) > 0)
+        for update
+        """,  # noqa: S608 - put together from words of our own
+        said,
+        but_of,
+    )
+    return [_read(row) for row in rows]
+
+
 async def rewrite(conn: AsyncConnection, handoff: Handoff) -> None:
     """Store anew what people said in a handoff."""
     await (await driver(conn)).execute(
@@ -193,11 +209,14 @@ async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bo
 
 
 async def inbox(conn: AsyncConnection, query: InboxQuery, after: InboxPosition | None, now: datetime) -> list[Handoff]:
-    """One more than `query.limit`, oldest due first, after a position. What is left empty is not asked for."""
+    """One more than `query.limit`, oldest due first, after a position. What is left empty is not asked for. That of an
+    erased lead waits for nobody's answer: nobody can decide it any more."""
     rows = await (await driver(conn)).fetch(
         f"""
         select {_COLUMNS} from handoff.handoffs
         where ($1::text is null or status = $1) and ($2::text is null or owner = $2)
+          and ($1 is distinct from 'pending' or not exists (
+              select from handoff.leads l where l.lead_id = handoffs.lead_id and l.erased_at is not null))
           and ($3::text is null or segment = $3) and ($4::text is null or rep = $4)
           and ($5::text is null or lead_id in ({_OF_THE_ONE_LEAD}))
           and ($6::timestamptz is null or (due_at, handoff_id) > ($6, $7))

@@ -48,11 +48,12 @@ class Sweep:
 
 async def sweep(conn: AsyncConnection, rules: Rules, now: datetime) -> int:
     """Look at up to AT_ONCE leads, and hand over who is ready; their number."""
-    wanted = await _wanted(conn, rules, now)
+    connection, wanted, stored = await driver(conn), await _wanted(conn, rules, now), await _stored(conn)
     if wanted is None:
+        if stored is not None:  # an automatic version that is in force again, after this one's days, begins anew
+            await connection.execute("delete from handoff.sweep")
         return 0
-    connection = await driver(conn)
-    if (stored := await _stored(conn)) is None:
+    if stored is None:
         await connection.execute("insert into handoff.sweep values ('', 0, '', true) on conflict do nothing")
     if _go_on(stored, wanted) is None:
         return 0  # nearly always, and nobody had to wait for a lock

@@ -10,7 +10,8 @@ import msgspec
 
 from shared import times
 from shared.mistakes import FieldError, explain
-from shared.web.problems import invalid
+from shared.web.bodies import parse_json
+from shared.web.problems import Problem, invalid
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -73,12 +74,10 @@ def read_cursor(cursor: str | None, type_: type[T]) -> T | None:
         return None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        value = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=type_)
-    except (UnicodeEncodeError, binascii.Error, msgspec.MsgspecError, ValueError, RecursionError) as error:
+        said = parse_json(base64.b64decode(padded, altchars=b"-_", validate=True))
+        return msgspec.convert(said, type_)
+    except (UnicodeEncodeError, binascii.Error, msgspec.MsgspecError, ValueError, Problem) as error:
         raise _wrong("cursor", "This is not a cursor of this list; take `next_cursor` of its last page.") from error
-    if "\0" in str(value):
-        raise _wrong("cursor", "This is not a cursor of this list; take `next_cursor` of its last page.")
-    return value
 
 
 def page(items: Sequence[Any], limit: int, position: Any) -> dict[str, Any]:

@@ -112,17 +112,18 @@ class Desk:
 
     async def deliver(self, *events: Event) -> None:
         """What the consumer does with a batch: in one transaction drop what is known, take the rest."""
-        received = {event.identity: Received(self._record(event), event) for event in events}
+        received = {event.identity: self.received(event) for event in events}
         async with transaction(self.engine) as conn:
             fresh = await self.takes.fresh(conn, list(received.values()))
             assert not fresh.conflicts
             if fresh.new:
                 await self.takes.handle(conn, fresh.new)
 
-    def _record(self, event: Event) -> Record:
+    def received(self, event: Event) -> Received:
+        """The event as it comes from the log."""
         message = to_message(event)
         self._offset += 1
-        return Record(message.topic, 0, self._offset, message.key, message.headers, message.value, NOW)
+        return Received(Record(message.topic, 0, self._offset, message.key, message.headers, message.value, NOW), event)
 
     async def told(self) -> list[Event]:
         """All that the service has told the log, in order, as whoever has the keys reads it."""

@@ -26,7 +26,7 @@ from shared.serve import Runtime, Service
 from shared.settings import Settings
 from shared.telemetry import Telemetry
 from shared.web import Access
-from tests.handoff.desk import ROOT, call, created, fields, hearing, opportunity
+from tests.handoff.desk import ROOT, Desk, call, created, fields, hearing, opportunity
 from tests.handoff.webhooks.telling import SECRET, standard
 
 
@@ -141,6 +141,26 @@ async def test_it_tells_the_endpoints_of_its_configuration(
         async with transaction(runtime.engine) as conn:
             row = (await conn.exec_driver_sql("select id, events, segments, owners from handoff.webhooks")).one()
         assert tuple(row) == ("crm", ["handoff-created"], ["enterprise"], None)
+
+
+async def test_a_filter_by_what_a_version_in_force_or_to_come_knows_is_no_mistake(
+    desk: Desk, database_url: str, tmp_path: Path
+) -> None:
+    """A draft, or a version for a certain day, says nothing about the others: handoff must start beside it."""
+    first = await desk.get("/v1/policies/default/versions/1")
+    everybody = {"id": "all", "label": {"ja": "全", "en": "all"}, "when": {"field": "employees", "at_least": 1}}
+    other = first | {"segments": [everybody | {"require": []}], "routing": {}}
+    for changed in (
+        first
+        | {"segments": [*first["segments"], everybody | {"id": "to-come", "require": []}], "valid_from": "9000-01-01"},
+        other | {"draft": True},
+    ):
+        assert (await desk.call("PUT", "/v1/policies/default", changed)).status == 200
+    folder = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+    entry = {"id": "sales", "url": "https://hooks.slack.com/services/x", "format": "slack"}
+    (folder / "webhooks.yaml").write_text(json.dumps({"webhooks": [entry | {"segments": ["smb", "to-come", "all"]}]}))
+    async with serving(database_url, folder) as (_, service):
+        assert "webhooks" in service.tasks
 
 
 async def test_the_tables_are_those_of_the_migrations(database_url: str) -> None:

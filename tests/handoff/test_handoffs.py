@@ -255,7 +255,14 @@ def cursor(position: object) -> str:
 
 @pytest.mark.parametrize(
     "position",
-    [["2026-01-01T00:00:00", "x"], ["0001-01-01T00:00:00+23:59", "x"], ["9999-12-31T23:00:00-23:59", "x"], ["x"], 5],
+    [
+        ["2026-01-01T00:00:00", "x"],
+        ["0001-01-01T00:00:00+23:59", "x"],
+        ["9999-12-31T23:00:00-23:59", "x"],
+        ["2026-01-01T00:00:00Z", "\0"],
+        ["x"],
+        5,
+    ],
 )
 async def test_a_cursor_that_was_never_given_is_422(desk: Desk, position: object) -> None:
     assert (await desk.call("GET", f"/v1/handoffs?cursor={cursor(position)}")).status == 422

@@ -1,11 +1,13 @@
 """Leads that are one: decided about together, in any order of arrival, and apart again when the merge is undone."""
 
+import asyncio
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
+from shared.db import transaction
 from shared.events import Event, LeadMerged, LeadUnmerged
-from tests.handoff.desk import NOW, Desk, at, call, created, fields, hearing, made
+from tests.handoff.desk import NOW, Desk, Response, at, call, created, fields, hearing, made
 
 
 def merged(lead: str, into: str, minutes: int = 0) -> Event:
@@ -58,6 +60,31 @@ async def test_a_handoff_of_either_is_a_handoff_of_both(desk: Desk) -> None:
     assert [item["handoff_id"] for item in inbox["items"]] == [handoff["handoff_id"]]
     await desk.post(f"/v1/handoffs/{handoff['handoff_id']}/accept", {"sales_rep": "suzuki"}, 200)
     assert (await desk.get("/v1/leads/mei/readiness"))["stage"] == "SQL"
+
+
+async def while_it_is_told(desk: Desk, event: Event, lead_id: str) -> Response:
+    """The answer to who wants a lead handed over, and has to wait while the consumer takes an event about it."""
+    body = {"lead_id": lead_id, "rep": "tanaka", "reason": "x"}
+    waiting = """
+        select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"""
+    async with transaction(desk.engine) as conn:
+        await desk.takes.handle(conn, [desk.received(event)])
+        asked = asyncio.create_task(desk.call("POST", "/v1/handoffs", body))
+        async with asyncio.timeout(30):
+            while not (await desk.rows(waiting))[0]["exists"]:  # noqa: ASYNC110 - the database has no event for it
+                await asyncio.sleep(0.01)
+    return await asked
+
+
+async def test_who_waits_while_leads_are_merged_finds_the_one_lead(desk: Desk) -> None:
+    for lead in ("may", "mei"):
+        await desk.ready_lead(lead)
+    first = await desk.hand_over("mei")
+    answer = await while_it_is_told(desk, merged("may", "mei"), "may")
+    assert (answer.status, answer.body["handoff_id"]) == (409, first["handoff_id"])
+    await desk.post(f"/v1/handoffs/{first['handoff_id']}/return", {"sales_rep": "s", "reason": "bad_timing"}, 200)
+    answer = await while_it_is_told(desk, unmerged("may", "mei", 1), "may")
+    assert (answer.status, answer.body["lead_id"]) == (201, "may")
 
 
 async def test_undone_each_has_its_own_again(desk: Desk) -> None:

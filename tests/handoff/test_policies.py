@@ -65,6 +65,9 @@ async def test_a_mistake_is_422_with_pointers_and_makes_no_version(desk: Desk) -
     assert await pointers(accept_within={"hours": -1}) == ["/accept_within/hours"]
     wrong = [{"id": "a", "label": {"ja": "a", "en": "a"}, "when": {"field": "shoe_size", "is": 3}, "require": ["x"]}]
     assert await pointers(segments=wrong, routing={}) == ["/segments/0/when/field", "/segments/0/require/0"]
+    rule = {"when": {"field": "industry", "is": "IT"}, "members": ["a" * 201], "method": "least_open"}
+    nobody = {"members": ["sato", ""], "method": "round_robin", "rules": [rule]}
+    assert await pointers(routing={"smb": nobody}) == ["/routing/smb/members/1", "/routing/smb/rules/0/members/0"]
     assert (await default(desk))["version"] == 1
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -49,6 +50,18 @@ async def test_who_was_ready_before_is_handed_over_once_a_cycle(desk: Desk) -> N
     assert await sweep_all(desk) == ["L1", "L2", "L3"]
     await put(desk, automatic=True)
     assert await sweep_all(desk) == ["L1", "L2", "L3", "L4"]
+
+
+async def test_a_version_that_is_in_force_again_begins_anew(desk: Desk) -> None:
+    """Who became ready on the days on which another one decided is handed over when these are over."""
+    await put(desk, automatic=True)
+    await desk.ready_lead("L1")
+    assert await sweep_all(desk) == ["L1"]
+    await put(desk, automatic=False, valid_until="2026-11-20")
+    await desk.ready_lead("L2")
+    assert await sweep_all(desk) == ["L1"]
+    desk.clock.at += timedelta(days=1)
+    assert await sweep_all(desk) == ["L1", "L2"]
 
 
 async def test_it_goes_on_where_it_was_ended_and_begins_anew_for_another_version(

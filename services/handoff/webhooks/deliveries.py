@@ -200,6 +200,11 @@ async def postpone(conn: AsyncConnection, due: Due, attempt: Attempt, next_at: d
     await _ended(conn, due, attempt, "next_at = $6", next_at)
 
 
+async def keep(conn: AsyncConnection, due: Due, attempt: Attempt) -> None:
+    """The delivery waits until its endpoint gets something again, and has all its tries before it then."""
+    await _ended(conn, due, attempt, "attempts = 0, next_at = $6", attempt.at)
+
+
 async def _ended(conn: AsyncConnection, due: Due, attempt: Attempt, change: str, value: object) -> None:
     await (await driver(conn)).execute(
         f"""

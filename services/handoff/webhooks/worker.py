@@ -122,7 +122,7 @@ class WebhookWorker:
         """What waits for an endpoint that is gone goes on waiting, this delivery too."""
         async with self._database() as conn:
             await deliveries.disable(conn, endpoint.id, endpoint.digest, attempt.at)
-            await deliveries.postpone(conn, due, attempt, attempt.at)
+            await deliveries.keep(conn, due, attempt)
         self._log.error("webhook_endpoint_gone", endpoint=endpoint.id)
         self._count.labels(endpoint.id, "gone").inc()
 

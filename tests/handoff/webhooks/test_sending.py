@@ -192,6 +192,19 @@ async def test_an_endpoint_that_is_gone_gets_nothing_until_it_is_enabled_and_los
     assert await office.send() == 2
 
 
+async def test_what_had_its_last_try_when_the_endpoint_was_gone_is_sent_once_it_is_enabled(
+    desk: Desk, site: Website
+) -> None:
+    office = await one_delivery(desk, site)
+    await desk.rows("update handoff.deliveries set attempts = $1", TRIES - 1)
+    answers(site, answer(status=410))
+    assert await office.send() == 1
+    answers(site, answer())
+    await office.call("POST", "/v1/webhooks/crm/enable")
+    assert await office.send() == 1
+    assert (await office.row())["status"] == "delivered"
+
+
 async def test_another_address_begins_anew(desk: Desk, site: Website) -> None:
     office = await one_delivery(desk, site)
     answers(site, answer(status=410))
