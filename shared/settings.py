@@ -52,6 +52,15 @@ def _is_mail_server(url: str) -> bool:
         return False
 
 
+def _is_broker(address: str) -> bool:
+    """Whether an address names a host, and perhaps a port."""
+    try:
+        parts = urlsplit(f"//{address}")
+        return bool(parts.hostname) and parts.port != 0 and parts.netloc == address
+    except ValueError:
+        return False
+
+
 def _listed(names: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in names.split(",") if name.strip())
 
@@ -209,6 +218,15 @@ class Settings(BaseSettings):
                 "password that have a meaning there stand as %XX (/ as %2F, @ as %40)"
             )
         return value
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _brokers(cls, value: str | None) -> str | None:
+        """Empty is unset: so compose passes on what its .env does not name."""
+        named = _listed(value or "")
+        if not all(_is_broker(one) for one in named):
+            raise ValueError("brokers are host:port, with commas between them, as kafka-1:9092,kafka-2:9092")
+        return value if named else None
 
     @field_validator("console_url")
     @classmethod
