@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from socket import gethostname
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics", "outreach")
 ProcessName = Literal["ingest", "handoff", "metrics", "outreach", "console"]
 PROCESSES: tuple[ProcessName, ...] = (*SERVICES, "console")
 """What `tasuki run` runs: the services, and the pages that are their client."""
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 SIGNATURE_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures that need a private key: what verifies them may be public."""
@@ -71,11 +72,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TASUKI_", frozen=True)
 
     host: str = Field("127.0.0.1", description="Address that the services listen on.")
-    console_port: int = Field(8000, description="Port of the console.")
-    ingest_port: int = Field(8001, description="Port of ingest.")
-    handoff_port: int = Field(8002, description="Port of handoff.")
-    metrics_port: int = Field(8003, description="Port of metrics.")
-    outreach_port: int = Field(8004, description="Port of outreach.")
+    console_port: Port = Field(8000, description="Port of the console.")
+    ingest_port: Port = Field(8001, description="Port of ingest.")
+    handoff_port: Port = Field(8002, description="Port of handoff.")
+    metrics_port: Port = Field(8003, description="Port of metrics.")
+    outreach_port: Port = Field(8004, description="Port of outreach.")
     ingest_url: str | None = Field(
         None, description="Address of ingest for those that call it, where that is another than host and port tell."
     )

@@ -71,3 +71,10 @@ def test_brokers_that_cannot_be_called(named: str) -> None:
 def test_brokers_are_a_list_with_commas() -> None:
     for named in ("kafka", "kafka-1:9092,kafka-2:9092", "10.0.0.1:9092, [::1]:9093"):
         assert Settings(kafka_bootstrap_servers=named).kafka_bootstrap_servers == named
+
+
+@pytest.mark.parametrize("port", [0, -1, 65_536, 99_999])
+def test_a_port_that_nobody_can_listen_on(port: int) -> None:
+    """The system asks for the address of 99999 as that of 34463, and of 0 as of any that is free."""
+    with pytest.raises(ValidationError, match="ingest_port"):
+        Settings(ingest_port=port)
