@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared.terminal import fail, read_settings, with_database
+from shared.terminal import fail, read_settings, to_mend, with_database
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -127,8 +127,9 @@ def positions() -> None:
     from shared.seek import stands
 
     row = "{:<8} {:<27} {:>10} {:>10} {:>10} {:>8}".format
+    found = asyncio.run(stands(str(with_database(read_settings()).database_url)))
     print(row("service", "partition", "next", "taken", "again", "dead"))
-    for at in asyncio.run(stands(str(with_database(read_settings()).database_url))):
+    for at in found:
         place = f"{at.topic}/{at.partition}"
         print(row(at.service, place, at.next_offset, at.processed, at.duplicates, at.dead_lettered))
 
@@ -298,7 +299,12 @@ for found in entry_points(group="tasuki.commands"):
 
 def main() -> None:
     """Entry point of the command `tasuki`."""
-    app()
+    try:
+        app()
+    except Exception as error:
+        if (told := to_mend(error)) is None:
+            raise
+        fail(told)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def verify() -> None:
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
             report = asyncio.run(run(settings, progress))
-    except ConfigError as error:
+    except (ConfigError, LogError) as error:
         fail(str(error))
-    except (DatabaseUnavailable, LogError) as error:
+    except DatabaseUnavailable as error:
         fail(f"the database cannot be reached; is Tasuki running? ({error})")
     print_report(report, Console())
     raise SystemExit(1 if report.different else 0)
