@@ -234,7 +234,7 @@ def import_leads(
             read_settings(), file, source=source, dry_run=dry_run, charset=charset, url=url, out=rejected
         )
     except (TasukiError, OSError) as error:
-        fail(str(error))
+        fail(str(to_mend(error)))
     except KeyboardInterrupt:
         print("tasuki: not watched any longer; what was sent whole is taken nevertheless", file=sys.stderr)
         raise SystemExit(130) from None

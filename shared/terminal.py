@@ -39,12 +39,17 @@ def to_mend(error: Exception) -> str | None:
     import asyncpg.exceptions as said_by_driver  # only who fails pays for it
     from sqlalchemy.exc import DBAPIError
 
-    from shared.db import is_outage
+    from shared.client import TasukiError, Unreachable
+    from shared.db import DatabaseUnavailable, is_outage
     from shared.eventlog.port import LogError
 
     said = (error.orig if isinstance(error, DBAPIError) else None) or error
     cause = said.__cause__ or said  # SQLAlchemy wraps the driver's errors twice
-    if isinstance(error, LogError):
+    if isinstance(error, Unreachable):
+        return f"{error}; does Tasuki run, and where TASUKI_*_PORT or TASUKI_*_URL say?"
+    if isinstance(error, TasukiError):
+        return str(error)
+    if isinstance(error, LogError) and not isinstance(error.__cause__, DatabaseUnavailable):
         return str(error)
     if is_outage(error):
         return (

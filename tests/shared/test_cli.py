@@ -72,7 +72,10 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
-ON_DATABASE = [("migrate",), ("keys", "list"), ("log", "positions"), ("log", "seek", "metrics", "0")]
+ON_DATABASE = [
+    *(("migrate",), ("kpi", "verify"), ("keys", "list"), ("log", "positions")),
+    ("log", "seek", "metrics", "0"),
+]
 
 
 @pytest.mark.parametrize("words", ON_DATABASE)
@@ -100,6 +103,14 @@ def test_a_database_that_was_not_migrated_is_told(
 ) -> None:
     monkeypatch.setenv("TASUKI_DATABASE_URL", empty_database_url)
     assert "run `tasuki migrate`" in said(*words)
+
+
+def test_a_system_that_does_not_run_is_told(
+    said: Command, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
+) -> None:
+    monkeypatch.setenv("TASUKI_METRICS_PORT", str(free_port()))
+    monkeypatch.setenv("TASUKI_ADMIN_KEY", "0" * 16)
+    assert "does Tasuki run" in said("kpi", "rebuild")
 
 
 @pytest.mark.parametrize("command", ["run", "up", "migrate"])
