@@ -71,7 +71,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TASUKI_", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address that the services listen on.")
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Address that the services listen on; 0.0.0.0: all of this machine's."
+    )
     console_port: Port = Field(8000, description="Port of the console.")
     ingest_port: Port = Field(8001, description="Port of ingest.")
     handoff_port: Port = Field(8002, description="Port of handoff.")

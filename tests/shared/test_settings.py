@@ -78,3 +78,9 @@ def test_a_port_that_nobody_can_listen_on(port: int) -> None:
     """The system asks for the address of 99999 as that of 34463, and of 0 as of any that is free."""
     with pytest.raises(ValidationError, match="ingest_port"):
         Settings(ingest_port=port)
+
+
+def test_an_address_that_is_left_empty_does_not_mean_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASUKI_HOST", "")
+    with pytest.raises(ValidationError, match="host"):
+        Settings()
