@@ -137,9 +137,11 @@ def positions() -> None:
 @log.command("seek")
 def seek_log(
     service: Annotated[str, typer.Argument(help="ingest, handoff, metrics or outreach.")],
-    offset: Annotated[int, typer.Argument(min=0, help="The record to go on with; 0: the beginning.")],
+    offset: Annotated[int, typer.Argument(min=0, max=2**63 - 1, help="The record to go on with; 0: the beginning.")],
     topic: Annotated[str | None, typer.Option(help="One topic; all unless given.")] = None,
-    partition: Annotated[int | None, typer.Option(min=0, help="One partition; all unless given.")] = None,
+    partition: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="One partition; all unless given.")
+    ] = None,
 ) -> None:
     """Have a service go on elsewhere in the log: events that it has taken already have no second effect."""
     import asyncio

@@ -138,6 +138,14 @@ def failed(module: str, *words: str, **environment: str) -> str:
     return ended.stderr
 
 
+@pytest.mark.parametrize("words", [[str(2**63)], ["0", "--partition", str(2**31)]])
+def test_a_place_that_no_log_has_is_no_place(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setenv("TASUKI_DATABASE_URL", "postgresql://127.0.0.1:1/tasuki")
+    result = CliRunner().invoke(app, ["log", "seek", "metrics", *words])
+    assert result.exit_code == 2, result.output
+    assert "less than or equal to" in result.output
+
+
 @pytest.mark.parametrize("defect", [KeyError("a name"), asyncpg.PostgresSyntaxError("a statement of ours")])
 def test_a_defect_of_ours_is_not_put_down_to_its_user(defect: Exception) -> None:
     assert terminal.to_mend(defect) is None
