@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared.terminal import fail, read_settings, with_database
+from shared.terminal import fail, read_settings, to_mend, with_database
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -127,8 +127,9 @@ def positions() -> None:
     from shared.seek import stands
 
     row = "{:<8} {:<27} {:>10} {:>10} {:>10} {:>8}".format
+    found = asyncio.run(stands(str(with_database(read_settings()).database_url)))
     print(row("service", "partition", "next", "taken", "again", "dead"))
-    for at in asyncio.run(stands(str(with_database(read_settings()).database_url))):
+    for at in found:
         place = f"{at.topic}/{at.partition}"
         print(row(at.service, place, at.next_offset, at.processed, at.duplicates, at.dead_lettered))
 
@@ -136,9 +137,11 @@ def positions() -> None:
 @log.command("seek")
 def seek_log(
     service: Annotated[str, typer.Argument(help="ingest, handoff, metrics or outreach.")],
-    offset: Annotated[int, typer.Argument(min=0, help="The record to go on with; 0: the beginning.")],
+    offset: Annotated[int, typer.Argument(min=0, max=2**63 - 1, help="The record to go on with; 0: the beginning.")],
     topic: Annotated[str | None, typer.Option(help="One topic; all unless given.")] = None,
-    partition: Annotated[int | None, typer.Option(min=0, help="One partition; all unless given.")] = None,
+    partition: Annotated[
+        int | None, typer.Option(min=0, max=2**31 - 1, help="One partition; all unless given.")
+    ] = None,
 ) -> None:
     """Have a service go on elsewhere in the log: events that it has taken already have no second effect."""
     import asyncio
@@ -233,7 +236,7 @@ def import_leads(
             read_settings(), file, source=source, dry_run=dry_run, charset=charset, url=url, out=rejected
         )
     except (TasukiError, OSError) as error:
-        fail(str(error))
+        fail(str(to_mend(error)))
     except KeyboardInterrupt:
         print("tasuki: not watched any longer; what was sent whole is taken nevertheless", file=sys.stderr)
         raise SystemExit(130) from None
@@ -298,7 +301,12 @@ for found in entry_points(group="tasuki.commands"):
 
 def main() -> None:
     """Entry point of the command `tasuki`."""
-    app()
+    try:
+        app()
+    except Exception as error:
+        if (told := to_mend(error)) is None:
+            raise
+        fail(told)
 
 
 if __name__ == "__main__":

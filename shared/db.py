@@ -97,19 +97,23 @@ def dsn(database_url: str) -> str:
 def _creator(
     database_url: str, server_settings: dict[str, str], command_timeout: float
 ) -> Callable[[], Coroutine[Any, Any, Any]]:
-    async def create() -> Any:
-        try:
-            return await asyncpg.connect(
-                dsn(database_url),
-                timeout=CONNECT_TIMEOUT_S,
-                # later than the server's own limit: it only ends waiting for a server that has gone silent
-                command_timeout=command_timeout,
-                server_settings=server_settings,
-            )
-        except (OSError, TimeoutError, asyncpg.ObjectNotInPrerequisiteStateError) as error:
-            raise DatabaseUnavailable(f"cannot connect to PostgreSQL: {error}") from error
+    # later than the server's own limit: it only ends waiting for a server that has gone silent
+    return lambda: connect_once(database_url, server_settings, command_timeout=command_timeout)
 
-    return create
+
+async def connect_once(
+    database_url: str, server_settings: dict[str, str] | None = None, *, command_timeout: float | None = None
+) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of the driver outside of any pool, which the caller closes. Raises DatabaseUnavailable."""
+    try:
+        return await asyncpg.connect(
+            dsn(database_url),
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=command_timeout,
+            server_settings=server_settings,
+        )
+    except (OSError, TimeoutError, asyncpg.ObjectNotInPrerequisiteStateError) as error:
+        raise DatabaseUnavailable(f"cannot connect to PostgreSQL: {error}") from error
 
 
 def _refuse_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:

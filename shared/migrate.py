@@ -48,7 +48,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from shared.db import dsn
+from shared.db import connect_once
 from shared.schemas import SCHEMAS, THERE, SchemaError, Stand, is_newer, present, stand_of
 
 LOCK_WAIT_S = 2
@@ -66,8 +66,9 @@ def migrate(database_url: str, schemas: Sequence[str] | None = None) -> None:
     transaction of its own. A schema that a newer release has migrated stays as it is.
 
     Several processes may do so at once: the second waits, then finds nothing to do. Raises SchemaError when this
-    release cannot run with the database, or when somebody keeps a table locked; FileNotFoundError for a schema without
-    a folder of revisions, and whatever PostgreSQL says against a revision, which is then undone whole.
+    release cannot run with the database, or when somebody keeps a table locked; DatabaseUnavailable; FileNotFoundError
+    for a schema without a folder of revisions, and whatever PostgreSQL says against a revision, which is then undone
+    whole.
     Blocks; call it before an event loop runs, or in a thread.
     """
     asyncio.run(_migrate(database_url, present() if schemas is None else schemas))
@@ -96,7 +97,7 @@ async def _migrate(database_url: str, schemas: Sequence[str]) -> None:
     settings = {"application_name": "tasuki-migrate", "lock_timeout": f"{LOCK_WAIT_S}s"}
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(dsn(database_url), server_settings=settings),
+        async_creator=lambda: connect_once(database_url, settings),
         poolclass=NullPool,
     )
     try:

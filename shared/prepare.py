@@ -8,10 +8,11 @@ import sys
 
 import shared.loading  # noqa: F401 - first
 from shared.config import ConfigError, load_config
-from shared.db import connect, is_outage
+from shared.db import connect
 from shared.migrate import migrate
 from shared.schemas import SchemaError
 from shared.settings import Settings
+from shared.terminal import to_mend
 from shared.web.keys import ensure_admin_key
 
 
@@ -32,9 +33,9 @@ def main() -> int:
         print(f"tasuki: {error}.", file=sys.stderr)
         return 1
     except Exception as error:
-        if not is_outage(error):
+        if (told := to_mend(error)) is None:
             raise
-        print(f"tasuki: the database of TASUKI_DATABASE_URL does not answer: {error}", file=sys.stderr)
+        print(f"tasuki: {told}", file=sys.stderr)
         return 1
     return 0
 

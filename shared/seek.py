@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import asyncpg
-
-from shared.db import dsn
+from shared.db import connect_once
 from shared.eventlog.group import release
 from shared.settings import SERVICES, ServiceName
 
@@ -23,8 +21,8 @@ class Stand(NamedTuple):
 
 
 async def stands(database_url: str) -> Sequence[Stand]:
-    """Of all services, in order."""
-    conn = await asyncpg.connect(dsn(database_url))
+    """Of all services, in order. Raises DatabaseUnavailable."""
+    conn = await connect_once(database_url)
     try:
         return [
             Stand(service, *row)
@@ -47,8 +45,10 @@ async def seek(
 
     Consumers need not be stopped: the batch that they are at fails its compare-and-set. Those that have nothing to do
     learn of it by losing their shards for a moment: who gets a shard asks for its positions.
+
+    Raises DatabaseUnavailable.
     """
-    conn = await asyncpg.connect(dsn(database_url))
+    conn = await connect_once(database_url)
     try:
         async with conn.transaction():
             rows = await conn.fetch(

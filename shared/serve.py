@@ -1,10 +1,10 @@
 """One service as one process: `main` reads like a table of contents.
 
 What ends it: SIGTERM or SIGINT (it drains, exit 0), a mistake in settings or configuration (exit 2, the reason on
-stderr), a log that is away at the start, a background task that ends although nobody asked it to (exit 1: the
-supervisor starts the process anew, and nothing is lost, because all that counts is in the database). Draining takes
-`settings.shutdown_grace_s` at most: requests first, then the background tasks, which may still be needed by a request,
-then log and database.
+stderr), a log that is away or a port that is taken at the start, a background task that ends although nobody asked it
+to (exit 1: the supervisor starts the process anew, and nothing is lost, because all that counts is in the database).
+Draining takes `settings.shutdown_grace_s` at most: requests first, then the background tasks, which may still be needed
+by a request, then log and database.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from shared.config import Config, ConfigError, load_config
 from shared.db import DatabaseUnavailable, autocommit, connect, driver, is_outage
 from shared.eventlog.opened import open_log
 from shared.eventlog.port import EventLog, LogError, LogUnavailable
+from shared.ports import PortError, require_free_port
 from shared.process import REFUSED
 from shared.prune import Pruning, Retention
 from shared.schemas import SHARED, SchemaError, require_schemas
@@ -96,6 +97,8 @@ BuildClient = Callable[[Client], AbstractAsyncContextManager[tuple[ASGIApp, dict
 def main(service: ServiceName, build: Build) -> None:
     """Run the service until it is told to stop; does not return."""
     settings, config = _load(service)
+    if settings.database_url is None:
+        _refuse(service, ["TASUKI_DATABASE_URL: set it, or start by `tasuki run`, which brings a database of its own"])
     telemetry = _telemetry(service, settings)
     _run_until_stopped(lambda stop: _serve(service, build, settings, config, telemetry, stop), telemetry)
 
@@ -107,7 +110,7 @@ def main_of_client(name: ProcessName, build: BuildClient) -> None:
 
     async def serve(stop: asyncio.Event) -> int:
         async with AsyncExitStack() as stack:
-            listening = stack.enter_context(_listen(settings.host, settings.port(name)))
+            listening = stack.enter_context(_listen(settings, name))
             client = Client(settings, SystemClock(), telemetry, config)
             app, tasks = await stack.enter_async_context(build(client))
             process = Process(app, tasks, stop, grace_s=settings.shutdown_grace_s, log=telemetry.log)
@@ -146,6 +149,9 @@ def _run_until_stopped(work: Callable[[asyncio.Event], Awaitable[int]], telemetr
             loop.add_signal_handler(number, stop.set)
         try:
             return await work(stop)
+        except PortError as error:  # the process before this one may just be ending
+            telemetry.log.warning("start_failed", reason=str(error))
+            return 1
         except Exception:
             telemetry.log.exception("start_failed")
             return 1
@@ -200,7 +206,7 @@ async def _serve(
 ) -> int:
     try:
         async with AsyncExitStack() as stack:
-            listening = stack.enter_context(_listen(settings.host, settings.port(service)))
+            listening = stack.enter_context(_listen(settings, service))
             engine = connect(settings, service)
             stack.push_async_callback(engine.dispose)
             await _require_schemas(engine, service, telemetry)
@@ -230,7 +236,10 @@ async def _require_schemas(engine: AsyncEngine, service: str, telemetry: Telemet
 
 
 @contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
+def _listen(settings: Settings, name: ProcessName) -> Iterator[socket.socket]:
+    """Raises PortError, which says more than the system does."""
+    host, port = settings.host, settings.port(name)
+    require_free_port(host, port, f"TASUKI_{name.upper()}_PORT")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=2048) as listening:
         listening.setblocking(False)

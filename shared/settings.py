@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from socket import gethostname
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ SERVICES: tuple[ServiceName, ...] = ("ingest", "handoff", "metrics", "outreach")
 ProcessName = Literal["ingest", "handoff", "metrics", "outreach", "console"]
 PROCESSES: tuple[ProcessName, ...] = (*SERVICES, "console")
 """What `tasuki run` runs: the services, and the pages that are their client."""
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 SIGNATURE_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures that need a private key: what verifies them may be public."""
@@ -52,6 +53,15 @@ def _is_mail_server(url: str) -> bool:
         return False
 
 
+def _is_broker(address: str) -> bool:
+    """Whether an address names a host, and perhaps a port."""
+    try:
+        parts = urlsplit(f"//{address}")
+        return bool(parts.hostname) and parts.port != 0 and parts.netloc == address
+    except ValueError:
+        return False
+
+
 def _listed(names: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in names.split(",") if name.strip())
 
@@ -61,12 +71,14 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TASUKI_", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address that the services listen on.")
-    console_port: int = Field(8000, description="Port of the console.")
-    ingest_port: int = Field(8001, description="Port of ingest.")
-    handoff_port: int = Field(8002, description="Port of handoff.")
-    metrics_port: int = Field(8003, description="Port of metrics.")
-    outreach_port: int = Field(8004, description="Port of outreach.")
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Address that the services listen on; 0.0.0.0: all of this machine's."
+    )
+    console_port: Port = Field(8000, description="Port of the console.")
+    ingest_port: Port = Field(8001, description="Port of ingest.")
+    handoff_port: Port = Field(8002, description="Port of handoff.")
+    metrics_port: Port = Field(8003, description="Port of metrics.")
+    outreach_port: Port = Field(8004, description="Port of outreach.")
     ingest_url: str | None = Field(
         None, description="Address of ingest for those that call it, where that is another than host and port tell."
     )
@@ -209,6 +221,15 @@ class Settings(BaseSettings):
                 "password that have a meaning there stand as %XX (/ as %2F, @ as %40)"
             )
         return value
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _brokers(cls, value: str | None) -> str | None:
+        """Empty is unset: so compose passes on what its .env does not name."""
+        named = _listed(value or "")
+        if not all(_is_broker(one) for one in named):
+            raise ValueError("brokers are host:port, with commas between them, as kafka-1:9092,kafka-2:9092")
+        return value if named else None
 
     @field_validator("console_url")
     @classmethod

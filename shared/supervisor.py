@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
+from pydantic import ValidationError
+
 from shared.files import write_private
 from shared.keeper import Keeper, ServiceProcess, is_ready, say, start_python
 from shared.ports import PortError, require_free_ports
@@ -78,7 +80,7 @@ class Supervisor:
         environment = {**os.environ, "TASUKI_DATABASE_URL": str(url)}
         self._prepare({**environment, "TASUKI_ADMIN_KEY": settings.admin_key or self._own_admin_key()})
         if "console" in self._wanted and settings.console_secret is None:
-            environment["TASUKI_CONSOLE_SECRET"] = self._own("console.secret")[0]
+            environment["TASUKI_CONSOLE_SECRET"] = self._own("console.secret", "console_secret")[0]
         if self._asked_at is None:
             self._services = [ServiceProcess(service, environment) for service in self._wanted]
 
@@ -93,19 +95,27 @@ class Supervisor:
             raise StartError(f"The start was given up ({how_it_ended(status)}); the reason stands above.")
 
     def _own_admin_key(self) -> str:
-        key, is_new = self._own("admin.key")
+        key, is_new = self._own("admin.key", "admin_key")
         if is_new:
             say(f"the admin key, shown only this once: {key}")
         return key
 
-    def _own(self, name: str) -> tuple[str, bool]:
-        """A secret of this installation, from its file in the data folder, and whether it was made just now."""
+    def _own(self, name: str, setting: str) -> tuple[str, bool]:
+        """A secret of this installation, from its file in the data folder, and whether it was made just now. StartError
+        when the file holds what the setting would not take."""
         path = self._settings.data_dir / name
         is_new = not path.exists()
         if is_new:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_private(path, secrets.token_urlsafe(32) + "\n")
-        return path.read_text().strip(), is_new
+        secret = path.read_text().strip()
+        try:
+            Settings.model_validate({setting: secret})
+        except ValidationError as error:  # which tells the secret
+            raise StartError(
+                f"{path} holds no secret that would do ({error.errors()[0]['msg']}): remove it, and a new one is made."
+            ) from None
+        return secret, is_new
 
     def _keep(self, began: float) -> None:
         kept = [Keeper(child.service, child) for child in self._services]

@@ -9,6 +9,12 @@ def operation_board() -> Any:
     """Whether everything runs, and how far behind it is."""
     refused = "source:tasuki_webhooks_refused:ratio_increase1h or 0 * source:tasuki_webhooks:rate5m"
     errors = "service:tasuki_http_request_errors:ratio_rate5m or 0 * service:tasuki_http_requests:rate5m"
+    # Not by increase(): the first of a topic and reason begins its series, in which nothing has increased.
+    letters = "max by (service, topic, reason) (tasuki_dead_letters_total)"
+    before = "max by (service, topic, reason) (max_over_time(tasuki_dead_letters_total[1d] offset 1d))"
+    dead = (
+        f"sum by (service) ({letters} - ({before} or 0 * {letters})) or 0 * max by (service) (tasuki_consumer_halted)"
+    )
     return board(
         "tasuki-operation",
         "Tasuki: 運用 / Operation",
@@ -45,8 +51,7 @@ def operation_board() -> Any:
                     number(
                         "デッドレター / Dead letters",
                         "Of the last day.",
-                        "sum by (service) (increase(tasuki_dead_letters_total[1d]))"
-                        " or 0 * max by (service) (tasuki_consumer_halted)",
+                        dead,
                         "{{service}}",
                         span=5,
                     ),

@@ -19,7 +19,7 @@ def verify() -> None:
     from shared.config import ConfigError
     from shared.db import DatabaseUnavailable
     from shared.eventlog.port import LogError
-    from shared.terminal import fail, read_settings, with_database
+    from shared.terminal import fail, read_settings, to_mend, with_database
 
     settings = with_database(read_settings())
     try:
@@ -27,7 +27,9 @@ def verify() -> None:
             report = asyncio.run(run(settings, progress))
     except ConfigError as error:
         fail(str(error))
-    except (DatabaseUnavailable, LogError) as error:
+    except LogError as error:
+        fail(str(to_mend(error)))
+    except DatabaseUnavailable as error:
         fail(f"the database cannot be reached; is Tasuki running? ({error})")
     print_report(report, Console())
     raise SystemExit(1 if report.different else 0)
@@ -66,10 +68,10 @@ def rebuild() -> None:
     """Make every number anew from the stored events, while the old ones go on being answered and events are taken."""
     from services.metrics.rebuild.command import run
     from shared.client import TasukiError
-    from shared.terminal import fail, read_settings
+    from shared.terminal import fail, read_settings, to_mend
 
     try:
         events = run(read_settings())
     except TasukiError as error:
-        fail(str(error))
+        fail(str(to_mend(error)))
     print(f"made anew from {events:,} events")

@@ -52,6 +52,11 @@ class Document:
     def _explained(self, message: str, kind: Any) -> ConfigError:
         match = _WHERE.match(message)
         reason, written = (match["reason"], match["path"] or "$") if match else (message, "$")
+        if self.data is None:
+            nothing = (
+                "nothing stands in this file; remove it where it may be missing, or take the one that Tasuki ships"
+            )
+            return self.error((), nothing)
         path = self._path(written, message, kind)
         unknown = _NAMED_KEY.match(reason)
         if unknown:

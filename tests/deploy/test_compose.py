@@ -100,6 +100,16 @@ def test_secrets_are_asked_for_and_none_has_a_default() -> None:
     assert {".env", "tasuki.env"} <= set((ROOT / "deploy/.gitignore").read_text().split())
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_what_a_new_env_leaves_unset_leaves_the_log_in_postgresql(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As compose fills it in where .env holds the secrets alone; a variable without a value is not passed on."""
+    for variable, value in CONTAINERS[name]["environment"].items():
+        if value is not None and variable.startswith("TASUKI_"):
+            filled = re.sub(r"\$\{\w+:\?[^}]*\}", "0" * 32, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
+            monkeypatch.setenv(variable, filled)
+    assert Settings().kafka_bootstrap_servers is None
+
+
 def test_the_console_is_given_none_of_the_services_secrets() -> None:
     assert "env_file" not in CONTAINERS["console"]
     assert "TASUKI_DATABASE_URL" not in CONTAINERS["console"]["environment"]

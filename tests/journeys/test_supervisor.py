@@ -132,6 +132,20 @@ def test_a_generated_key_is_shown_once_and_opens_the_door(start: Callable[..., S
     assert second.output().count(key) == 1
 
 
+@pytest.mark.parametrize("name", ["admin.key", "console.secret"])
+def test_a_secret_that_is_none_is_refused_by_its_file_and_not_told(
+    empty_data_dir: Path, free_port: Callable[[], int], empty_database_url: str, name: str
+) -> None:
+    empty_data_dir.mkdir(parents=True, exist_ok=True)
+    (empty_data_dir / name).write_text("too-short\n")
+    environment = {"TASUKI_ADMIN_KEY": None, "TASUKI_DATABASE_URL": empty_database_url}
+    system = System(empty_data_dir, free_port, environment, services=("console",))
+    assert refused(system) == 1
+    assert f"{empty_data_dir / name} holds no secret" in system.output()
+    assert "remove it" in system.output()
+    assert "too-short" not in system.output()
+
+
 def test_a_second_one_on_the_same_folder_is_refused(system: System, free_port: Callable[[], int]) -> None:
     second = System(system.data_dir, free_port)
     assert refused(second) == 1

@@ -102,6 +102,13 @@ def test_files_that_may_not_be_missing(folder: Path, name: str) -> None:
     assert refused(folder).startswith(f"{name}:1: the file is missing")
 
 
+@pytest.mark.parametrize("name", ["fields", "sources", "team", "stages", "campaigns", "targets", "webhooks"])
+@pytest.mark.parametrize("text", ["", "# all of it is a comment\n"])
+def test_a_file_in_which_nothing_stands(folder: Path, name: str, text: str) -> None:
+    (folder / f"{name}.yaml").write_text(text)
+    assert refused(folder).startswith(f"{name}.yaml:1: nothing stands in this file; remove it where it may be missing")
+
+
 MISTAKES = [
     ("fields.yaml", "type: email", "type: mail", "Invalid enum value 'mail'"),
     ("fields.yaml", "scope: person", "scop: person", "the key `scop` is not known here"),

@@ -53,3 +53,34 @@ def test_services_are_called_where_they_are_said_to_be(monkeypatch: pytest.Monke
 def test_an_address_of_a_service_that_cannot_be_called(url: str) -> None:
     with pytest.raises(ValidationError, match=r"ingest_url\n.*the address of a service is http"):
         Settings(ingest_url=url)
+
+
+@pytest.mark.parametrize("named", ["", " ", " , "])
+def test_brokers_that_are_named_empty_are_none(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    """So does compose pass on what its .env does not set; the log is then in PostgreSQL."""
+    monkeypatch.setenv("TASUKI_KAFKA_BOOTSTRAP_SERVERS", named)
+    assert Settings().kafka_bootstrap_servers is None
+
+
+@pytest.mark.parametrize("named", ["kafka:abc", "kafka:99999", "kafka-1:9092,kafka-2:0", "PLAINTEXT://kafka:9092"])
+def test_brokers_that_cannot_be_called(named: str) -> None:
+    with pytest.raises(ValidationError, match=r"kafka_bootstrap_servers\n.*brokers are host:port"):
+        Settings(kafka_bootstrap_servers=named)
+
+
+def test_brokers_are_a_list_with_commas() -> None:
+    for named in ("kafka", "kafka-1:9092,kafka-2:9092", "10.0.0.1:9092, [::1]:9093"):
+        assert Settings(kafka_bootstrap_servers=named).kafka_bootstrap_servers == named
+
+
+@pytest.mark.parametrize("port", [0, -1, 65_536, 99_999])
+def test_a_port_that_nobody_can_listen_on(port: int) -> None:
+    """The system asks for the address of 99999 as that of 34463, and of 0 as of any that is free."""
+    with pytest.raises(ValidationError, match="ingest_port"):
+        Settings(ingest_port=port)
+
+
+def test_an_address_that_is_left_empty_does_not_mean_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASUKI_HOST", "")
+    with pytest.raises(ValidationError, match="host"):
+        Settings()

@@ -161,3 +161,4 @@ def test_port_in_use_ends_the_start(start: Callable[..., Process]) -> None:
     status, lines, _ = start(TASUKI_INGEST_PORT=first.url.rpartition(":")[2]).end()
     assert status == 1
     assert lines[-1]["event"] == "start_failed"
+    assert "set TASUKI_INGEST_PORT to another port" in str(lines[-1]["reason"])
