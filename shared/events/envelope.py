@@ -172,7 +172,7 @@ def _event(attributes: Mapping[str, bytes | None], data: bytes, record: Record, 
         raise Undecodable("invalid_data", _NUL)
     return Event(
         id=id_.decode(),
-        source=_text_of_few(source),
+        source=_text_of_few(source) if len(source) <= _SHORT else source.decode(),
         name=name,
         time=time,
         subject=subject,
@@ -181,6 +181,10 @@ def _event(attributes: Mapping[str, bytes | None], data: bytes, record: Record, 
         data=decode_data(name, data, webhook=webhook),
         traceparent=None if traceparent is None else traceparent.decode(),
     )
+
+
+_SHORT = 200
+"""Bytes of what is remembered at most: a source of a megabyte may stand in the log, too."""
 
 
 @lru_cache(maxsize=1000)

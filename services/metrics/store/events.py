@@ -78,7 +78,7 @@ def _row(record: Record, event: Event, group: str) -> bytes:
     data = event.data
     return b"".join((
         _FIELDS,
-        _few(event.source),
+        _few(event.source) if len(event.source) <= _SHORT else binary_text(event.source),
         binary_text(event.id),
         _few(event.name),
         binary_time(event.time),
@@ -94,6 +94,8 @@ def _row(record: Record, event: Event, group: str) -> bytes:
 _FIELDS = binary_head(len(_STORED))
 _NOTHING = NULL + NULL
 _few = lru_cache(maxsize=1_000)(binary_text)  # sources and names: few are many events'
+_SHORT = 200
+"""Characters of what is remembered at most: a source of a megabyte may stand in the log, too."""
 
 EVENT_COLUMNS = """e.source, e.id, e.name, e.time, e.lead, e.subject, e.recorded_at, e.data,
             e.corrects_source, e.corrects_id"""
