@@ -97,9 +97,9 @@ BuildClient = Callable[[Client], AbstractAsyncContextManager[tuple[ASGIApp, dict
 def main(service: ServiceName, build: Build) -> None:
     """Run the service until it is told to stop; does not return."""
     settings, config = _load(service)
+    telemetry = _telemetry(service, settings)
     if settings.database_url is None:
         _refuse(service, ["TASUKI_DATABASE_URL: set it, or start by `tasuki run`, which brings a database of its own"])
-    telemetry = _telemetry(service, settings)
     _run_until_stopped(lambda stop: _serve(service, build, settings, config, telemetry, stop), telemetry)
 
 

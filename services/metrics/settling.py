@@ -4,11 +4,11 @@ import asyncio
 import logging
 from datetime import date
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.metrics import store
 from shared.backoff import pause
-from shared.db import DatabaseUnavailable, driver, transaction
+from shared.db import DatabaseUnavailable, driver, in_transaction
 
 PAUSE_S = 10.0
 """Between two days: a year is gone through in an hour, and nobody notices."""
@@ -37,9 +37,13 @@ class Settling:
 
     async def step(self) -> int:
         """Settle the next day; how many rows that saves."""
-        async with transaction(self._engine) as conn:
+        after = self.reached
+
+        async def settle(conn: AsyncConnection) -> int:
             raw = await driver(conn)
             side = await store.hold_shown(raw)
-            day = await store.day_after(raw, side, self.reached)
+            day = await store.day_after(raw, side, after)
             self.reached = day or date.min
             return await store.settle_day(raw, side, day) if day else 0
+
+        return await in_transaction(self._engine, settle)  # again after a deadlock with who shows another set
