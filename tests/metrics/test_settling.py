@@ -3,6 +3,8 @@
 import asyncio
 from datetime import date
 
+import asyncpg
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -94,3 +96,23 @@ def test_others_settle_count_and_rebuild_at_the_same_time(desk: Desk, runner: as
 
     runner.run(all_at_once())
     assert desk.ask("calls") == {"all": 225}
+
+
+def test_a_deadlock_ends_no_process(
+    desk: Desk, numbers: Numbers, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def settled() -> date:
+        await numbers.take([call("a", NOON)])
+        held, left = store.hold_shown, [asyncpg.DeadlockDetectedError("deadlock detected")]
+
+        async def hold(conn: asyncpg.Connection) -> store.Side:
+            if left:
+                raise left.pop()
+            return await held(conn)
+
+        monkeypatch.setattr(store, "hold_shown", hold)
+        settling = Settling(numbers.engine)
+        await settling.step()
+        return settling.reached
+
+    assert runner.run(settled()) == NOON.date()
