@@ -7,7 +7,7 @@ one of them finds it taken or locked by the other, so neither can miss the other
 """
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -48,18 +48,10 @@ async def record(
         elif (lead := found.get(at)) and lead.lead_id is not None and (target is None or target.key is None):
             outcomes[at] = Outcome("accepted", item.id, lead.answered)
             placed[item.source, item.id] = Known(item.digest, item.name, lead.lead_id, lead.lead_id)
-    of_target: dict[Key, list[int]] = {}
-    for at, item in enumerate(items):
-        if at not in outcomes:
-            of_target.setdefault(_target(item), []).append(at)
-    found_out = deque(one for one in of_target if (t := known.get(one) or placed.get(one)) and t.key is not None)
-    while found_out:  # a correction may correct one that stands beside it
-        target = known.get(found_out[0]) or placed[found_out[0]]
-        for at in of_target.pop(found_out.popleft(), ()):
-            item = items[at]
-            outcomes[at] = Outcome("accepted", item.id, target.lead_id)
-            placed[item.source, item.id] = Known(item.digest, item.name, target.lead_id, target.key)
-            found_out.append((item.source, item.id))
+    for at, target in _placed_by(items, [at for at in range(len(items)) if at not in outcomes], placed | known):
+        item = items[at]
+        outcomes[at] = Outcome("accepted", item.id, target.lead_id)
+        placed[item.source, item.id] = Known(item.digest, item.name, target.lead_id, target.key)
     left = [at for at in range(len(items)) if at not in outcomes]
     waiting = [items[at] for at in left]
     outcomes |= {at: Outcome("accepted", items[at].id) for at in left}
@@ -76,6 +68,24 @@ async def record(
         if (where := placed.get((item.source, item.id)))
     ]
     return Recorded([outcomes[at] for at in range(len(items))], events, placed)
+
+
+def _placed_by(
+    items: Sequence[Activity], left: Sequence[int], known: Mapping[Key, Known]
+) -> Iterator[tuple[int, Known]]:
+    """Those of `left` that can be placed, by what they correct: something that is known, or one that stands beside it
+    and can be placed itself."""
+    of_target: dict[Key, list[int]] = {}
+    for at in left:
+        of_target.setdefault(_target(items[at]), []).append(at)
+    found_out = deque(
+        (target, known[target]) for target in of_target if target in known and known[target].key is not None
+    )
+    while found_out:
+        target, where = found_out.popleft()
+        for at in of_target.pop(target, ()):
+            yield at, where
+            found_out.append(((items[at].source, items[at].id), where))
 
 
 async def release(db: Connection, arrived: dict[Key, Known], recorded_at: datetime) -> list[Event]:

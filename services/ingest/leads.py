@@ -42,16 +42,16 @@ async def resolve(db: Connection, asked: Sequence[Whom], recorded_at: datetime) 
     The first key that names a lead decides; further keys that nobody has become that lead's. Keys that name another
     lead stay there: two leads for one person are for a human to merge.
     """
-    by_id = await _by_id(db, {w.lead_id for w in asked if w.lead_id is not None})
+    known = await by_id(db, {w.lead_id for w in asked if w.lead_id is not None})
     holders = await _holders(db, {key for w in asked for key in w.keys})
     missing = {key for w in asked for key in w.keys if key not in holders}
     if missing:
         await _lock(db, missing)
         holders |= await _holders(db, missing)
     joining = Joining({key for key in missing if key not in holders})
-    if joining and (told := {f.lead_id for f in (*by_id.values(), *holders.values()) if f.lead_id is not None}):
+    if joining and (told := {f.lead_id for f in (*known.values(), *holders.values()) if f.lead_id is not None}):
         joining.know(await _terms(db, told, joining))
-    found, new_leads, new_keys = _decide(asked, by_id, holders, joining)
+    found, new_leads, new_keys = _decide(asked, known, holders, joining)
     if new_leads:
         made = await _insert_leads(db, new_leads, recorded_at)
         for item in found:
@@ -62,21 +62,21 @@ async def resolve(db: Connection, asked: Sequence[Whom], recorded_at: datetime) 
 
 
 def _decide(
-    asked: Sequence[Whom], by_id: dict[str, Found], holders: dict[IdentityKey, Found], joining: Joining
+    asked: Sequence[Whom], known: dict[str, Found], holders: dict[IdentityKey, Found], joining: Joining
 ) -> tuple[list[Found], list[str], dict[IdentityKey, str]]:
     found: list[Found] = []
     new_leads: list[str] = []
     new_keys: dict[IdentityKey, str] = {}
     for whom in asked:
         if whom.lead_id is not None:
-            lead = by_id.get(whom.lead_id)
+            lead = known.get(whom.lead_id)
         else:
             lead = next((holders[key] for key in whom.keys if key in holders), None)
         created = lead is None and whom.create
         if created:
             lead = Found(whom.lead_id or str(uuid_utils.uuid7()))
             new_leads.append(lead.lead_id or "")
-            by_id[lead.lead_id or ""] = lead
+            known[lead.lead_id or ""] = lead
         if lead is None or lead.lead_id is None:
             found.append(Found(None))
             continue
@@ -89,7 +89,8 @@ def _decide(
     return found, new_leads, new_keys
 
 
-async def _by_id(db: Connection, lead_ids: set[str]) -> dict[str, Found]:
+async def by_id(db: Connection, lead_ids: set[str]) -> dict[str, Found]:
+    """Those of these leads that are known."""
     if not lead_ids:
         return {}
     rows = await db.fetch(f"select {_FOUND} where l.lead_id = any({text_array(1)})", texts(lead_ids))

@@ -1,13 +1,13 @@
 """Who unsubscribes has opted out: it goes on record with the activity that tells of it, in the same transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 
 from services.ingest.items import Activity, made_id
-from services.ingest.leads import Found, refuse_erased
+from services.ingest.leads import Found, by_id, refuse_erased
 from services.ingest.tables import Connection
 from services.ingest.tell import ours
 from shared.consent import opts_out_of
@@ -44,14 +44,15 @@ async def record(db: Connection, taken: Sequence[tuple[Activity, Found]], record
 
 
 async def record_corrected(db: Connection, corrections: Sequence[Event], recorded_at: datetime) -> list[Event]:
-    """The same of touches that have become such by a correction. It has opted out since what is true of it by then
-    happened; where the correction leaves that time as it was, which is not known here, since the correction."""
+    """The same of touches that a correction makes those of somebody who unsubscribes. The opt-out holds since the time
+    that the correction gives the touch, or where it gives none since its own: that of the touch is not kept here."""
     found = []
     for event in corrections:
         if (now := _replacement(event)) is not None and (channel := opts_out_of(now.touch)) is not None:
             time, source = now.occurred_at or event.time, event.source
             found.append(_OptOut(event.subject, channel, time, source, event.id, source, event.traceparent))
-    alive = await _alive(db, {one.lead_id for one in found}) if found else set()
+    leads = await by_id(db, {one.lead_id for one in found})
+    alive = {lead_id for lead_id, lead in leads.items() if not lead.erased}  # what is about no lead is in neither
     return await _keep(db, [one for one in found if one.lead_id in alive], recorded_at)
 
 
@@ -70,17 +71,6 @@ def _replacement(event: Event) -> _Replacement | None:
     except msgspec.ValidationError:
         return None
     return _Replacement(touch, occurred_at and occurred_at.astimezone(UTC))
-
-
-async def _alive(db: Connection, lead_ids: Collection[str]) -> set[str]:
-    rows = await db.fetch(
-        """
-        select l.lead_id from ingest.leads l left join ingest.leads s on s.lead_id = l.merged_into
-        where l.lead_id = any($1::text[]) and coalesce(s.erased_at, l.erased_at) is null
-        """,
-        list(lead_ids),
-    )
-    return {row["lead_id"] for row in rows}
 
 
 async def _keep(db: Connection, found: Sequence[_OptOut], recorded_at: datetime) -> list[Event]:
