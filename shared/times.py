@@ -23,7 +23,7 @@ def convert(value: Any, type_: type[T], *, strict: bool = True) -> T:
     UTC has no year for: no answer could tell it and no database hold it."""
     made = msgspec.convert(value, type_, strict=strict)
     for place in places(type_):  # type: ignore[arg-type]  # every type is hashable
-        if fault := _fault(value, place, "$"):
+        if fault := _fault(value, place):
             raise msgspec.ValidationError(fault)
     return made
 
@@ -42,15 +42,18 @@ def places(type_: Any, within: tuple[Any, ...] = ()) -> tuple[tuple[str, ...], .
     return tuple((_EACH, *place) for place in found) if get_origin(type_) is list else tuple(found)
 
 
-def _fault(value: Any, place: tuple[str, ...], path: str) -> str | None:
+def _fault(value: Any, place: tuple[str, ...], path: str = "$") -> str | None:
     """What is wrong with a time that stands there, and where that is."""
-    if not place:
-        wrong = _wrong(value) if isinstance(value, str) else None
-        return wrong and f"{wrong} - at `{path}`"
-    if isinstance(value, list):
-        faults = (_fault(item, place[1:], f"{path}[{n}]") for n, item in enumerate(value))
-        return next((fault for fault in faults if fault), None)
-    return _fault(value.get(place[0]), place[1:], f"{path}.{place[0]}") if isinstance(value, dict) else None
+    for depth, name in enumerate(place):
+        if isinstance(value, list):
+            here = ".".join((path, *place[:depth]))
+            faults = (_fault(item, place[depth + 1 :], f"{here}[{n}]") for n, item in enumerate(value))
+            return next((fault for fault in faults if fault), None)
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    wrong = _wrong(value) if isinstance(value, str) else None
+    return wrong and f"{wrong} - at `{'.'.join((path, *place))}`"
 
 
 def _wrong(time: str) -> str | None:

@@ -69,11 +69,8 @@ def _result(index: int, outcome: Outcome) -> ActivityResult:
 
 
 def _receipt(results: list[ActivityResult]) -> ActivityReceipt:
-    return ActivityReceipt(
-        sum(result.status == "accepted" for result in results),
-        sum(result.status == "duplicate" for result in results),
-        results,
-    )
+    statuses = [result.status for result in results]
+    return ActivityReceipt(statuses.count("accepted"), statuses.count("duplicate"), results)
 
 
 def _none_taken(results: list[ActivityResult], *, is_array: bool, only_conflicts: bool) -> Problem:

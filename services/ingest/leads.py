@@ -80,12 +80,12 @@ def _decide(
         if lead is None or lead.lead_id is None:
             found.append(Found(None))
             continue
-        if not lead.erased:
-            keys = (*whom.keys, *joining.come(lead.lead_id, whom.terms)) if joining else whom.keys
+        keys = (*whom.keys, *joining.come(lead.lead_id, whom.terms)) if joining else whom.keys
+        if keys and not lead.erased:
             fresh = [key for key in keys if key not in holders]
             holders |= dict.fromkeys(fresh, lead)
             new_keys |= dict.fromkeys(fresh, lead.lead_id)
-        found.append(Found(lead.lead_id, created, lead.erased, lead.survivor))
+        found.append(Found(lead.lead_id, created=True) if created else lead)
     return found, new_leads, new_keys
 
 

@@ -13,11 +13,13 @@ from shared.telemetry.trace import continue_trace, enter
 from shared.web.dispatch import OBSERVED, answer_to, send_answer
 from shared.web.endpoint import problem_answer
 from shared.web.problems import overloaded, stopping
+from shared.web.requests import header_texts
 
 if TYPE_CHECKING:
     from shared.telemetry.spans import RequestSpan
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_TRACED = (b"traceparent", b"x-request-id")
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 IN_FLIGHT_MAX = 512
 """Requests worked on at once; with bodies of at most 1 MiB this bounds the memory, and the wait of those admitted."""
@@ -90,12 +92,8 @@ class Observe:
 
     def _identify(self, scope: Scope) -> "tuple[str, RequestSpan | None]":
         """The request's id, and its span where traces are made; probes and scrapes have none."""
-        traceparent = request_id = span = None
-        for name, value in scope["headers"]:
-            if name == b"traceparent":
-                traceparent = value.decode("latin-1")
-            elif name == b"x-request-id":
-                request_id = value.decode("latin-1")
+        traceparent, request_id = header_texts(scope, _TRACED)
+        span = None
         spans = self._telemetry.spans
         if spans is not None and scope["path"] not in _ALWAYS_ADMITTED:
             method = scope["method"] if scope["method"] in _METHODS else None

@@ -25,24 +25,24 @@ class Head(NamedTuple):
     authorization: str | None
     content_type: str | None
     content_encoding: str | None
-    content_length: int
     idempotency_key: str | None
+    content_length: int
 
 
-_NAMES = frozenset({b"authorization", b"content-type", b"content-encoding", b"content-length", b"idempotency-key"})
+_NAMES = (b"authorization", b"content-type", b"content-encoding", b"idempotency-key", b"content-length")
 
 
 def read_head(scope: Scope) -> Head:
     """The head of an ASGI request."""
-    found = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _NAMES}
-    length = found.get(b"content-length", "")
-    return Head(
-        found.get(b"authorization"),
-        found.get(b"content-type"),
-        found.get(b"content-encoding"),
-        int(length) if length.isdecimal() and len(length) <= 18 else 0,
-        found.get(b"idempotency-key"),
-    )
+    authorization, media_type, encoding, key, length = header_texts(scope, _NAMES)
+    bytes_told = int(length) if length and length.isdecimal() and len(length) <= 18 else 0
+    return Head(authorization, media_type, encoding, key, bytes_told)
+
+
+def header_texts(scope: Scope, names: Sequence[bytes]) -> list[str | None]:
+    """What a request says in its headers of these names, None where it has none; of two of one name the last counts."""
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    return [None if (value := headers.get(name)) is None else value.decode("latin-1") for name in names]
 
 
 def check_media_type(head: Head, endpoint: Endpoint) -> None:

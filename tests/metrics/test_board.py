@@ -1,6 +1,7 @@
 """A board that is brought up to date is the board that would be made anew, and its text is what Prometheus reads."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,11 +11,13 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 
 from services.metrics import store
+from services.metrics.contributions.facts import Amount, Fact
 from services.metrics.live.board import Board
-from services.metrics.live.gauges import Sample
+from services.metrics.live.gauges import Gauges, Sample
 from shared.clock import FixedClock
 from shared.config.targets import Target
 from shared.db import driver, transaction
+from shared.periods import current_periods
 from shared.telemetry import Lines
 from shared.telemetry.lines import Families
 from tests.metrics.desk import Desk, call, utc
@@ -101,6 +104,39 @@ def test_whoever_gives_up_waiting_for_the_first_board_finds_it_the_next_time(
         assert (await board.now()).values[CALLS_TODAY] == 1
 
     runner.run(ask())
+
+
+def test_others_have_their_turn_while_a_board_is_brought_up_to_date(
+    desk: Desk, numbers: Numbers, runner: asyncio.Runner
+) -> None:
+    async def turns_of_others(calls: int) -> int:
+        await numbers.reset()
+        async with transaction(numbers.engine) as conn:
+            seen, _ = await store.changes_since(await driver(conn), None)
+        await numbers.take([call(f"c{n}", utc(2026, 11, 20, 1), rep=f"rep-{n}") for n in range(calls)])
+        async with transaction(numbers.engine) as conn:
+            _, told = await store.changes_since(await driver(conn), seen)
+        assert told is not None
+        assert len(told.facts) >= calls
+        gauges = Gauges(numbers.catalogue, current_periods(utc(2026, 11, 20, 3).date(), 4), {}, {}, 4)
+        taking = asyncio.ensure_future(_taken(gauges, told.facts))
+        turns = 0
+        while not taking.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert await taking
+        return turns
+
+    async def ask() -> None:
+        few, many = await turns_of_others(5), await turns_of_others(100)
+        assert many > 10 * few
+
+    runner.run(ask())
+
+
+async def _taken(gauges: Gauges, facts: Iterable[tuple[Fact, Amount]]) -> dict[Sample, float | None]:
+    await gauges.add(facts)
+    return await gauges.changes()
 
 
 label = st.text(st.characters(exclude_categories=["Cs"]))

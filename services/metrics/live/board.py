@@ -124,7 +124,7 @@ class Board:
         if told.facts or told.counts:
             moment = Moment(day, await store.state_number(conn))
             self._held = None  # should this fail, what is half brought up to date is never seen
-            now = _later(held, moment, told)
+            now = await _later(held, moment, told)
         self._held = _Held(seen, held.gauges, now)
         return seen, self._held
 
@@ -139,7 +139,8 @@ class Board:
         gauges = Gauges(self.catalogue, current_periods(day, start), self.members, targets, start)
         await gauges.load(conn, await store.shown_cells(conn))
         moment = Moment(day, await store.state_number(conn))
-        return _Held(seen, gauges, Now(moment, _changed({}, gauges), targets, expected, await store.counters(conn)))
+        values, counts = await _changed({}, gauges), await store.counters(conn)
+        return _Held(seen, gauges, Now(moment, values, targets, expected, counts))
 
 
 class _Held(NamedTuple):
@@ -148,19 +149,18 @@ class _Held(NamedTuple):
     now: Now
 
 
-def _later(held: _Held, moment: Moment, told: store.Told) -> Now:
+async def _later(held: _Held, moment: Moment, told: store.Told) -> Now:
     """The board once all that was told is in it."""
-    for fact, amount in told.facts:
-        held.gauges.add(fact, amount)
+    await held.gauges.add(told.facts)
     counts = dict(held.now.counts)
     for name, labels, n in told.counts:
         counts[name, labels] = counts.get((name, labels), 0) + n
-    return held.now._replace(moment=moment, values=_changed(held.now.values, held.gauges), counts=counts)
+    return held.now._replace(moment=moment, values=await _changed(held.now.values, held.gauges), counts=counts)
 
 
-def _changed(values: Mapping[Sample, float], gauges: Gauges) -> Mapping[Sample, float]:
+async def _changed(values: Mapping[Sample, float], gauges: Gauges) -> Mapping[Sample, float]:
     """New values: the old ones may still be told to whoever follows."""
-    changes = gauges.changes()
+    changes = await gauges.changes()
     gone = [sample for sample, value in changes.items() if value is None]
     changed = {**values, **{sample: value for sample, value in changes.items() if value is not None}}
     for sample in gone:

@@ -3,7 +3,6 @@
 The sums behind them are added up once, by one statement for each kind of fact, and from then on fact by fact.
 """
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from services.metrics import store
 from services.metrics.catalogue.kpis import Catalogue, Coverage, Kpi, Ratio, Share, Simple, Trailing
 from services.metrics.contributions.facts import Amount, Dimensions, Fact
 from services.metrics.live.sources import GAUGE_DIMENSIONS, Source, Statement, sources_of
+from services.metrics.live.turns import Turns
 from services.metrics.match import Matcher, selected
 from services.metrics.query.memory import Membership
 from services.metrics.query.sql import make_room
@@ -22,8 +22,6 @@ from shared.periods import Period
 
 TOTAL = "total"
 OTHER = "other"
-AT_ONCE = 2_000
-"""Sums that are added to before others get their turn."""
 
 
 class Sample(NamedTuple):
@@ -81,7 +79,7 @@ class Gauges:
         statement = Statement(fact, sources)
         text, parameters = statement.text(cells)
         counting: dict[Dimensions, list[Source]] = {}  # many rows have the same dimensions
-        added_meanwhile = 0
+        turns = Turns()
         for row in await conn.fetch(text, *parameters):
             day = statement.starts[row["stretch"] - 1]
             dimensions = Dimensions(fact, **{name: row[f"of_{name}"] for name in statement.told})
@@ -94,18 +92,20 @@ class Gauges:
             for source in chosen:
                 if cut == TOTAL or cut in source.of.dimensions:
                     self._add(source, day, dimensions, [(cut, member)], added, int(row["measured"]))
-            added_meanwhile += 1 + len(chosen)
-            if added_meanwhile >= AT_ONCE:
-                added_meanwhile = 0
-                await asyncio.sleep(0)  # with hundreds of KPIs this takes seconds: others go on meanwhile
+            await turns.after(1 + len(chosen))  # with hundreds of KPIs this takes seconds
 
-    def add(self, fact: Fact, added: Amount) -> None:
+    async def add(self, told: Iterable[tuple[Fact, Amount]]) -> None:
         """Take in what has changed since."""
-        for source in self._sources.get(fact.dimensions.name, ()):
-            if selected(fact.dimensions, source.of.measure):
+        turns = Turns()
+        for fact, added in told:
+            sources = [
+                s for s in self._sources.get(fact.dimensions.name, ()) if selected(fact.dimensions, s.of.measure)
+            ]
+            for source in sources:
                 cuts = [d for d in GAUGE_DIMENSIONS if d in source.of.dimensions]
                 members = [(TOTAL, ""), *((d, self._member(d, self._matcher.value(fact, d))) for d in cuts)]
                 self._add(source, fact.day, fact.dimensions, members, Sum(*added), added.n * fact.value)
+                await turns.after(len(members) * len(self._periods))
 
     def _add(
         self,
@@ -130,17 +130,19 @@ class Gauges:
                 if sums[key] == NOTHING and not source.stands:
                     del sums[key]
 
-    def changes(self) -> dict[Sample, float | None]:
+    async def changes(self) -> dict[Sample, float | None]:
         """The value of every sample that may have changed since this was last asked; None: it has none."""
-        found = {
-            Sample(kpi.id, *key): self._value(kpi, key)
-            for kpi in self._catalogue
-            for key in self._touched(kpi)
-            if key[1] == TOTAL or key[1] in kpi.dimensions
-        }
+        found: dict[Sample, float | None] = {}
+        turns = Turns()
+        for kpi in self._catalogue:
+            for key in self._touched(kpi):
+                if key[1] == TOTAL or key[1] in kpi.dimensions:
+                    value = self._value(kpi, key)
+                    found[Sample(kpi.id, *key)] = None if value is None else float(value)
+                await turns.after(1)
         for changed in self._changed.values():
             changed.clear()
-        return {sample: None if value is None else float(value) for sample, value in found.items()}
+        return found
 
     def _touched(self, kpi: Kpi) -> Iterable[CellKey]:
         """The keys whose values depend on what has changed."""
