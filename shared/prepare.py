@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 import shared.loading  # noqa: F401 - first
-from shared.config import ConfigError, load_config
+from shared.config import ConfigError, load_config, unread
 from shared.db import connect
 from shared.migrate import migrate
 from shared.schemas import SchemaError
@@ -17,7 +17,8 @@ from shared.web.keys import ensure_admin_key
 
 
 def main() -> int:
-    """Checks and prepares; a mistake in the configuration is told on stderr, exit status 1."""
+    """Checks and prepares. A mistake in the configuration is told on stderr, exit status 1; a file that has no effect
+    is only told."""
     settings = Settings()
     if settings.database_url is None or settings.admin_key is None:
         raise ValueError("TASUKI_DATABASE_URL and TASUKI_ADMIN_KEY must be set here")
@@ -26,6 +27,8 @@ def main() -> int:
     except ConfigError as error:
         print(f"tasuki: {error}", file=sys.stderr)
         return 1
+    for file in unread(settings.config_dir):
+        print(f"tasuki: {file}", file=sys.stderr)
     try:
         migrate(settings.database_url)
         asyncio.run(_admin_key(settings, settings.admin_key))

@@ -2,6 +2,6 @@
 
 from shared.config.document import Document
 from shared.config.errors import ConfigError
-from shared.config.load import Config, load_config
+from shared.config.load import Config, load_config, unread
 
-__all__ = ["Config", "ConfigError", "Document", "load_config"]
+__all__ = ["Config", "ConfigError", "Document", "load_config", "unread"]

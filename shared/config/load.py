@@ -1,7 +1,10 @@
 """All files of the configuration, read and checked against one another."""
 
+import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,6 +39,22 @@ class Config:
     documents: dict[str, Document]
 
 
+_NEEDED = ("fields", "sources", "team", "stages")
+_OPTIONAL = ("campaigns", "definitions", "targets", "kpis", "webhooks")
+
+
+class Unread(NamedTuple):
+    """A file of the folder that nobody reads, since it is not named as one of the configuration; `meant`: as which it
+    nearly is."""
+
+    name: str
+    meant: str | None
+
+    def __str__(self) -> str:
+        asked = f": did you mean {self.meant}?" if self.meant else ""
+        return f"{self.name} is no file of the configuration, nobody reads it{asked}"
+
+
 class _Fields(msgspec.Struct, forbid_unknown_fields=True):
     fields: list[Field]
 
@@ -45,8 +64,8 @@ def load_config(folder: Path) -> Config:
 
     Raises ConfigError.
     """
-    documents = {name: read(folder, f"{name}.yaml") for name in ("fields", "sources", "team", "stages")}
-    for name in ("campaigns", "definitions", "targets", "kpis", "webhooks"):
+    documents = {name: read(folder, f"{name}.yaml") for name in _NEEDED}
+    for name in _OPTIONAL:
         document = read_if_there(folder, f"{name}.yaml")
         if document is not None:
             documents[name] = document
@@ -67,6 +86,16 @@ def load_config(folder: Path) -> Config:
         webhooks=read_webhooks(documents["webhooks"], registry) if "webhooks" in documents else {},
         documents=documents,
     )
+
+
+def unread(folder: Path) -> Iterator[Unread]:
+    """The YAML files that have no effect: one that is misspelt would be missed in silence, where it is optional."""
+    known = [f"{name}.yaml" for name in (*_NEEDED, *_OPTIONAL)]
+    for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
+        if path.name not in known:
+            yield Unread(path.name, next(iter(difflib.get_close_matches(path.name, known, n=1, cutoff=0.8)), None))
+    for path in sorted((folder / "policies").glob("*.yml")):
+        yield Unread(f"policies/{path.name}", f"policies/{path.stem}.yaml")
 
 
 def read_fields(document: Document) -> FieldRegistry:

@@ -14,7 +14,14 @@ from shared.db import DatabaseUnavailable, connect
 from shared.doctor.database import database, keys, schemas, waiting
 from shared.doctor.finding import Finding, State, judged
 from shared.doctor.log import log
-from shared.doctor.machine import configuration, data_folder, machine, secrets_named, settings_seen
+from shared.doctor.machine import (
+    configuration,
+    data_folder,
+    files_without_effect,
+    machine,
+    secrets_named,
+    settings_seen,
+)
 from shared.doctor.names import names_known
 from shared.doctor.neighbours import processes, providers
 from shared.settings import Settings
@@ -33,7 +40,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     yield read
     if config is not None:
-        for finding in (*secrets_named(config, os.environ), *names_known(config)):
+        for finding in (*files_without_effect(settings), *secrets_named(config, os.environ), *names_known(config)):
             yield finding
     for finding in data_folder(settings):
         yield finding

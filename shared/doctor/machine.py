@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared.config import Config, ConfigError, load_config
+from shared.config import Config, ConfigError, load_config, unread
 from shared.doctor.finding import Finding, judged
 from shared.settings import Settings
 
@@ -82,6 +82,12 @@ def configuration(settings: Settings) -> tuple[Config | None, Finding]:
     except ConfigError as error:
         return None, judged("configuration", str(error), wrong=True, do="mend it: services refuse to start with it")
     return config, judged("configuration", f"{where} can be read")
+
+
+def files_without_effect(settings: Settings) -> Iterator[Finding]:
+    """What lies in the configuration's folder for nobody."""
+    for file in unread(settings.config_dir):
+        yield judged("configuration", str(file), watch=True, do="rename it, or take it away")
 
 
 def data_folder(settings: Settings) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """The command line: what it prints, and what it must never print."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -128,6 +129,16 @@ def test_what_prepares_the_start_says_what_to_mend(empty_database_url: str) -> N
     url = urlsplit(empty_database_url)._replace(path="/nowhere").geturl()
     told = failed("shared.prepare", TASUKI_DATABASE_URL=url, TASUKI_ADMIN_KEY="0" * 16)
     assert told == 'tasuki: the database refuses: database "nowhere" does not exist; look at TASUKI_DATABASE_URL\n'
+
+
+def test_a_file_of_the_configuration_without_effect_is_told(empty_database_url: str, tmp_path: Path) -> None:
+    config = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+    (config / "targets.yaml").rename(config / "target.yaml")
+    key = {"TASUKI_DATABASE_URL": empty_database_url, "TASUKI_ADMIN_KEY": "0" * 32, "TASUKI_CONFIG_DIR": str(config)}
+    command = [sys.executable, "-m", "shared.prepare"]
+    ended = subprocess.run(command, cwd=ROOT, env=key, capture_output=True, text=True, check=True, timeout=120)
+    said = "target.yaml is no file of the configuration, nobody reads it: did you mean targets.yaml?"
+    assert ended.stderr == f"tasuki: {said}\n"
 
 
 def failed(module: str, *words: str, **environment: str) -> str:

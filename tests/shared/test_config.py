@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.config import Config, ConfigError, load_config
+from shared.config import Config, ConfigError, load_config, unread
 from shared.config.sales import Company, Sales
 from shared.config.sources import PROVIDERS, WITHOUT_SIGNATURE, read_sources
 from shared.config.yaml import parse
@@ -83,6 +83,18 @@ def test_the_commented_sources_are_an_entry_for_each_provider_and_would_load(shi
 def _parsed(text: str) -> tuple[object, str, dict[tuple[str | int, ...], int]]:
     data, lines = parse(text, "sources.yaml")
     return data, "sources.yaml", lines
+
+
+def test_files_that_nobody_reads(folder: Path) -> None:
+    assert list(unread(folder)) == []
+    (folder / "targets.yaml").rename(folder / "target.yaml")
+    (folder / "notes.yml").touch()
+    (folder / "policies" / "large.yml").touch()
+    assert [(file.name, file.meant) for file in unread(folder)] == [
+        ("notes.yml", None),
+        ("target.yaml", "targets.yaml"),
+        ("policies/large.yml", "policies/large.yaml"),
+    ]
 
 
 def test_files_that_may_be_missing(folder: Path) -> None:

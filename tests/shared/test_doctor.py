@@ -126,5 +126,12 @@ async def test_who_is_named_and_stands_in_no_team_is_told(findings: Findings, tm
     assert "not in team.yaml: stao (policies/default.yaml, smb), tanaak (targets.yaml)" in said
 
 
+async def test_a_file_of_the_configuration_that_nobody_reads_is_told(findings: Findings, tmp_path: Path) -> None:
+    config = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    (config / "targets.yaml").rename(config / "targets.yml")
+    (found,) = of("configuration", await findings(config_dir=config), State.WATCH)
+    assert found.what == "targets.yml is no file of the configuration, nobody reads it: did you mean targets.yaml?"
+
+
 def told(found: list[Finding]) -> list[str]:
     return [finding.what for finding in found if finding.area == "configuration"]
