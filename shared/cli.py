@@ -39,6 +39,8 @@ def run(
 @app.command()
 def up() -> None:
     """Run everything in the background, and return when all is ready; `tasuki down` ends it."""
+    import signal
+
     from rich.console import Console
 
     from shared.background import LOG, BackgroundError
@@ -46,6 +48,7 @@ def up() -> None:
     from shared.settings import PROCESSES
 
     settings = read_settings()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it breaks the start off, as Ctrl-C does
     try:
         with Console(stderr=True).status("starting") as status:
             begun = start(settings, status.update)

@@ -4,12 +4,14 @@ import json
 import os
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.conftest import private_folder
-from tests.system import System, tasuki, until
+from tests.system import ROOT, System, tasuki, until
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,20 @@ def test_what_up_cannot_start_is_told_with_the_reason_and_leaves_nothing(free_po
         answer = tasuki(system, "up")
         assert answer.returncode == 1
         assert "fields.yaml" in answer.stderr
+        assert system.processes() == []
+
+
+@pytest.mark.parametrize("order", [signal.SIGTERM, signal.SIGINT])
+def test_a_start_that_is_broken_off_leaves_nothing(free_port: Callable[[], int], order: signal.Signals) -> None:
+    with private_folder() as folder:
+        system = System(folder / "data", free_port)
+        command = [sys.executable, "-m", "shared.cli", "up"]
+        with subprocess.Popen(command, cwd=ROOT, env=system.environment, stderr=subprocess.PIPE, text=True) as starting:
+            until(lambda: len(system.processes("shared.cli")) > 1)
+            starting.send_signal(order)
+            _, said = starting.communicate(timeout=60)
+        assert starting.returncode == 1
+        assert "broken off; what was started has been ended" in said
         assert system.processes() == []
 
 
