@@ -149,12 +149,18 @@ def seek_log(
     """Have a service go on elsewhere in the log: events that it has taken already have no second effect."""
     import asyncio
 
-    from shared.seek import seek
+    from shared.eventlog.port import LogError
+    from shared.seek import BeyondEnd, seek
     from shared.settings import SERVICES
 
     if service not in SERVICES:
         fail(f"there is no service {service}: it is one of {', '.join(SERVICES)}")
-    changed = asyncio.run(seek(str(with_database(read_settings()).database_url), service, topic, partition, offset))
+    try:
+        changed = asyncio.run(seek(with_database(read_settings()), service, topic, partition, offset))
+    except BeyondEnd as error:
+        fail(f"{error}; give a --topic and a --partition with an offset of its own")
+    except LogError as error:
+        fail(str(error))
     for stand in changed:
         print(f"{service} goes on at {stand.next_offset} of {stand.topic}/{stand.partition}")
     if not changed:

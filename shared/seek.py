@@ -5,7 +5,13 @@ from typing import NamedTuple
 
 from shared.db import connect_once
 from shared.eventlog.group import release
-from shared.settings import SERVICES, ServiceName
+from shared.eventlog.opened import open_log
+from shared.eventlog.port import TopicPartition
+from shared.settings import SERVICES, ServiceName, Settings
+
+
+class BeyondEnd(Exception):
+    """The log ends before that offset: who went on there would wait for what nobody has told yet, and then miss it."""
 
 
 class Stand(NamedTuple):
@@ -39,16 +45,16 @@ async def stands(database_url: str) -> Sequence[Stand]:
 
 
 async def seek(
-    database_url: str, service: ServiceName, topic: str | None, partition: int | None, offset: int
+    settings: Settings, service: ServiceName, topic: str | None, partition: int | None, offset: int
 ) -> Sequence[Stand]:
     """Have a service go on at this offset in the partitions named (None: all of them); what was changed.
 
     Consumers need not be stopped: the batch that they are at fails its compare-and-set. Those that have nothing to do
     learn of it by losing their shards for a moment: who gets a shard asks for its positions.
 
-    Raises DatabaseUnavailable.
+    settings: with the database. Raises BeyondEnd, DatabaseUnavailable, LogError.
     """
-    conn = await connect_once(database_url)
+    conn = await connect_once(str(settings.database_url))
     try:
         async with conn.transaction():
             rows = await conn.fetch(
@@ -61,7 +67,21 @@ async def seek(
                 partition,
                 offset,
             )
-            await release(conn, service, {row["partition"] for row in rows})
+            changed = sorted(Stand(service, *row) for row in rows)
+            if offset and changed:
+                await _refuse_beyond(settings, changed, offset)
+            await release(conn, service, {stand.partition for stand in changed})
     finally:
         await conn.close()
-    return sorted(Stand(service, *row) for row in rows)
+    return changed
+
+
+async def _refuse_beyond(settings: Settings, changed: Sequence[Stand], offset: int) -> None:
+    log = await open_log(settings)
+    try:
+        ends = await log.ends(sorted({stand.topic for stand in changed}))
+    finally:
+        await log.close()
+    for stand in changed:
+        if offset > (end := ends.get(TopicPartition(stand.topic, stand.partition), 0)):
+            raise BeyondEnd(f"{stand.topic}/{stand.partition} ends at {end}: {offset} is beyond it")

@@ -143,6 +143,10 @@ def test_what_is_taken_again_from_the_beginning_changes_nothing(system: System, 
     assert _values(client, "calls", "source") == before
     assert ACTIVITIES in tasuki(system, "log", "positions").stdout
     assert "there is no service mertics" in tasuki(system, "log", "seek", "mertics", "0").stderr
+    beyond = tasuki(system, "log", "seek", "metrics", "1000000")
+    assert beyond.returncode == 1
+    assert "1000000 is beyond it" in beyond.stderr
+    assert client.get("metrics", "/v1/status")["lag"] == 0, "nothing was changed"
 
 
 def test_reliability_22_what_others_wrote_of_a_person_is_gone_with_the_lead(system: System, client: Client) -> None:

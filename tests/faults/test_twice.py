@@ -46,6 +46,8 @@ def test_events_consumed_twice_make_the_same_cells(
         with closing(Client(services.system)) as client:
             first_s = _taken(client, count)
             once = _told(client), [tuple(row) for row in rows(database_url, CELLS)]
+            beyond = tasuki(services.system, "log", "seek", "metrics", str(count + 1))
+            assert (beyond.returncode, f"{count + 1} is beyond it" in beyond.stderr) == (1, True)
             assert tasuki(services.system, "log", "seek", "metrics", "0").returncode == 0
             second_s = _taken(client, count)
             assert (_told(client), [tuple(row) for row in rows(database_url, CELLS)]) == once
