@@ -42,11 +42,14 @@ MEMBERS = [
     member("sato", NEW_YEAR, role="field_sales"),
     member("mori", NEW_YEAR, role="closers"),
     member("hara", NEW_YEAR, role="closers"),
+    member("abe", NEW_YEAR, role="openers"),
+    member("endo", NEW_YEAR, role="openers"),
 ]
 ROLES = {
     "inside_sales": Role(weights={"booked_amount": 0.6, "opportunities": 0.4, "calls": 0}),
     "field_sales": Role(weights={"booked_amount": 1.0}),
     "closers": Role(weights={"booked_amount": 1, "closing_rate": 2, "arr": 1}, cut="owner", cap=2),
+    "openers": Role(weights={"booked_amount": 1, "pipeline_coverage": 1}),
 }
 TEAM = Team([TeamUnit(id="smb", name={"ja": "SMB", "en": "SMB"})], MEMBERS, ROLES)  # type: ignore[arg-type]
 
@@ -65,6 +68,10 @@ TARGETS = [
     target("closing_rate", "0.5", "mori"),
     target("closing_rate", "0.5", "hara"),
     target("arr", "2400", None, currency="JPY"),
+    target("booked_amount", "1000", "abe", currency="JPY"),
+    target("booked_amount", "500", "endo", currency="JPY"),
+    target("pipeline_coverage", "2", "abe", currency="JPY"),
+    target("pipeline_coverage", "2", "endo", currency="JPY"),
     target("calls", "400", None),  # of the whole company: nobody's own
 ]
 
@@ -223,6 +230,18 @@ def test_a_rate_is_due_every_day_and_counts_only_where_there_is_one(office: Offi
     assert (hara.score, hara.without_target) == (0.5, ["booked_amount"])
     assert (row(card.total, "arr", "JPY").target, row(card.total, "closing_rate").actual) == (2400, 0.25)
     assert card.total.without_target == ["booked_amount", "closing_rate"]
+
+
+def test_each_member_is_covered_by_the_own_target(office: Office, desk: Desk) -> None:
+    desk.take(
+        step("a", utc(2026, 11, 6), "created", opportunity_id="A", credited_rep="abe", amount=jpy(3000)),
+        step("e", utc(2026, 11, 6), "created", opportunity_id="E", credited_rep="endo", amount=jpy(500)),
+    )
+    card = office.card("openers")
+    covered = {rep: row(of(card, rep), "pipeline_coverage", "JPY") for rep in ("abe", "endo")}
+    assert {rep: (one.actual, one.attainment) for rep, one in covered.items()} == {"abe": (3, 1.5), "endo": (1, 0.5)}
+    assert (of(card, "abe").score, of(card, "endo").score) == (0.6, 0.25)
+    assert row(card.total, "pipeline_coverage", "JPY").actual is None
 
 
 @pytest.mark.parametrize(
