@@ -4,6 +4,7 @@ The sums behind them are added up once, by one statement for each kind of fact, 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -66,6 +67,7 @@ class Gauges:
         for source in sources_of(catalogue, periods):
             self._sources.setdefault(source.of.measure.fact, []).append(source)
         self._sums: dict[str, Cells] = {s.id: {} for sources in self._sources.values() for s in sources}
+        self._facts: dict[str, Counter[CellKey]] = {id_: Counter() for id_ in self._sums}  # of what stands
         self._changed: dict[str, set[CellKey]] = {id_: set() for id_ in self._sums}
         self._currencies = {""}
         self._matcher = Matcher(Membership([]), fiscal_year_start)
@@ -119,7 +121,7 @@ class Gauges:
         n, total = source.added(dimensions, added, measured)
         currency = dimensions.currency if source.of.money else ""
         self._currencies.add(currency)
-        sums, changed = self._sums[source.id], self._changed[source.id]
+        sums, facts, changed = self._sums[source.id], self._facts[source.id], self._changed[source.id]
         labels = [label for window in source.windows if window.first <= day <= window.last for label in window.periods]
         for cut, member in members:
             for label in labels:
@@ -127,7 +129,9 @@ class Gauges:
                 held = sums.get(key, NOTHING)
                 changed.add(key)
                 sums[key] = Sum(held.n + n, held.total + total)
-                if sums[key] == NOTHING and not source.stands:
+                if source.stands:
+                    facts[key] += source.facts(dimensions, n)
+                if sums[key] == NOTHING and not facts[key]:
                     del sums[key]
 
     def changes(self) -> dict[Sample, float | None]:
