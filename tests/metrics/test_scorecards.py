@@ -44,12 +44,14 @@ MEMBERS = [
     member("hara", NEW_YEAR, role="closers"),
     member("abe", NEW_YEAR, role="openers"),
     member("endo", NEW_YEAR, role="openers"),
+    member("noda", NEW_YEAR, role="owners"),
 ]
 ROLES = {
     "inside_sales": Role(weights={"booked_amount": 0.6, "opportunities": 0.4, "calls": 0}),
     "field_sales": Role(weights={"booked_amount": 1.0}),
     "closers": Role(weights={"booked_amount": 1, "closing_rate": 2, "arr": 1}, cut="owner", cap=2),
     "openers": Role(weights={"booked_amount": 1, "pipeline_coverage": 1}),
+    "owners": Role(weights={"booked_amount": 1, "pipeline_coverage": 1}, cut="owner"),
 }
 TEAM = Team([TeamUnit(id="smb", name={"ja": "SMB", "en": "SMB"})], MEMBERS, ROLES)  # type: ignore[arg-type]
 
@@ -70,8 +72,8 @@ TARGETS = [
     target("arr", "2400", None, currency="JPY"),
     target("booked_amount", "1000", "abe", currency="JPY"),
     target("booked_amount", "500", "endo", currency="JPY"),
-    target("pipeline_coverage", "2", "abe", currency="JPY"),
-    target("pipeline_coverage", "2", "endo", currency="JPY"),
+    target("booked_amount", "200", "noda", currency="JPY"),
+    *(target("pipeline_coverage", "2", rep, currency="JPY") for rep in ("abe", "endo", "noda")),
     target("calls", "400", None),  # of the whole company: nobody's own
 ]
 
@@ -235,8 +237,10 @@ def test_a_rate_is_due_every_day_and_counts_only_where_there_is_one(office: Offi
 def test_each_member_is_covered_by_the_own_target(office: Office, desk: Desk) -> None:
     desk.take(
         step("a", utc(2026, 11, 6), "created", opportunity_id="A", credited_rep="abe", amount=jpy(3000)),
-        step("e", utc(2026, 11, 6), "created", opportunity_id="E", credited_rep="endo", amount=jpy(500)),
+        step("e", utc(2026, 11, 6), "created", opportunity_id="E", credited_rep="endo", owner="noda", amount=jpy(500)),
     )
+    sold = row(of(office.card("owners"), "noda"), "pipeline_coverage", "JPY")
+    assert (sold.actual, sold.attainment, sold.by) == (2.5, 1.25, "owner")
     card = office.card("openers")
     covered = {rep: row(of(card, rep), "pipeline_coverage", "JPY") for rep in ("abe", "endo")}
     assert {rep: (one.actual, one.attainment) for rep, one in covered.items()} == {"abe": (3, 1.5), "endo": (1, 0.5)}

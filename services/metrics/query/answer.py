@@ -184,14 +184,17 @@ class Asker:
         return found
 
     def _target(self, kpi: str, question: Question, key: Key) -> Decimal | None:
-        """The target of whom a row is about; None where there is none, or it is about several or of two dimensions."""
+        """The target of whom a row is about; None where there is none, or it is about several or of two dimensions.
+
+        A member's target is of the side on which the row shows the member: credited as `rep`, or selling as `owner`.
+        """
         about = {dimension: values for dimension, values in question.where if dimension != "currency"}
         about |= {dimension: (member,) for dimension, member in zip(question.by, key[1:], strict=False)}
         match list(about.items()):
             case []:
                 whose = ("", "")
             case [(dimension, (member,))]:
-                whose = (dimension, member)
+                whose = ("rep" if dimension == "owner" else dimension, member)
             case _:
                 return None
         return self._targets.get((kpi, key[0], *whose, key[-1]))
