@@ -12,11 +12,12 @@ import pytest
 
 from services.metrics.query import Memory
 from services.metrics.scorecard_routes import Scorecards
-from services.metrics.targets import in_currency
+from services.metrics.targets import current_aims, in_currency
 from shared.client import metrics, types
 from shared.clock import FixedClock
 from shared.config import ConfigError, load_config
 from shared.config.document import read
+from shared.config.sales import Sales
 from shared.config.targets import Target
 from shared.config.team import SCORE_CAP, Member, Role, Team, TeamUnit
 from shared.telemetry import Telemetry
@@ -53,7 +54,8 @@ ROLES = {
     "openers": Role(weights={"booked_amount": 1, "pipeline_coverage": 1}),
     "owners": Role(weights={"booked_amount": 1, "pipeline_coverage": 1}, cut="owner"),
 }
-TEAM = Team([TeamUnit(id="smb", name={"ja": "SMB", "en": "SMB"})], MEMBERS, ROLES)  # type: ignore[arg-type]
+YEAR_END = Sales(closed=[date(2026, 12, 29), date(2026, 12, 30), date(2026, 12, 31)])
+TEAM = Team([TeamUnit(id="smb", name={"ja": "SMB", "en": "SMB"})], MEMBERS, ROLES, YEAR_END)  # type: ignore[arg-type]
 
 
 def target(kpi: str, value: str, rep: str | None, period: str = "2026-11", currency: str | None = None) -> Target:
@@ -201,6 +203,14 @@ def test_a_week_with_a_holiday_has_four_days(office: Office, desk: Desk) -> None
     assert tanaka.business_days == {"total": 4, "elapsed": 2}
     assert (made.actual, made.target, made.expected, made.pace, made.attainment) == (3, 8, 4, 0.75, 0.375)
     assert tanaka.score == 0.375
+
+
+def test_nothing_is_expected_on_days_on_which_the_company_is_closed(office: Office, desk: Desk) -> None:
+    office.clock.at = utc(2026, 12, 28)
+    assert office.card("inside_sales").total.business_days == {"total": 20, "elapsed": 20}  # 23 without the year's end
+    aims = [target("calls", "400", None, "2026-12")]
+    (aim,) = current_aims(aims, desk.numbers.catalogue, TEAM, date(2026, 12, 28), 4)
+    assert (aim.target, aim.expected) == (400, 400)
 
 
 def test_nothing_is_expected_before_the_period_and_all_after_it(office: Office) -> None:
