@@ -19,7 +19,8 @@ CURRENT_PERIODS = ("today", "this_week", "this_month", "this_quarter", "this_fis
 _DAY = timedelta(days=1)
 _LABEL = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})|(?P<week>\d{4}-W\d{2})|(?P<month>\d{4}-\d{2})|(?P<quarter>\d{4}-Q[1-4])|"
-    r"(?P<fiscal_year>FY\d{4})|(?P<all>all)"
+    r"(?P<fiscal_year>FY\d{4})|(?P<all>all)",
+    re.ASCII,  # \d would take the digits of any script: a target with such a label loads, and then is of no period
 )
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from services.metrics.catalogue.kpis import Kpi, Simple
 from shared.config.team import Member
-from shared.periods import Period, is_business_day
+from shared.periods import OpeningHours, Period
 
 ADDED_UP = ("count", "sum", "points")
 """Kinds that grow with the days of a period; a rate, a mean time or a stock should be at its target on each of them."""
@@ -33,14 +33,14 @@ class Goal(NamedTuple):
 
 
 class Calendar:
-    """The business days of a period; none are known of `all`, which has no end."""
+    """The business days of a period on which the company is open; none are known of `all`, which has no end."""
 
-    def __init__(self, period: Period, today: date) -> None:
+    def __init__(self, period: Period, today: date, opening: OpeningHours) -> None:
         self._today = today
         self._bounded = period.last < date.max
         length = (period.last - period.first).days + 1 if self._bounded else 0
         days = (period.first + timedelta(days=n) for n in range(length))
-        self._days = [day for day in days if is_business_day(day)]
+        self._days = [day for day in days if opening.is_open(day)]
 
     def whole(self) -> BusinessDays | None:
         """Those of the whole period."""

@@ -53,7 +53,8 @@ def ask(
         if not separator:
             raise invalid(f"{at}/where", f"write `where=<dimension>:<value>`, not {part[:100]!r}")
         _check(kpi, dimension, f"{at}/where")
-        kept[dimension] = (*kept.get(dimension, ()), *(_meant(value) for value in _split(values, "|")))
+        wanted = (*kept.get(dimension, ()), *(_meant(value) for value in _split(values, "|")))
+        kept[dimension] = tuple(dict.fromkeys(wanted))
     return Question(kpi, grain, from_day, to_day, cuts, tuple(kept.items()))
 
 

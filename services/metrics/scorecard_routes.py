@@ -102,7 +102,8 @@ class Scorecards:
                 for kpi, weight in self._weighed(role.weights.items())
             ]
             as_of = AsOf(*await store.as_of(raw))
-        scores, total = scored(readings, members, self._team, targets, Calendar(period, today), role.cap)
+        calendar = Calendar(period, today, self._team.sales.opening)
+        scores, total = scored(readings, members, self._team, targets, calendar, role.cap)
         return Answer(Scorecard(name, grain, period.label, period.first, period.last, role.cap, scores, total, as_of))
 
     def _period(self, query: ScorecardQuery, today: date) -> tuple[Grain, Period]:

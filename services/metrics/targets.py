@@ -56,7 +56,11 @@ def current_aims(
     targets: Iterable[Target], catalogue: Catalogue, team: Team, today: date, fiscal_year_start: int
 ) -> Iterator[Aim]:
     """Every target of a period that holds today. A person's business days are those in which team.yaml has them."""
-    current = {p.label: (name, Calendar(p, today)) for name, p in current_periods(today, fiscal_year_start).items()}
+    opening = team.sales.opening
+    current = {
+        period.label: (name, Calendar(period, today, opening))
+        for name, period in current_periods(today, fiscal_year_start).items()
+    }
     for target in targets:
         kpi = catalogue.get(target.kpi)
         if kpi is not None and target.period in current:

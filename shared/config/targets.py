@@ -9,6 +9,9 @@ from shared.config.document import Document
 from shared.money import CURRENCIES
 from shared.periods import parse_period
 
+TOO_MUCH = Decimal(10**18)
+"""As of amounts of money. Pace is a float, of which 1e400 would be infinite."""
+
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One target: of a member, of a team, of a segment, or (with none of them) of all together.
@@ -30,6 +33,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("a target is of one member, one team or one segment; write one entry for each")
         if not self.value.is_finite() or self.value < 0:
             raise ValueError("`value` must not be below 0")
+        if self.value >= TOO_MUCH:
+            raise ValueError("`value` is too large")
         if self.currency is not None and self.currency not in CURRENCIES:
             raise ValueError(f"`{self.currency}` is not an ISO 4217 currency code")
 

@@ -28,7 +28,9 @@ DIMENSIONS = ["rep", "team", "segment", "industry", "campaign", "channel", "sour
 
 @pytest.fixture(scope="module")
 def recount(numbers: Numbers) -> Recount:
-    return Recount(load_config(CONFIG), numbers.rules.zone, numbers.settings.fiscal_year_start)
+    config = load_config(CONFIG)
+    numbers.targets = config.targets
+    return Recount(config, numbers.rules.zone, numbers.settings.fiscal_year_start)
 
 
 @examples

@@ -1,8 +1,8 @@
 """A board that is brought up to date is the board that would be made anew, and its text is what Prometheus reads."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
 from decimal import Decimal
 
 from hypothesis import given
@@ -20,7 +20,7 @@ from shared.db import driver, transaction
 from shared.periods import current_periods
 from shared.telemetry import Lines
 from shared.telemetry.lines import Families
-from tests.metrics.desk import Desk, call, utc
+from tests.metrics.desk import Desk, call, jpy, step, utc, void
 from tests.metrics.numbers import Numbers
 from tests.metrics.scraped import Scraper
 from tests.metrics.strategies import deliveries, histories, times
@@ -64,8 +64,46 @@ def test_a_board_brought_up_to_date_is_a_board_made_anew(
             families = await scraper.families()
             shown = {Sample(**s.labels): s.value for s in families["tasuki_kpi_value"].samples}
             assert shown == now.values
+            assert stock_shown(shown, "segment") == await stock_asked_for(numbers, "segment", now.moment.day)
 
     runner.run(live())
+
+
+def stock_shown(shown: Mapping[Sample, float], cut: str) -> dict[tuple[str, str], float]:
+    """Open pipeline as the board has it: member and currency -> amount."""
+    return {
+        (sample.member, sample.currency): value
+        for sample, value in shown.items()
+        if (sample.kpi, sample.period, sample.dimension) == ("open_pipeline_amount", "today", cut)
+    }
+
+
+async def stock_asked_for(numbers: Numbers, cut: str, day: date) -> dict[tuple[str, str], float]:
+    """The same as it is answered."""
+    rows = await numbers.ask("open_pipeline_amount", "all", (cut,), (None, day))
+    return {(row[cut], row["currency"]): row["value"] for row in rows}
+
+
+def test_what_turns_out_to_be_anothers_never_stood_with_the_first(
+    desk: Desk, numbers: Numbers, runner: asyncio.Runner
+) -> None:
+    clock = FixedClock(utc(2026, 11, 20, 3))
+
+    async def follow() -> None:
+        kept = board_of(numbers, clock)
+        for news, stands in (
+            (step("1", utc(2026, 11, 2), "created", amount=jpy(100)), {("", "JPY"): 100}),
+            (step("2", utc(2026, 11, 3), "valid", credited_rep="tanaka"), {("tanaka", "JPY"): 100}),
+            (step("3", utc(2026, 11, 4), "won"), {("tanaka", "JPY"): 0}),
+            (step("4", utc(2026, 11, 5), "valid", amount={"value": "7", "currency": "USD"}), {("tanaka", "USD"): 0}),
+            (void("x", utc(2026, 11, 6), "1"), {}),
+        ):
+            await numbers.take([news])
+            for board in (kept, board_of(numbers, clock)):
+                assert stock_shown((await board.now()).values, "rep") == stands
+            assert await stock_asked_for(numbers, "rep", date(2026, 11, 20)) == stands
+
+    runner.run(follow())
 
 
 def test_a_board_that_was_told_stays_as_it_was(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:

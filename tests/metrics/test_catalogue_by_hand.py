@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
+from services.metrics.question import ask
 from shared.config.targets import Target
 from tests.metrics.desk import Desk, call, jpy, observed, step, term, utc, void
 from tests.metrics.strategies import make
@@ -120,6 +121,30 @@ def test_open_pipeline_and_how_far_it_covers_what_is_missing(desk: Desk) -> None
     assert desk.ask("pipeline_coverage", "month", days=until) == {"2026-11": 1, "2026-12": 0.8, "2027-01": None}
     # the target of a period is met by what the whole period booked, wherever in it the question begins
     assert desk.ask("pipeline_coverage", "month", days=(date(2026, 11, 25), date(2026, 11, 30))) == {"2026-11": 1}
+
+
+def test_who_has_a_target_is_covered_by_it_however_many_are_asked_for(desk: Desk) -> None:
+    desk.numbers.targets = tuple(
+        Target(kpi="booked_amount", member=rep, period="2026-11", value=Decimal(value), currency="JPY")
+        for rep, value in {"tanaka": 1000, "yamada": 500, "sato": 200}.items()
+    )
+    desk.take(
+        step("1", utc(2026, 11, 5), "created", amount=jpy(600), credited_rep="tanaka"),
+        step(
+            "2", utc(2026, 11, 6), "created", opportunity_id="P", amount=jpy(400), credited_rep="yamada", owner="sato"
+        ),
+    )
+    kpi = desk.numbers.catalogue.get("pipeline_coverage")
+    assert kpi is not None
+
+    def covered(by: str | None, where: str | None) -> list[float | None]:
+        return [row["value"] for row in desk.answer(ask(kpi, "month", *NOVEMBER, by, where))]
+
+    for where in (None, "rep:tanaka|yamada", "rep:tanaka,rep:yamada", "currency:JPY|USD"):
+        assert covered("rep", where) == [0.6, 0.8], where
+    assert covered(None, "rep:yamada,rep:yamada") == [0.8]
+    assert covered(None, "rep:tanaka|yamada") == [None], "nobody has a target for two"
+    assert covered("owner", None) == [None, 2], "who sells has a target of what is sold"
 
 
 def test_every_segment_has_its_share(desk: Desk) -> None:

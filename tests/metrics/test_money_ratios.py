@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from services.metrics.live.board import Board
+from services.metrics.live.sources import GAUGE_DIMENSIONS
 from services.metrics.question import ask
 from services.metrics.verify.recount import Recount
 from shared.clock import FixedClock
 from shared.config import load_config
 from shared.events import Event
 from tests.metrics.compare import GRAINS, LAST_DAY, assert_same, raw
-from tests.metrics.desk import Desk, call, jpy, observed, step, utc
+from tests.metrics.desk import Desk, call, jpy, observed, step, utc, void
 from tests.metrics.numbers import Numbers
 from tests.metrics.own import entry
 from tests.metrics.scraped import Scraper
@@ -30,10 +31,23 @@ OWN = "".join(
         ),
         entry("money_per_money", "ratio", "ratio", "numerator: booked_amount\n    denominator: spend"),
         entry("money_per_deal", "money", "ratio", "numerator: booked_amount\n    denominator: deals"),
+        entry(
+            "calls_per_lead",
+            "ratio",
+            "ratio",
+            "numerator: calls\n    denominator: leads\n    numerator_dimensions: [rep, team, channel]",
+        ),
         entry("calls_per_pipeline", "ratio", "ratio", "numerator: calls\n    denominator: pipeline_amount"),
     ]
 )
-IDS = ["deals_per_money", "calls_per_money", "money_per_money", "money_per_deal", "calls_per_pipeline"]
+IDS = [
+    "deals_per_money",
+    "calls_per_money",
+    "money_per_money",
+    "money_per_deal",
+    "calls_per_lead",
+    "calls_per_pipeline",
+]
 NOVEMBER = FixedClock(utc(2026, 11, 20))
 
 
@@ -129,28 +143,48 @@ def test_counting_again_finds_the_same(company: Desk, folder: Path) -> None:
 
 
 def test_the_board_shows_what_is_asked_for(company: Desk, runner: asyncio.Runner) -> None:
-    company.take(*HISTORY)
-    shown = board(company.numbers, runner)
-    for kpi in IDS:
-        for row in company.rows(kpi, "month"):
-            if row["period"] == "2026-11":
-                assert shown[kpi, "this_month", "total", "", row["currency"]] == row["value"]
+    scraper = Scraper(board(company.numbers))
+    francs = spend("m4", "2026-11-09", {"value": "5", "currency": "CHF"})
+    # News may be of one part of a rate alone: of the money or of the leads that stand whole beside each rep.
+    for news in (HISTORY, [francs], [void("x", utc(2026, 11, 9), "m4")], [observed("g", "lead-c", employees=1)]):
+        company.take(*news)
+        shown = shown_by(scraper, runner)
+        for kpi in IDS:
+            found = {key[2:]: value for key, value in shown.items() if key[:2] == (kpi, "this_month")}
+            assert found == gauges_of(company, kpi), kpi
+    assert shown["calls_per_money", "this_month", "rep", "tanaka", "USD"] == 1 / 2.5
+    assert shown["calls_per_lead", "this_month", "rep", "tanaka", ""] == 1 / 3
     assert shown["money_per_deal", "this_month", "rep", "tanaka", "JPY"] == 100
     assert ("money_per_deal", "this_month", "rep", "tanaka", "") not in shown
+
+
+def gauges_of(company: Desk, kpi: str) -> dict[tuple[str, str, str], float]:
+    """What November's rows say: dimension, member and currency -> value."""
+    found = company.numbers.catalogue.get(kpi)
+    assert found is not None
+    gauges: dict[tuple[str, str, str], float] = {}
+    for cut in ("total", *(d for d in GAUGE_DIMENSIONS if d in found.dimensions)):
+        for row in company.rows(kpi, "month", *(() if cut == "total" else (cut,))):
+            if row["period"] == "2026-11" and row["value"] is not None:
+                gauges[cut, row.get(cut, ""), row.get("currency", "")] = row["value"]
+    return gauges
 
 
 def test_the_board_shows_money_that_did_not_come(company: Desk, runner: asyncio.Runner) -> None:
     company.take(HISTORY[1])
     assert company.ask("money_per_money") == {"all": 0}
-    shown = board(company.numbers, runner)
+    shown = shown_by(Scraper(board(company.numbers)), runner)
     assert shown["money_per_money", "this_month", "total", "", "JPY"] == 0
     assert shown["deals_per_money", "this_month", "total", "", "JPY"] == 0
 
 
-def board(numbers: Numbers, runner: asyncio.Runner) -> dict[tuple[str, ...], float]:
-    """The gauges, by their labels."""
-    made = Board(
+def board(numbers: Numbers) -> Board:
+    return Board(
         numbers.engine, numbers.catalogue, numbers.fold.team, numbers.rules.policy, numbers.settings, NOVEMBER, ()
     )
-    families = runner.run(Scraper(made).families())
+
+
+def shown_by(scraper: Scraper, runner: asyncio.Runner) -> dict[tuple[str, ...], float]:
+    """The gauges, by their labels."""
+    families = runner.run(scraper.families())
     return {tuple(s.labels.values()): s.value for s in families["tasuki_kpi_value"].samples}

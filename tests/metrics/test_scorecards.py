@@ -12,11 +12,12 @@ import pytest
 
 from services.metrics.query import Memory
 from services.metrics.scorecard_routes import Scorecards
-from services.metrics.targets import in_currency
+from services.metrics.targets import current_aims, in_currency
 from shared.client import metrics, types
 from shared.clock import FixedClock
 from shared.config import ConfigError, load_config
 from shared.config.document import read
+from shared.config.sales import Sales
 from shared.config.targets import Target
 from shared.config.team import SCORE_CAP, Member, Role, Team, TeamUnit
 from shared.telemetry import Telemetry
@@ -42,13 +43,19 @@ MEMBERS = [
     member("sato", NEW_YEAR, role="field_sales"),
     member("mori", NEW_YEAR, role="closers"),
     member("hara", NEW_YEAR, role="closers"),
+    member("abe", NEW_YEAR, role="openers"),
+    member("endo", NEW_YEAR, role="openers"),
+    member("noda", NEW_YEAR, role="owners"),
 ]
 ROLES = {
     "inside_sales": Role(weights={"booked_amount": 0.6, "opportunities": 0.4, "calls": 0}),
     "field_sales": Role(weights={"booked_amount": 1.0}),
     "closers": Role(weights={"booked_amount": 1, "closing_rate": 2, "arr": 1}, cut="owner", cap=2),
+    "openers": Role(weights={"booked_amount": 1, "pipeline_coverage": 1}),
+    "owners": Role(weights={"booked_amount": 1, "pipeline_coverage": 1}, cut="owner"),
 }
-TEAM = Team([TeamUnit(id="smb", name={"ja": "SMB", "en": "SMB"})], MEMBERS, ROLES)  # type: ignore[arg-type]
+YEAR_END = Sales(closed=[date(2026, 12, 29), date(2026, 12, 30), date(2026, 12, 31)])
+TEAM = Team([TeamUnit(id="smb", name={"ja": "SMB", "en": "SMB"})], MEMBERS, ROLES, YEAR_END)  # type: ignore[arg-type]
 
 
 def target(kpi: str, value: str, rep: str | None, period: str = "2026-11", currency: str | None = None) -> Target:
@@ -65,6 +72,10 @@ TARGETS = [
     target("closing_rate", "0.5", "mori"),
     target("closing_rate", "0.5", "hara"),
     target("arr", "2400", None, currency="JPY"),
+    target("booked_amount", "1000", "abe", currency="JPY"),
+    target("booked_amount", "500", "endo", currency="JPY"),
+    target("booked_amount", "200", "noda", currency="JPY"),
+    *(target("pipeline_coverage", "2", rep, currency="JPY") for rep in ("abe", "endo", "noda")),
     target("calls", "400", None),  # of the whole company: nobody's own
 ]
 
@@ -194,6 +205,14 @@ def test_a_week_with_a_holiday_has_four_days(office: Office, desk: Desk) -> None
     assert tanaka.score == 0.375
 
 
+def test_nothing_is_expected_on_days_on_which_the_company_is_closed(office: Office, desk: Desk) -> None:
+    office.clock.at = utc(2026, 12, 28)
+    assert office.card("inside_sales").total.business_days == {"total": 20, "elapsed": 20}  # 23 without the year's end
+    aims = [target("calls", "400", None, "2026-12")]
+    (aim,) = current_aims(aims, desk.numbers.catalogue, TEAM, date(2026, 12, 28), 4)
+    assert (aim.target, aim.expected) == (400, 400)
+
+
 def test_nothing_is_expected_before_the_period_and_all_after_it(office: Office) -> None:
     before = row(of(office.card("inside_sales", period="2026-W48"), "tanaka"), "opportunities")
     assert (before.expected, before.pace, before.attainment) == (0, None, 0)
@@ -223,6 +242,20 @@ def test_a_rate_is_due_every_day_and_counts_only_where_there_is_one(office: Offi
     assert (hara.score, hara.without_target) == (0.5, ["booked_amount"])
     assert (row(card.total, "arr", "JPY").target, row(card.total, "closing_rate").actual) == (2400, 0.25)
     assert card.total.without_target == ["booked_amount", "closing_rate"]
+
+
+def test_each_member_is_covered_by_the_own_target(office: Office, desk: Desk) -> None:
+    desk.take(
+        step("a", utc(2026, 11, 6), "created", opportunity_id="A", credited_rep="abe", amount=jpy(3000)),
+        step("e", utc(2026, 11, 6), "created", opportunity_id="E", credited_rep="endo", owner="noda", amount=jpy(500)),
+    )
+    sold = row(of(office.card("owners"), "noda"), "pipeline_coverage", "JPY")
+    assert (sold.actual, sold.attainment, sold.by) == (2.5, 1.25, "owner")
+    card = office.card("openers")
+    covered = {rep: row(of(card, rep), "pipeline_coverage", "JPY") for rep in ("abe", "endo")}
+    assert {rep: (one.actual, one.attainment) for rep, one in covered.items()} == {"abe": (3, 1.5), "endo": (1, 0.5)}
+    assert (of(card, "abe").score, of(card, "endo").score) == (0.6, 0.25)
+    assert row(card.total, "pipeline_coverage", "JPY").actual is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.metrics.pace import Calendar
 from services.metrics.scorecards import KpiScore, score
 from shared.config.team import SCORE_CAP, Member
-from shared.periods import Period, business_days, parse_period
+from shared.periods import OpeningHours, Period, business_days, parse_period
 
 attainments = st.none() | st.floats(0, 10)
 rows = st.lists(st.tuples(st.floats(0.001, 100), attainments), max_size=6)
@@ -54,7 +54,7 @@ days = st.dates(date(2025, 12, 1), date(2027, 4, 30))
 @given(st.sampled_from(["2026-W19", "2026-W53", "2026-05", "2026-Q2", "FY2026"]), days, st.lists(days, max_size=3))
 def test_business_days_are_those_of_the_calendar(label: str, today: date, changes: list[date]) -> None:
     period: Period = parse_period(label)[1]
-    calendar = Calendar(period, today)
+    calendar = Calendar(period, today, OpeningHours())
     whole = calendar.whole()
     assert whole is not None
     assert whole.total == business_days(period.first, period.last)

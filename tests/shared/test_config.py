@@ -210,6 +210,7 @@ MISTAKES = [
     ("targets.yaml", "period: 2026-Q4", "period: 2026-Q5", "is no period"),
     ("targets.yaml", "kpi: calls", "kpi: cals", "there is no KPI `cals`"),
     ("targets.yaml", "value: 400}", "value: -1}", "must not be below 0"),
+    ("targets.yaml", "value: 400}", "value: 1e400}", "is too large"),
     ("targets.yaml", "member: yamada", "member: tanaka", "stands here twice"),
 ]
 

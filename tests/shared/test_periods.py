@@ -63,7 +63,8 @@ def test_a_label_reads_back_as_its_period(grain: Grain) -> None:
 
 
 @pytest.mark.parametrize(
-    "label", ["2026", "2026-13", "2026-W54", "2026-Q5", "2026-02-30", "FY26", "0000-01", "", "ALL"]
+    "label",
+    ["2026", "2026-13", "2026-W54", "2026-Q5", "2026-02-30", "FY26", "0000-01", "", "ALL", "２０２６-11", "FY２０２６"],
 )
 def test_what_is_no_label_is_refused_with_what_one_looks_like(label: str) -> None:
     with pytest.raises(ValueError, match="is no period"):

@@ -3,6 +3,7 @@
 The sums behind them are added up once, by one statement for each kind of fact, and from then on fact by fact.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -64,6 +65,7 @@ class Gauges:
         for source in sources_of(catalogue, periods):
             self._sources.setdefault(source.of.measure.fact, []).append(source)
         self._sums: dict[str, Cells] = {s.id: {} for sources in self._sources.values() for s in sources}
+        self._facts: dict[str, Counter[CellKey]] = {id_: Counter() for id_ in self._sums}  # of what stands
         self._changed: dict[str, set[CellKey]] = {id_: set() for id_ in self._sums}
         self._currencies = {""}
         self._matcher = Matcher(Membership([]), fiscal_year_start)
@@ -119,7 +121,7 @@ class Gauges:
         n, total = source.added(dimensions, added, measured)
         currency = dimensions.currency if source.of.money else ""
         self._currencies.add(currency)
-        sums, changed = self._sums[source.id], self._changed[source.id]
+        sums, facts, changed = self._sums[source.id], self._facts[source.id], self._changed[source.id]
         labels = [label for window in source.windows if window.first <= day <= window.last for label in window.periods]
         for cut, member in members:
             for label in labels:
@@ -127,7 +129,9 @@ class Gauges:
                 held = sums.get(key, NOTHING)
                 changed.add(key)
                 sums[key] = Sum(held.n + n, held.total + total)
-                if sums[key] == NOTHING and not source.stands:
+                if source.stands:
+                    facts[key] += source.facts(dimensions, n)
+                if sums[key] == NOTHING and not facts[key]:
                     del sums[key]
 
     async def changes(self) -> dict[Sample, float | None]:
@@ -148,7 +152,8 @@ class Gauges:
         """The keys whose values depend on what has changed."""
         match kpi:
             case Ratio():
-                return {key for part in (kpi.numerator, kpi.denominator) for key in self._beside(kpi, part)}
+                parts = (kpi.numerator, kpi.denominator)
+                return {*self._beside_whole(kpi), *(key for part in parts for key in self._beside(kpi, part))}
             case Share():
                 return self._shares(kpi)
             case Trailing():
@@ -164,6 +169,15 @@ class Gauges:
         if part.money == kpi.money:
             return self._changed[part.id]
         return ((*key[:-1], currency) for key in self._changed[part.id] for currency in self._currencies)
+
+    def _beside_whole(self, kpi: Ratio) -> Iterator[CellKey]:
+        """A denominator that does not know a dimension stands whole beside each member that the numerator has of it."""
+        below = kpi.denominator
+        whole = [(label, currency) for label, cut, _, currency in self._changed[below.id] if cut == TOTAL]
+        if whole and any(_is_whole(below, d) for d in GAUGE_DIMENSIONS if d in kpi.dimensions):
+            for label, cut, member, currency in self._sums[kpi.numerator.id]:
+                if _is_whole(below, cut):
+                    yield from ((label, cut, member, currency or of) for at, of in whole if at == label)
 
     def _shares(self, kpi: Share) -> Iterator[CellKey]:
         changed = self._changed[kpi.part.id]
@@ -198,10 +212,12 @@ class Gauges:
 
     def _ratio(self, kpi: Ratio, key: CellKey) -> float | None:
         parts = (kpi.numerator, kpi.denominator)
-        if not any(key in self._sums[part.id] for part in parts if part.money == kpi.money):
+        above, below = (self._sums[part.id].get(_of_part(part, key)) for part in parts)
+        if not any(found for part, found in zip(parts, (above, below), strict=True) if part.money == kpi.money):
             return None
-        above, below = (self._sums[p.id].get(key if p.money else (*key[:-1], ""), NOTHING) for p in parts)
-        value: float | None = ratio_value(kpi, key[-1], above, below)["value"]
+        if above is None and _is_whole(kpi.denominator, key[1]):
+            return None
+        value: float | None = ratio_value(kpi, key[-1], above or NOTHING, below or NOTHING)["value"]
         return value
 
     def _trailing(self, kpi: Trailing, key: CellKey) -> float | None:
@@ -221,3 +237,15 @@ class Gauges:
     def _member(self, dimension: str, member: str) -> str:
         known = self._members.get(dimension)
         return member if not member or known is None or member in known else OTHER
+
+
+def _is_whole(part: Simple, cut: str) -> bool:
+    """Whether a part of a ratio does not know the dimension."""
+    return cut != TOTAL and cut not in part.dimensions
+
+
+def _of_part(part: Simple, key: CellKey) -> CellKey:
+    """Where a part of a ratio has its sum: without currency where it is no money, and in total where it is whole."""
+    label, cut, member, currency = key
+    of = (TOTAL, "") if _is_whole(part, cut) else (cut, member)
+    return (label, *of, currency if part.money else "")

@@ -34,6 +34,11 @@ class Source(NamedTuple):
         """Whether it is a stock, which has a value when nothing is left of it, too."""
         return self.of.definition.kind == "stock"
 
+    def facts(self, dimensions: Dimensions, n: int) -> int:
+        """How many more facts a sum of what stands is made of: what was never there, as when it turns out to be
+        another member's, leaves none. Of contracts that cannot be told, since nothing tells their ends from them."""
+        return {"opened": n, "closed": -n}.get(dimensions.outcome, 1)
+
     def added(self, dimensions: Dimensions, added: Sum, measured: int) -> Sum:
         """What facts add to a sum. measured: their measured values, each as often as there are facts of it."""
         match self.of.definition.kind:
@@ -110,4 +115,5 @@ _listed: Callable[[Iterable[str]], str] = "".join
 def _told(source: Source) -> set[str]:
     tested = {dimension for dimension, _ in source.of.measure.tests}
     money = {"currency"} if source.of.money else set()
-    return tested | money | ({"tier", "rank"} if source.of.definition.kind == "points" else set())
+    own = {"points": {"tier", "rank"}, "stock": {"outcome"}}.get(source.of.definition.kind, set())
+    return tested | money | own

@@ -184,13 +184,20 @@ class Asker:
         return found
 
     def _target(self, kpi: str, question: Question, key: Key) -> Decimal | None:
-        fixed = {d: values[0] for d, values in question.where if len(values) == 1}
-        cut = fixed | dict(zip(question.by, key[1:], strict=False))
-        cut.pop("currency", None)
-        if len(cut) > 1 or any(len(values) > 1 for _, values in question.where):
-            return None
-        dimension, member = next(iter(cut.items()), ("", ""))
-        return self._targets.get((kpi, key[0], dimension, member, key[-1]))
+        """The target of whom a row is about; None where there is none, or it is about several or of two dimensions.
+
+        A member's target is of the side on which the row shows the member: credited as `rep`, or selling as `owner`.
+        """
+        about = {dimension: values for dimension, values in question.where if dimension != "currency"}
+        about |= {dimension: (member,) for dimension, member in zip(question.by, key[1:], strict=False)}
+        match list(about.items()):
+            case []:
+                whose = ("", "")
+            case [(dimension, (member,))]:
+                whose = ("rep" if dimension == "owner" else dimension, member)
+            case _:
+                return None
+        return self._targets.get((kpi, key[0], *whose, key[-1]))
 
 
 def _whose(target: Target) -> tuple[str, str, str, str, str]:

@@ -238,16 +238,17 @@ class Answers:
         return _rows(joined, f"above / {weeks}", "above", str(weeks))
 
     def _coverage(self, kpi: Kpi, grain: str, by: Sequence[str], today: date) -> str:
-        """A stock per what is missing to a target: of all, or of one member, team or segment."""
+        """A stock per what is missing to a target: of all, or of one member (as rep or as owner), team or segment."""
         stock, reached = self.kpis[kpi.numerator], self.kpis[kpi.denominator]
         cut = [d for d in by if d != "currency"]
         if len(cut) > 1:
             target = "join (select null::double as value) t on true"
         else:
             member = f"s.key[{2 + list(by).index(cut[0])}]" if cut else "''"
+            whose = {"owner": "rep"}.get(cut[0], cut[0]) if cut else ""
             target = (
                 f"left join target t on t.kpi = {quoted(reached.id)} and t.period = s.key[1] "
-                f"and t.currency = s.key[-1] and t.dimension = {quoted(cut[0] if cut else '')} and t.member = {member}"
+                f"and t.currency = s.key[-1] and t.dimension = {quoted(whose)} and t.member = {member}"
             )
         joined = (
             "select s.key, s.amount as above, t.value - coalesce(r.amount, 0) as below "
