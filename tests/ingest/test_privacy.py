@@ -311,6 +311,12 @@ async def everything(door: Door) -> tuple[str, str]:
         },
         headers={"Idempotency-Key": "heard"},
     )
+    refused = {"phone": {"value": CANARY}}
+    await door.post(
+        f"/v1/leads/{lead}/hearings",
+        {"rep": "ito", "heard_at": "2026-11-20T00:00:00Z", "channel": "call", "answers": refused},
+        headers={"Idempotency-Key": "misheard"},
+    )
     await consent(door, lead, evidence=CANARY)
     await door.post("/v1/webhooks/website", f"email={CANARY}%40acme.co.jp&memo={CANARY}".encode(), headers=FORM)
     await door.post(
