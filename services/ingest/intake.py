@@ -133,10 +133,8 @@ def _activity(entry: Happened, source: Source, arrival: Arrival) -> Activity:
     activity = read_activity(
         said | {"source": source.id}, arrival.at, arrival.by, seed=arrival.seed, traceparent=arrival.traceparent
     )
-    if entry.compared is None:
-        return activity
-    digest = submission_digest({name: said.get(name) for name in entry.compared})
-    return msgspec.structs.replace(activity, digest=digest)
+    told = entry.activity if entry.compared is None else {name: entry.activity.get(name) for name in entry.compared}
+    return msgspec.structs.replace(activity, digest=submission_digest(told))
 
 
 def _without_effect(entry: Nothing | Aside | Broken) -> tuple[Receipt, str]:
