@@ -108,8 +108,10 @@ class Intake:
             async with self._context.database() as db:
                 new = await fetches.add(db, source.id, list(sorted_.notices.values()), arrival)
             for index, notice in sorted_.notices.items():
-                receipt = Receipt(fetches.event_id(source.id, notice.id), None, notice.id not in new)
-                told[index] = (receipt, "to_fetch" if notice.id in new else "duplicate")
+                is_new = notice.id in new
+                new.discard(notice.id)  # the next one of this delivery repeats it
+                receipt = Receipt(fetches.event_id(source.id, notice.id), None, not is_new)
+                told[index] = (receipt, "to_fetch" if is_new else "duplicate")
         return told
 
     async def _only_once(self, source: Source, payload: Payload, arrival: Arrival) -> None:
@@ -131,10 +133,8 @@ def _activity(entry: Happened, source: Source, arrival: Arrival) -> Activity:
     activity = read_activity(
         said | {"source": source.id}, arrival.at, arrival.by, seed=arrival.seed, traceparent=arrival.traceparent
     )
-    if entry.compared is None:
-        return activity
-    digest = submission_digest({name: said.get(name) for name in entry.compared})
-    return msgspec.structs.replace(activity, digest=digest)
+    told = entry.activity if entry.compared is None else {name: entry.activity.get(name) for name in entry.compared}
+    return msgspec.structs.replace(activity, digest=submission_digest(told))
 
 
 def _without_effect(entry: Nothing | Aside | Broken) -> tuple[Receipt, str]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import mentions, merging, quarantine, store
+from services.ingest import mentions, merging, quarantine
 from services.ingest.answers import BasisOf, ConsentAnswer, ConsentEntry, OptOut, RejectedOfImport
 from services.ingest.forms import ConsentForm
 from services.ingest.items import made_id
@@ -106,7 +106,7 @@ async def _bodies_with(db: Connection, emails: Sequence[str]) -> list[int]:
         select id, body from ingest.quarantine
         where lower(encode(body, 'escape')) like any($1::text[]) order by id
         """,
-        [store.containing(mark) for mark in mentions.marks(emails)],
+        mentions.patterns(emails),
     )
     return [row["id"] for row in rows if mentions.names(row["body"].decode(errors="replace"), emails)]
 
@@ -117,7 +117,7 @@ async def _rows_with(db: Connection, emails: Sequence[str]) -> list[Any]:
         select import_id, row_number, errors::text, cells::text from ingest.import_rejects
         where lower(cells::text) like any($1::text[]) order by import_id, row_number
         """,
-        [store.containing(mark) for mark in mentions.marks(emails)],
+        mentions.patterns(emails),
     )
     return [row for row in rows if mentions.names(row["cells"], emails)]
 

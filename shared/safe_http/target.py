@@ -9,6 +9,8 @@ from shared.addresses import Address, read_address
 from shared.safe_http.errors import FetchRefused
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+MAX_URL = 8_000
+"""Characters, which every server is to take (RFC 9110, 4.1). A rule of robots.txt costs as many steps."""
 _NUMBER = re.compile(r"(?:\d+|0x[0-9a-f]*)", re.IGNORECASE)
 _NOWHERE = frozenset({"alt", "example", "invalid", "onion", "test"})
 """Names that no public name service will ever know (RFC 2606, 6761, 7686, 9476): nobody need be asked."""
@@ -49,6 +51,8 @@ def read_target(written: str, base: Target | None = None) -> Target:
         port = url.port or DEFAULT_PORTS.get(scheme, 0)
     except (httpx.InvalidURL, ValueError) as error:  # a UnicodeError is a ValueError
         raise FetchRefused("the web address cannot be read") from error
+    if len(path) > MAX_URL:
+        raise FetchRefused(f"the web address has more than {MAX_URL:,} characters")
     if scheme not in DEFAULT_PORTS:
         raise FetchRefused(f"only http and https are fetched, not {scheme[:20] or 'an address without scheme'}")
     if url.userinfo:

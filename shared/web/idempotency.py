@@ -153,11 +153,13 @@ class Idempotency:
 
 
 async def forget_leads(conn: AsyncConnection, lead_ids: Sequence[str]) -> None:
-    """Delete the answers that name these leads: they hold personal data. An erasure asks for it."""
+    """Delete the answers to requests about these leads, and those that name them: they hold personal data, a refusal
+    that quotes what was wrong as well. An erasure asks for it."""
     await (await driver(conn)).execute(
         """
         delete from access.idempotency i using unnest($1::text[]) as l(lead_id)
-        where i.status is not null and position(convert_to(l.lead_id, 'UTF8') in i.body) > 0
+        where i.status is not null
+          and (position(l.lead_id in i.operation) > 0 or position(convert_to(l.lead_id, 'UTF8') in i.body) > 0)
         """,
         list(lead_ids),
     )

@@ -11,6 +11,8 @@ from shared.web.endpoint import JSON, Endpoint
 from shared.web.problems import too_large, too_slow, unsupported_media_type
 
 MAX_BODY = 1024 * 1024
+MAX_CONTENT_TYPE = 1_000
+"""Characters. The standard library takes parameters apart in a time that grows with the square of their length."""
 BODY_WITHIN_S = 30.0
 """Within which a body, or the next part of a streamed one, must have arrived: who drips holds no place for ever."""
 
@@ -49,6 +51,8 @@ def check_media_type(head: Head, endpoint: Endpoint) -> None:
     """Raises Problem 415 for a body that the endpoint does not take, also for any compressed one (no bombs)."""
     if head.content_encoding is None and head.content_type in endpoint.media_types:
         return  # as nearly all say it
+    if head.content_type is not None and len(head.content_type) > MAX_CONTENT_TYPE:
+        raise unsupported_media_type(f"A Content-Type has {MAX_CONTENT_TYPE:,} characters at most.")
     if head.content_encoding and head.content_encoding.strip().lower() != "identity":
         raise unsupported_media_type("Send the body without Content-Encoding.")
     takes_none = endpoint.body is None and not endpoint.stream

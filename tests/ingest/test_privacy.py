@@ -167,6 +167,8 @@ async def test_erasing_leaves_nothing_of_the_person_and_tells_the_log(door: Door
         b"mail=mei%2Bnews%40acme.co.jp&broken",
         b"mail=Mei%2bNews%40Acme.co.jp&broken",
         b"mail=mei+news%40acme.co.jp&broken",
+        b'{"mail": "mei\\u002Bnews@acme.co.jp"}',
+        b'{"mail": "Mei\\u002bNews\\u0040acme.co.jp"}',
     ],
 )
 async def test_an_erasure_reaches_bodies_that_could_not_be_used(door: Door, body: bytes) -> None:
@@ -189,6 +191,23 @@ async def test_an_erasure_reaches_bodies_that_could_not_be_used(door: Door, body
     assert [row["body"] for row in await door.rows("select body from ingest.quarantine order by id")] == others
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"memo": "mei@日本語.jp"}'.encode(),
+        b'{"memo": "mei@\\u65e5\\u672c\\u8a9e.jp"}',
+        b'{"memo": "mei@xn--wgv71a119e.jp"}',
+    ],
+)
+async def test_an_erasure_reaches_an_address_however_its_domain_is_written(door: Door, body: bytes) -> None:
+    lead = (await door.lead({"email": "mei@日本語.jp"}))["lead_id"]
+    await door.post("/v1/webhooks/web-json", body, headers={"Content-Type": "application/json"})
+    assert len((await door.get("/v1/quarantine")).json()["items"]) == 1
+    assert len((await door.get(f"/v1/leads/{lead}/export")).json()["unusable"]) == 1
+    await erase(door, lead)
+    assert (await door.get("/v1/quarantine")).json()["items"] == []
+
+
 async def test_an_erasure_leaves_the_rows_of_those_with_a_longer_address(door: Door) -> None:
     lead = (await door.lead({"email": "ito@acme.co.jp"}))["lead_id"]
     await brought_in(door, b"email,title\nito@acme.co.jp\nsaito@acme.co.jp\nito@acme.co.jp.test\n")
@@ -209,6 +228,7 @@ async def test_an_erasure_leaves_the_rows_of_those_with_a_longer_address(door: D
         ("memo=%22ito%40acme.co.jp%22", True),
         ("mail=ito@acme.co.jp&x=1", True),
         ("to <ito@acme.co.jp>, ito@acme.co.jp.", True),
+        ("a" + "\u0301" * 40 + " Ito@acme.co.jp", True),
         ("saito@acme.co.jp", False),
         ("k.ito@acme.co.jp", False),
         ("mail=sa%69to%40acme.co.jp", False),
@@ -290,6 +310,12 @@ async def everything(door: Door) -> tuple[str, str]:
             "answers": {"needs": {"status": "confirmed", "quote": CANARY}},
         },
         headers={"Idempotency-Key": "heard"},
+    )
+    refused = {"phone": {"value": CANARY}}
+    await door.post(
+        f"/v1/leads/{lead}/hearings",
+        {"rep": "ito", "heard_at": "2026-11-20T00:00:00Z", "channel": "call", "answers": refused},
+        headers={"Idempotency-Key": "misheard"},
     )
     await consent(door, lead, evidence=CANARY)
     await door.post("/v1/webhooks/website", f"email={CANARY}%40acme.co.jp&memo={CANARY}".encode(), headers=FORM)

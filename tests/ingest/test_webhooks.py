@@ -226,6 +226,7 @@ async def test_what_stands_in_a_body_is_shown_to_admins_alone(door: Door) -> Non
         ("nowhere", "application/json", 404),
         ("website", "text/plain", 415),
         ("website", "", 415),
+        ("website", f'application/json; x="{";" * 1000}"', 415),
     ],
 )
 async def test_deliveries_that_are_turned_away(door: Door, path: str, content_type: str, status: int) -> None:

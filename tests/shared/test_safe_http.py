@@ -97,6 +97,7 @@ def test_a_private_network_is_allowed_whatever_carries_its_addresses() -> None:
         ("http://127.0.0.1./", "no IP address in its usual form"),
         ("http://a.test/", "reserved"),
         ("http://www.acme.example/", "reserved"),
+        ("http://acme.com/" + "a" * 8_000, "more than 8,000 characters"),
         ("http://acme.com/" + "a" * 70_000, "cannot be read"),
     ],
 )

@@ -40,6 +40,8 @@ API = "https://api.hubapi.com"
 MAX_EVENTS = 100
 _TO_FETCH = {"contact.creation", "contact.propertyChange"}
 _CONTACT_TYPE = "0-1"
+_VALUE = "propertyValue"
+"""What a property was changed to. It is fetched with the contact; in a notice that is kept no erasure would find it."""
 _OF_THE_COMPANY = ("company", "website", "industry", "numberofemployees")
 """What a workflow says of a contact's company that is said of the contact, unless it says so itself."""
 DISPOSITIONS: Mapping[str, CallOutcome] = {
@@ -146,7 +148,8 @@ def _event(event: dict[str, Any]) -> Entry:
         return Broken(reason="eventId or objectId is missing", raw=event)
     # HubSpot does not promise that an event's id is unique; of one contact it need not be, it is fetched once
     reference = {"contact": contact, "at": event.get("occurredAt")}
-    return Thin(id=f"{id_} {contact}"[:200], reference=reference, raw=event)
+    notice = {name: said for name, said in event.items() if name != _VALUE}
+    return Thin(id=f"{id_} {contact}"[:200], reference=reference, raw=notice)
 
 
 def _object(body: dict[str, Any]) -> Form | Happened | Nothing:

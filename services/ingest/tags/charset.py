@@ -6,7 +6,7 @@ It matters: in Shift_JIS and ISO-2022-JP the bytes of a Japanese character may b
 import codecs
 import re
 
-_LABEL = re.compile(rb"""charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
+_LABEL = re.compile(rb"""charset\s*+=\s*+["']?\s*+([\w:.-]{1,40})""", re.IGNORECASE)
 _HEAD = 1024
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _KNOWN = {

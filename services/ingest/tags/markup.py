@@ -161,13 +161,22 @@ def _of_element(tag: _Tag, content: str) -> Iterator[Piece]:
             return
         told = {n: v for n, v in tag.attributes.items() if n in _ADDRESSES or n.startswith("data-")}
         if told:
-            yield Piece(" ".join(f'{name}="{unescape(value)}"' for name, value in told.items()), is_code=False)
+            yield Piece(" ".join(f'{name}="{_meant(value)}"' for name, value in told.items()), is_code=False)
         if "src" not in tag.attributes and content:
             yield Piece(content, is_code=True)
     elif tag.name in ("iframe", "img"):
         for name in _ADDRESSES:
             if name in tag.attributes:
-                yield Piece(f'{name}="{unescape(tag.attributes[name])}"', is_code=False)
+                yield Piece(f'{name}="{_meant(tag.attributes[name])}"', is_code=False)
+
+
+def _meant(value: str) -> str:
+    """An attribute's value with the characters that it refers to; as it is written where a number is of thousands of
+    digits, which Python refuses to read."""
+    try:
+        return unescape(value)
+    except ValueError:
+        return value
 
 
 def _runs(attributes: dict[str, str]) -> bool:

@@ -33,8 +33,9 @@ class Robots:
 
 def read_robots(text: str, product: str) -> Robots:
     """The rules for the robot of this name, else those for `*`. Lines that cannot be read are passed over."""
+    ours = product.lower()
     groups: dict[str, list[Rule]] = {}
-    agents: list[str] = []
+    agents: set[str] = set()  # of the group, those alone that are us: a file may name thousands
     in_rules = False
     for line in text.lstrip("\ufeff").splitlines()[:LINES_MAX]:
         key, colon, value = line.partition("#")[0].partition(":")
@@ -42,20 +43,15 @@ def read_robots(text: str, product: str) -> Robots:
         if not colon:
             continue
         if key == "user-agent":
-            agents = [] if in_rules else agents
+            agents = set() if in_rules else agents
             in_rules = False
-            agents.append(_agent(value))
+            agents |= {_agent(value)} & {ours, "*"}
+            groups |= {agent: groups.get(agent, []) for agent in agents}
         elif key in ("allow", "disallow"):
             in_rules = True
-            if value:
-                for agent in dict.fromkeys(agents):
-                    groups.setdefault(agent, []).append(Rule(_normalised(value), key == "allow"))
-            else:
-                for agent in agents:
-                    groups.setdefault(agent, [])
-    for agent in agents:
-        groups.setdefault(agent, [])
-    return Robots(groups.get(product.lower(), groups.get("*", [])))
+            for agent in agents if value else ():
+                groups[agent].append(Rule(_normalised(value), key == "allow"))
+    return Robots(groups.get(ours, groups.get("*", [])))
 
 
 def _agent(value: str) -> str:

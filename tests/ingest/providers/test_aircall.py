@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from services.ingest.providers import Nothing, Unusable
+from shared.config.sources import Source
 from tests.ingest.door import Door
-from tests.ingest.providers.provider_contract import Posted, ProviderContract, given_json
+from tests.ingest.providers.provider_contract import SECRET, Posted, ProviderContract, given_json
 from tests.ingest.providers.telephones import CALL, assert_call
 from tests.ingest.providers.unpromised import activity, assert_anything_is_read_or_unusable, entries, read
 
@@ -50,6 +52,16 @@ class TestAircall(ProviderContract):
 
     async def check(self, door: Door, receipt: Mapping[str, Any]) -> None:
         await assert_call(door, receipt, CALL)
+
+    async def test_a_repetition_is_one_although_sources_yaml_was_mended_meanwhile(
+        self, door: Door, source: Source
+    ) -> None:
+        """What its sender said is the same; whom of ours it means is not for the sender to say."""
+        first = self.receipt(await self.post(door, self.valid(SECRET, 0)))
+        mended = msgspec.structs.replace(source, reps={"456": "sato"}, campaign="spring-webinar")
+        door.runtime.config.sources["source"] = mended
+        assert self.receipt(await self.post(door, self.valid(SECRET, 0))) == first | {"duplicate": True}
+        assert (await self.post(door, self.valid(SECRET, 0, {"answered_at": None}))).status_code == 409
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,22 @@ class TestHubSpot(ProviderContract):
         assert "ignored" in results[2]
         assert [bool(r.get("errors")) for r in results] == [False, False, False, True, True, False]
         assert results[0]["event_id"] == results[5]["event_id"]
+        assert results[5]["duplicate"] is True
         assert [row["id"] for row in await door.rows("select id from ingest.fetches order by id")] == [
             "2 1246965",
             "3816279340 1246965",
         ]
+
+    async def test_of_what_changed_no_value_is_kept_with_the_notice(self, door: Door, source: Source) -> None:
+        changed = {
+            "subscriptionType": "contact.propertyChange",
+            "propertyName": "email",
+            "propertyValue": "mei@acme.co.jp",
+        }
+        self.receipt(await self.post(door, self.valid(SECRET, self.now_s(door), changed)))
+        (notice,) = await door.rows("select raw::text from ingest.fetches")
+        kept = json.loads(notice["raw"])
+        assert kept == {name: said for name, said in (EVENT | changed).items() if name != "propertyValue"}
 
 
 def test_the_vector() -> None:

@@ -34,3 +34,21 @@ def test_verdicts() -> None:
         Verdict.GENUINE,
         Verdict.STALE,
     ]
+
+
+class Secret(str):
+    """Counts how often it is used."""
+
+    used = 0
+
+    def encode(self, *how: str) -> bytes:
+        self.used += 1
+        return super().encode(*how)
+
+
+def test_a_body_is_signed_once_however_many_signatures_are_told() -> None:
+    """A header holds thousands, from whoever sends it, and a body may have a megabyte."""
+    secrets = [Secret("new"), Secret("secret")]
+    delivery = Delivery(body=b"", content_type="", at=datetime.fromtimestamp(AT_S, UTC))
+    assert verify_stamped(delivery, secrets, str(AT_S), b"signed", ["other"] * 10_000) is Verdict.WRONG
+    assert [secret.used for secret in secrets] == [1, 1]

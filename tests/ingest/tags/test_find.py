@@ -141,3 +141,9 @@ def test_the_documentation_lists_every_vendor() -> None:
     examples = {entry.partition(":")[0]: entry for entries in EXPECTED.values() for entry in reversed(entries)}
     for signature in shipped_signatures():
         assert f"| {signature.name} | `{examples[signature.id]}` |\n" in page
+
+
+def test_a_number_that_nobody_can_read_hides_no_tag() -> None:
+    tag = '<script src="https://www.googletagmanager.com/gtm.js?id=GTM-TSK0001"></script>'
+    image = f'<img src="&#{"9" * 5_000};">'
+    assert find_tags(image + tag, shipped_signatures()) == ["gtm:GTM-TSK0001"]

@@ -163,3 +163,7 @@ def test_a_character_set_that_is_none_is_utf_8() -> None:
         assert text_of("予定".encode(), f"text/html; charset={label}") == "予定"
     assert text_of("予定".encode("utf-16"), "text/html") == "予定"
     assert text_of(b"\xef\xbb\xbfa", "text/html") == "a"
+
+
+def test_any_content_type_comes_to_an_end() -> None:
+    assert text_of("予定".encode(), "text/html; charset=" + " " * 90_000 + "!") == "予定"

@@ -48,3 +48,10 @@ def test_rules(text: str, path: str, allowed: bool) -> None:
 def test_a_hostile_file_comes_to_an_end() -> None:
     rules = read_robots("User-agent: *\n" + "Disallow: /" + "*a" * 100_000 + "b\n", PRODUCT)
     assert rules.allow("/" + "a" * 4000)
+
+
+def test_what_is_meant_for_others_costs_nothing() -> None:
+    """Each rule was kept once for each robot that it is meant for: 5,000 of both took two minutes."""
+    others = "".join(f"User-agent: {'abcdefghij'[n % 10]}{'-' * (n // 10)}\n" for n in range(2_000))
+    rules = read_robots(others + "User-agent: *\nDisallow: /x\n" + "Allow: /x/y\n" * 2_000, PRODUCT)
+    assert (rules.allow("/x"), rules.allow("/x/y")) == (False, True)
