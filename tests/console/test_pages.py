@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from shared.client import handoff, ingest
@@ -315,3 +316,25 @@ def test_operators_see_the_process(team: Team, visitors: Visitors) -> None:
     visitor = visitors()
     assert visitor.get("/readyz") == "ok\n"
     assert 'route="/leads/{id}"' in visitor.get("/metrics")
+
+
+
+
+def test_the_newest_version_of_a_policy_is_shown_however_many_there_are(team: Team, visitor: Visitor) -> None:
+    first = team.client.send(handoff.policy("default", 1))
+    draft = {name: first[name] for name in ("criteria", "segments", "unknown_segment", "routing")}
+    headers = {"authorization": f"Bearer {team.system.key}"}
+    address = f"{team.system.url['handoff']}/v1/policies/a-draft"
+    with httpx.Client(headers=headers, trust_env=False) as http:
+        for hours in range(1, 55):
+            policy = draft | {"accept_within": {"hours": hours, "calendar": "business"}, "automatic": False}
+            assert http.put(address, json=policy).status_code == 200
+    page = visitor.get("/policies?id=a-draft")
+    assert re.findall(r'<th scope="row">(\d+) ', page)[:2] == ["54", "53"]
+    assert "hours: 54" in page, "who drafts goes on from there"
+    tried = visitor.send(
+        "/policies?id=a-draft", "/policies?id=a-draft", draft="[", **{"from": "2026-11-01", "to": "2026-11-02"}
+    )
+    assert "Versions: a-draft" in tried.text
+    assert 'action="/policies?id=a-draft#back-test"' in tried.text
+    assert "Versions: default" in visitor.get("/policies"), "the one that decides, whichever comes first"
