@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.console.texts import TEXTS
+from services.console.texts import HAPPENED, TEXTS
 from shared.client.types import Lead
 from shared.config import Config
 from shared.config.glossary import Defined, glossary
@@ -98,6 +98,11 @@ class Shown:
         if isinstance(value, bool):
             value = self.text("yes" if value else "no")
         return " ".join(part for part in (said, "" if value is None else str(value)) if part)
+
+    def happened(self, activity: Mapping[str, Any]) -> str:
+        """What an activity says: its outcome or status, or the content that was used, and its channel."""
+        said = (activity.get("outcome") or activity.get("status") or activity.get("content"), activity.get("channel"))
+        return " ".join(HAPPENED[word].to(self.language) if word in HAPPENED else word for word in said if word)
 
     def named(self, name: str | None, otherwise: str) -> str:
         """A name, or something else where it has none that anybody sees, such as one of spaces without width."""

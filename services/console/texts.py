@@ -152,6 +152,9 @@ TEXTS: dict[str, Words] = {
     "open_package": Words("パッケージ", "Package"),
     "glossary": Words("顧客・アポイント・ステージの定義", "What a customer, an appointment and each stage is"),
     "criteria": Words("条件", "Criteria"),
+    "overridden": Words("条件を満たさないままパスしました：", "Handed over although not ready:"),
+    "heard": Words("ヒアリング（BANT）", "What was heard (BANT)"),
+    "open_questions": Words("まだ分かっていないこと", "What nobody knows yet"),
     "as_set": Words("アポイントの実際", "The appointment as it was really set"),
     "told_by_request": Words("パス時", "with the handoff"),
     "told_by_activities": Words("活動の記録", "from activities"),
@@ -241,3 +244,47 @@ TEXTS: dict[str, Words] = {
     "for_admins": Words("管理者だけが見られます。", "Admins alone can read it."),
     "where": Words("場所", "Where"),
 }
+
+HAPPENED: dict[str, Words] = {
+    # calls
+    "no_answer": Words("応答なし", "no answer"),
+    "busy": Words("話し中", "busy"),
+    "voicemail": Words("留守番電話", "voicemail"),
+    "invalid_number": Words("番号の誤り", "invalid number"),
+    "gatekeeper": Words("受付まで", "gatekeeper"),
+    "conversation": Words("担当者と会話", "conversation"),
+    # other touches
+    "sent": Words("送信", "sent"),
+    "opened": Words("開封", "opened"),
+    "clicked": Words("クリック", "clicked"),
+    "replied": Words("返信", "replied"),
+    "bounced": Words("不達", "bounced"),
+    "attended": Words("参加", "attended"),
+    "declined": Words("辞退", "declined"),
+    "email": Words("メール", "e-mail"),
+    "sns_dm": Words("SNSのDM", "direct message"),
+    "cxo_letter": Words("役員への手紙", "letter to an executive"),
+    "partner": Words("パートナー", "partner"),
+    "advisor": Words("顧問", "advisor"),
+    "seminar": Words("セミナー", "seminar"),
+    "community": Words("コミュニティ", "community"),
+    "newsletter": Words("メールマガジン", "newsletter"),
+    "auto_email": Words("自動メール", "automatic e-mail"),
+    "other": Words("その他", "other"),
+    # appointments
+    "set": Words("獲得", "set"),
+    "held": Words("実施", "held"),
+    "cancelled": Words("取り消し", "cancelled"),
+    "no_show": Words("無断欠席", "no show"),
+    # opportunities
+    "created": Words("作成", "created"),
+    "valid": Words("有効", "valid"),
+    "invalid": Words("無効", "invalid"),
+    "won": Words("受注", "won"),
+    "lost": Words("失注", "lost"),
+    # contracts
+    "started": Words("開始", "started"),
+    "changed": Words("変更", "changed"),
+    "ended": Words("終了", "ended"),
+}
+"""What activities say in the words of the contract."""

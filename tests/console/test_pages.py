@@ -18,7 +18,7 @@ from shared.config import load_config
 from shared.events import Language
 from shared.outbox import pack_headers
 from shared.settings import SERVICES
-from tests.console.conftest import RUNS, Team, Visitor, until_ready, until_ready_or_not
+from tests.console.conftest import RUNS, Team, Visitor, section, until_ready, until_ready_or_not
 from tests.faults.inside import database, rows
 from tests.system import ROOT, until
 
@@ -318,6 +318,35 @@ def test_operators_see_the_process(team: Team, visitors: Visitors) -> None:
     assert 'route="/leads/{id}"' in visitor.get("/metrics")
 
 
+def test_a_package_tells_what_was_heard_and_what_became_of_it(team: Team, visitor: Visitor) -> None:
+    form = {"email": "whole@example.co.jp", "company_name": "まるごと", "employees": 60}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+    until_ready_or_not(team.client, lead_id)
+    lead = f"/leads/{lead_id}"
+    heard = {"status.needs": "confirmed", "status.budget": "assumed", "quote.budget": "来期なら出せます"}
+    assert visitor.send(lead, f"{lead}/hearing", **heard).status_code == 200  # handoff knows of it by then
+    made = team.client.send(handoff.hand_over(lead_id, rep="ito", reason="急ぎ", override="社長の紹介"))
+    page = f"/handoffs/{made.handoff_id}"
+    shown = html.unescape(visitor.get(page))
+    assert "来期なら出せます" in section(shown, r"What was heard \(BANT\)"), "also what no criterion asks for"
+    assert "社長の紹介" in shown, "who reads it must know that the lead was not ready"
+    assert "Who decides on the purchase" in section(shown, "What nobody knows yet")
+    team.client.send(handoff.give_back(made.handoff_id, sales_rep="sato", reason="bad_timing", comment="四月に"))
+    (row,) = re.findall(r"<article.*?</article>", visitor.get(page), re.DOTALL)
+    for said in ("Reason: bad timing", "四月に", "佐藤"):
+        assert said in row
+
+
+
+
+
+def test_activities_are_told_in_the_language_of_the_page(team: Team, visitors: Visitors) -> None:
+    visitor = visitors("ja")
+    visitor.sign_in(team.system.key)
+    for path in (f"/leads/{team.handed_over}", f"/handoffs/{team.handoff_id}"):
+        shown = visitor.get(path)
+        assert "担当者と会話" in shown
+        assert "conversation" not in shown
 
 
 def test_the_newest_version_of_a_policy_is_shown_however_many_there_are(team: Team, visitor: Visitor) -> None:
