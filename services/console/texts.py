@@ -25,8 +25,8 @@ TEXTS: dict[str, Words] = {
     "nobody": Words("（チーム外）", "(nobody in the team)"),
     "key_unknown": Words("このキーは使えません。", "This key is not good."),
     "form_refused": Words(
-        "フォームの有効期限が切れました。もう一度送信してください。",
-        "The form is not good any more. Please send it again.",
+        "このフォームはもう使えません。ページを読み込み直してから、もう一度送信してください。",
+        "The form is not good any more. Please load the page anew, then send it again.",
     ),
     "service_away": Words(
         "サービスに接続できません。しばらくしてからもう一度お試しください。",
@@ -113,6 +113,7 @@ TEXTS: dict[str, Words] = {
     "call": Words("電話", "call"),
     "save": Words("記録する", "Record"),
     "nothing_heard": Words("一つ以上記入してください。", "Fill in one answer at least."),
+    "no_moment": Words("日時を読み取れません。", "This is no date and time."),
     "hand_over": Words("営業へパスする", "Hand over to sales"),
     "why_this_lead": Words("なぜこのリードか", "Why this lead"),
     "timeline": Words("履歴", "Timeline"),

@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from shared.client import handoff, ingest
+from shared.client import handoff, ingest, outreach
 from shared.config import load_config
 from shared.events import Language
 from shared.outbox import pack_headers
@@ -337,7 +337,48 @@ def test_a_package_tells_what_was_heard_and_what_became_of_it(team: Team, visito
         assert said in row
 
 
+def test_what_was_typed_stays_when_it_is_refused(team: Team, visitor: Visitor) -> None:
+    form = {"email": "typed@example.co.jp", "company_name": "書き直し", "last_name": "平野"}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+    until_ready_or_not(team.client, lead_id)
+    page = f"/leads/{lead_id}"
+    typed = {"status.needs": "denied", "quote.needs": '"要らない"', "employees": "many", "heard_at": "2026-11-01T10:00"}
+    refused = visitor.send(page, f"{page}/hearing", **typed)
+    assert refused.status_code == 422
+    assert '<option value="denied" selected>' in refused.text
+    for value in ("&#34;要らない&#34;", "many", "2026-11-01T10:00"):
+        assert f'value="{value}"' in refused.text
+    refused = visitor.send(page, f"{page}/handoff", reason="<b>今すぐ</b>")
+    assert refused.status_code == 409
+    assert ">&lt;b&gt;今すぐ&lt;/b&gt;</textarea>" in refused.text
+    templates = [one.id for one in team.client.send(outreach.templates(limit=100)).items]
+    refused = visitor.send(page, f"{page}/render", template=templates[-1], language="ja")
+    assert refused.status_code == 409
+    assert f'<option value="{templates[-1]}" selected>' in refused.text
+    assert '<option value="ja" selected>' in refused.text
+    assert '<option value="sato" selected>' in visitor.sign_in("wrong", rep="sato").text
 
+
+def test_a_time_that_nobody_can_read_is_not_now(team: Team, visitor: Visitor) -> None:
+    """Browsers take years of six digits."""
+    page = f"/leads/{team.open_lead}"
+    for heard_at in ("120261-11-01T10:00", "yesterday", "0001-01-01T00:00"):
+        refused = visitor.send(page, f"{page}/hearing", employees="120", heard_at=heard_at)
+        assert refused.status_code == 422, heard_at
+        assert 'role="alert"' in refused.text
+
+
+def test_a_long_timeline_says_that_it_goes_on(team: Team, visitor: Visitor) -> None:
+    form = {"email": "long@example.co.jp", "company_name": "ながい付き合い"}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+    page = f"/leads/{lead_id}"
+    until_ready_or_not(team.client, lead_id)
+    assert "There are more." not in section(visitor.get(page), "Timeline")
+    call = {"type": "call", "lead_id": lead_id, "rep": "tanaka", "direction": "outbound", "outcome": "busy"}
+    times = [datetime.now(UTC) - timedelta(minutes=n) for n in range(1_000)]
+    team.client.send(ingest.activities([call | {"id": f"long-{n}", "occurred_at": at} for n, at in enumerate(times)]))
+    until(lambda: "There are more." in section(visitor.get(page), "Timeline"), every=0.3)
+    assert section(visitor.get(page), "Timeline").count("<tr>") == 100
 
 
 def test_activities_are_told_in_the_language_of_the_page(team: Team, visitors: Visitors) -> None:
@@ -367,3 +408,9 @@ def test_the_newest_version_of_a_policy_is_shown_however_many_there_are(team: Te
     assert "Versions: a-draft" in tried.text
     assert 'action="/policies?id=a-draft#back-test"' in tried.text
     assert "Versions: default" in visitor.get("/policies"), "the one that decides, whichever comes first"
+
+
+def test_a_head_of_the_boards_stream_ends(visitor: Visitor) -> None:
+    answer = visitor.http.head("/live")
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
+    assert visitor.http.get("/livez").status_code == 200

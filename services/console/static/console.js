@@ -35,6 +35,15 @@ function show(root) {
   markOwn(root);
 }
 
+// Who goes through the board by keyboard stays there when the numbers change.
+function renew(board, html) {
+  const places = () => [...board.querySelectorAll("a, [tabindex]")];
+  const at = places().indexOf(document.activeElement);
+  board.innerHTML = html;
+  show(board);
+  places()[at]?.focus({ preventScroll: true });
+}
+
 function follow(board) {
   const state = document.getElementById("live-state");
   const events = new EventSource("/live");
@@ -48,7 +57,7 @@ function follow(board) {
   events.addEventListener("away", () => say("away"));
   events.addEventListener("back", () => say("live"));
   events.addEventListener("signed-out", () => { events.close(); location.assign("/sign-in"); });
-  events.addEventListener("board", (event) => { board.innerHTML = event.data; show(board); say("live"); });
+  events.addEventListener("board", (event) => { renew(board, event.data); say("live"); });
 }
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -58,10 +67,17 @@ document.addEventListener("DOMContentLoaded", () => {
   document.body.addEventListener("htmx:afterSwap", (event) => show(event.target));
   const notice = document.getElementById("notice");
   document.body.addEventListener("htmx:beforeRequest", () => notice.replaceChildren());
-  document.body.addEventListener("htmx:sendError", () => {
+  const away = () => {
     const said = document.createElement("p");
     said.className = "wrong";
     said.textContent = notice.dataset.away;
     notice.replaceChildren(said);
+  };
+  document.body.addEventListener("htmx:sendError", away);
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    // An error of ours says where it belongs. What a proxy says while we are away takes the place of nothing.
+    if (event.detail.xhr.status < 500 || event.detail.xhr.getResponseHeader("HX-Retarget")) return;
+    event.detail.shouldSwap = false;
+    away();
   });
 });
