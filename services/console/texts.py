@@ -289,3 +289,23 @@ HAPPENED: dict[str, Words] = {
     "ended": Words("終了", "ended"),
 }
 """What activities say in the words of the contract."""
+
+PROBLEMS: dict[str, Words] = {
+    "handoff-not-ready": Words(
+        "パスの条件がそろっていません。満たさない条件と不明な条件をご確認ください。",
+        "The lead is not ready for sales: see which criteria are unmet or unknown.",
+    ),
+    "handoff-open": Words(
+        "このリードはパス済みで、営業の回答を待っています。",
+        "The lead is handed over already, and waits for an answer of sales.",
+    ),
+    "handoff-no-owner": Words(
+        "ポリシーの`routing`に、受け取る営業がいません。",
+        "Nobody would get the handoff: the policy has no `routing` to a member of sales.",
+    ),
+    "handoff-decided": Words("このパスには回答済みです。", "The handoff is decided already."),
+    "text-too-long": Words(
+        "文面が長すぎます。記入した値を短くしてください。", "The text is too long; shorten what you fill in."
+    ),
+}
+"""What services refuse, by the problem's name."""

@@ -133,6 +133,12 @@ def test_the_search_shows_what_is_typed(team: Team, person: Callable[..., Page])
     expect(page.locator("#q")).to_have_value("しらなみ")
 
 
+@pytest.mark.parametrize(("language", "million"), [("ja", "3000万"), ("en", "30M")])
+def test_an_axis_has_room_for_its_figures(person: Callable[..., Page], language: str, million: str) -> None:
+    page = person(language=language)
+    assert page.evaluate("[30_000_000, 200, 0.325].map(short)") == [million, "200", "0.325"]
+
+
 def test_the_keyboard_reaches_everything(team: Team, person: Callable[..., Page]) -> None:
     page = person()
     page.goto("/handoffs")

@@ -414,3 +414,32 @@ def test_a_head_of_the_boards_stream_ends(visitor: Visitor) -> None:
     answer = visitor.http.head("/live")
     assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
     assert visitor.http.get("/livez").status_code == 200
+
+
+def test_of_one_moment_the_later_stage_stands_above(team: Team, visitor: Visitor) -> None:
+    """A form may say enough to bring a lead two stages on at once."""
+    form = {"email": "atonce@example.co.jp", "company_name": "すぐ", "employees": 30, "industry": "IT"}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+
+    def entered() -> list[str]:
+        return re.findall(r"Stage</th><td>(.*?) <small>", section(visitor.get(f"/leads/{lead_id}"), "Timeline"))
+
+    until(lambda: len(entered()) == 2, why=lambda: str(entered()), every=0.2)
+    assert entered() == ["Awareness → Target", "Awareness"]
+
+
+def test_what_is_refused_is_told_in_the_language_of_the_page(team: Team, visitors: Visitors) -> None:
+    page = f"/leads/{team.hostile}"
+    template = team.client.send(outreach.templates(limit=1)).items[0]
+    told = {
+        "ja": ("パスの条件がそろっていません。", "連絡の根拠（同意など）が記録されていません。"),
+        "en": ("The lead is not ready for sales", "No basis for contacting the lead"),
+    }
+    for language, other in (("ja", "en"), ("en", "ja")):
+        visitor = visitors(language)
+        visitor.sign_in(team.system.key)
+        for path, form, n in (("handoff", {"reason": "x"}, 0), ("render", {"template": template.id}, 1)):
+            refused = visitor.send(page, f"{page}/{path}", **form)
+            assert refused.status_code == 409
+            assert told[language][n] in refused.text
+            assert told[other][n] not in refused.text

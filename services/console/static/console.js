@@ -2,6 +2,11 @@
 // The board follows the numbers, charts are drawn, a person's own row is marked, and a notice says when nobody answers.
 // All else is plain HTML and htmx.
 
+// A figure as an axis has room for it: 3000万, 30M.
+function short(n) {
+  return new Intl.NumberFormat(document.documentElement.lang, { notation: "compact", maximumFractionDigits: 3 }).format(n);
+}
+
 function draw(root) {
   for (const place of root.querySelectorAll("[data-chart]")) {
     if (place.firstChild) continue;
@@ -15,7 +20,7 @@ function draw(root) {
         cursor: { show: false }, scales: { x: { time: false } },
         axes: [
           { ...axis, values: (_, ticks) => ticks.map((n) => (Number.isInteger(n) ? periods[n] || "" : "")).map((p) => p.replace(/^\d{4}-/, "")) },
-          { ...axis, size: 60 },
+          { ...axis, size: 60, values: (_, ticks) => ticks.map(short) },
         ],
         series: [{}, ...lines.map((line, n) => ({ label: line.label, stroke: colours[n % 3], width: n ? 1.5 : 2.5, dash: n ? [5, 4] : undefined }))],
       },

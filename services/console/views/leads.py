@@ -172,7 +172,7 @@ async def _show(visit: Visit, lead_id: str, status: int = 200, **said: Any) -> R
     )
     happened = _hearings(observations.items)
     happened += [_activity(said) for said in (history.items if history else ())]
-    happened += [_entered(entry) for entry in (stages.items if stages else ())]
+    happened += [_entered(entry) for entry in reversed(stages.items if stages else ())]  # as all else the newest first
     return visit.show(
         "lead.html",
         status,
