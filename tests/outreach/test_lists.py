@@ -43,6 +43,7 @@ async def test_an_industry_may_be_told_in_other_words(desk: Desk, text: str, fou
         ("/v1/snippets", "見積", "price"),
         ("/v1/snippets", "CAL", "schedule"),
         ("/v1/case-studies", "ﾒｰｶｰ", "parts"),
+        ("/v1/case-studies", "めーかー", "parts"),
         ("/v1/case-studies", "精機", "parts"),
         ("/v1/case-studies", "工務店 見込み客", "builder"),
         ("/v1/case-studies", "展示会の名刺の集計", "parts"),
