@@ -101,6 +101,7 @@ def test_sales_accepts_in_two_clicks(team: Team, person: Callable[..., Page]) ->
     row = page.locator(f"#handoff-{made.handoff_id}")
     row.get_by_role("button", name="受諾する").click()
     expect(row).to_have_attribute("data-status", "accepted")
+    expect(row).to_be_focused()
     accepted = team.client.send(handoff.handoff(made.handoff_id))
     assert (accepted.status, accepted.owner) == ("accepted", made.owner)
 
@@ -205,6 +206,7 @@ def test_a_hearing_shows_wherever_the_lead_is_told_of(team: Team, person: Callab
     page.get_by_role("button", name="Record").click()
     for part in ("#decision", "#known"):
         expect(page.locator(part)).to_contain_text("年内に要る", timeout=15_000)
+    expect(page.locator("#decision")).to_be_focused()
     expect(page.locator("#timeline")).to_contain_text("hearing")
     expect(page.locator('[name="quote.needs"]')).to_have_value("")
     expect(page.locator("#why")).to_have_value("書きかけの理由")

@@ -70,6 +70,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const board = document.getElementById("board");
   if (board) follow(board);
   document.body.addEventListener("htmx:afterSwap", (event) => show(event.target));
+  document.body.addEventListener("htmx:afterSettle", ({ target }) => {
+    // Whose button is gone goes on by keyboard where the answer stands.
+    if (document.activeElement === document.body && target.hasAttribute("tabindex")) target.focus({ preventScroll: true });
+  });
   const notice = document.getElementById("notice");
   document.body.addEventListener("htmx:beforeRequest", () => notice.replaceChildren());
   const away = () => {
