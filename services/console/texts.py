@@ -23,6 +23,10 @@ TEXTS: dict[str, Words] = {
     ),
     "who_are_you": Words("あなたは", "You are"),
     "nobody": Words("（チーム外）", "(nobody in the team)"),
+    "key_too_long": Words(
+        "このキーは長すぎて、ブラウザーに保存できません。短いキーかトークンを使ってください。",
+        "The key is too long for a browser to keep it. Take a shorter key or token.",
+    ),
     "key_unknown": Words("このキーは使えません。", "This key is not good."),
     "form_refused": Words(
         "このフォームはもう使えません。ページを読み込み直してから、もう一度送信してください。",

@@ -40,10 +40,13 @@ async def show(site: Site, request: Request) -> Response:
     except TasukiError:
         return _form(site, request, to, "service_away", 503, rep)
     session = Session(key=key, name=own.name, scopes=own.scopes, rep=rep if rep in site.config.team else "")
+    sealed = site.seal.close(session, site.clock.now())
+    if not site.seal.is_kept(sealed):
+        return _form(site, request, to, "key_too_long", 422, rep)
     response = RedirectResponse(to, 303)
     response.set_cookie(
         site.seal.cookie,
-        site.seal.close(session, site.clock.now()),
+        sealed,
         max_age=int(LASTS.total_seconds()),
         secure=site.seal.secure,
         httponly=True,
