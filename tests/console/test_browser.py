@@ -264,7 +264,9 @@ def test_odd_names_neither_widen_a_page_nor_turn_it_around(
         heard = ingest.hearing(lead_id, rep="tanaka", heard_at=datetime.now(UTC), channel="call", answers=said)
         team.client.send(heard)
         until_ready_or_not(team.client, lead_id)
-        for path in (f"/leads/{lead_id}", f"/leads?q={kind}@example.co.jp"):
+        made = team.client.send(handoff.hand_over(lead_id, rep="tanaka", reason=name, override=name))
+        team.client.send(handoff.give_back(made.handoff_id, sales_rep=name, reason="no_need", comment=name))
+        for path in (f"/leads/{lead_id}", f"/leads?q={kind}@example.co.jp", f"/handoffs/{made.handoff_id}"):
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], (kind, path)
     page.set_viewport_size({"width": 1440, "height": 900})
