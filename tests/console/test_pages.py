@@ -443,3 +443,19 @@ def test_what_is_refused_is_told_in_the_language_of_the_page(team: Team, visitor
             assert refused.status_code == 409
             assert told[language][n] in refused.text
             assert told[other][n] not in refused.text
+
+
+def test_what_a_number_is_made_of_is_told_in_its_own_unit(team: Team, visitor: Visitor) -> None:
+    """A call is no 100 % of a rate, and an amount has a currency."""
+    amount = {"value": "3000000", "currency": "JPY"}
+    won = {"type": "opportunity", "lead_id": team.open_lead, "opportunity_id": "o-1", "status": "won", "amount": amount}
+    team.client.send(ingest.activities([won | {"occurred_at": datetime.now(UTC), "credited_rep": "tanaka"}]))
+
+    def made_of(kpi: str) -> str:
+        return re.sub(
+            "<.*?>", " ", section(visitor.get(f"/kpis/{kpi}?grain=fiscal_year"), r"What it is made of \(.*?\)")
+        )
+
+    until(lambda: "3,000,000 JPY" in made_of("booked_amount"), why=lambda: made_of("booked_amount"), every=0.3)
+    assert "1  numerator" in made_of("connect_rate")
+    assert "%" not in made_of("connect_rate")
