@@ -81,10 +81,10 @@ def test_a_rep_records_a_hearing_and_sees_the_lead_become_ready(team: Team, pers
     page.get_by_role("button", name="Record").click()
     expect(page.locator("[data-decision]")).to_have_attribute("data-decision", "ready", timeout=15_000)
     expect(page.locator("#decision")).to_contain_text("来期までに必要です")
-    page.locator("#why").fill("決裁者が困っている")
+    page.locator("#why").fill("決裁者が困っている\n年内に要る")
     page.get_by_role("button", name="Hand over to sales").click()
     page.wait_for_url("**/handoffs/*")
-    expect(page.locator("article")).to_contain_text("決裁者が困っている")
+    assert page.locator("article blockquote").inner_text() == "決裁者が困っている\n年内に要る", "on lines as written"
 
 
 def test_sales_accepts_in_two_clicks(team: Team, person: Callable[..., Page]) -> None:
