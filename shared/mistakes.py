@@ -27,7 +27,12 @@ def explain(error: msgspec.ValidationError, value: Any, type_: Any, *, strict: b
     parts = [name or index for name, index in _PATH_PART.findall(found["path"])]
     if "..." in parts:
         parts = _with_keys(parts, text, value, type_, strict)
-    return FieldError("".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts), detail)
+    return FieldError(pointer(*parts), detail)
+
+
+def pointer(*parts: str) -> str:
+    """The JSON pointer of a path."""
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def _with_keys(parts: list[str], text: str, value: Any, type_: Any, strict: bool) -> list[str]:

@@ -243,7 +243,15 @@ async def _docs(_site: Site, _request: Request) -> Response:
 async def _unknown(site: Site, request: Request, _error: Exception) -> Response:
     signed_in = session_of(site, request)
     if signed_in is None:
-        shown: dict[str, Any] = {"session": None, "path": "/", "here": "/", "to": "/", "wrong": None, "members": []}
+        shown: dict[str, Any] = {
+            "session": None,
+            "path": "/",
+            "here": "/",
+            "to": "/",
+            "wrong": None,
+            "rep": "",
+            "members": [],
+        }
         text = site.render("sign_in.html", language_of(request), **shown)
         return HTMLResponse(text, 404)
     return _problem(Visit(site, request, *signed_in), 404, "not_found")

@@ -62,6 +62,7 @@ class LiveBoard:
         """What one watcher is told; who watches for long is asked anew whether the key still may."""
         self._keys[key] += 1
         self._languages[language] += 1
+        self._dirty.set()  # what changed since the page was made, and before now, nobody else would tell
         seen, asked_at, told_away = self._version, time.monotonic(), False
         try:
             yield b"retry: 2000\n\n"

@@ -9,6 +9,8 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
 LASTS = timedelta(hours=12)
+COOKIE_MAX = 4096
+"""Bytes of a cookie with its name that browsers keep; a longer one they drop without a word."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +38,10 @@ class Seal:
     def close(self, session: Session, now: datetime) -> str:
         """The session as the value of a cookie."""
         return self._fernet.encrypt_at_time(msgspec.json.encode(session), int(now.timestamp())).decode()
+
+    def is_kept(self, sealed: str) -> bool:
+        """Whether a browser keeps such a cookie: that of a token of 3,000 letters it does not."""
+        return len(self.cookie) + len(sealed) <= COOKIE_MAX
 
     def open(self, sealed: str | None, now: datetime) -> Session | None:
         """The session of a cookie; None when there is none, it is not ours, or it is too old."""

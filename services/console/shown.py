@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.console.texts import TEXTS
+from services.console.texts import HAPPENED, PROBLEMS, TEXTS
+from shared.client.errors import ProblemError
 from shared.client.types import Lead
 from shared.config import Config
 from shared.config.glossary import Defined, glossary
@@ -98,6 +99,21 @@ class Shown:
         if isinstance(value, bool):
             value = self.text("yes" if value else "no")
         return " ".join(part for part in (said, "" if value is None else str(value)) if part)
+
+    def happened(self, activity: Mapping[str, Any]) -> str:
+        """What an activity says: its outcome or status, or the content that was used, and its channel."""
+        said = (activity.get("outcome") or activity.get("status") or activity.get("content"), activity.get("channel"))
+        return " ".join(HAPPENED[word].to(self.language) if word in HAPPENED else word for word in said if word)
+
+    def refusal(self, error: ProblemError) -> str:
+        """Why a service has refused something; in its own words where there are none of the reader's."""
+        reason = error.document.get("reason")
+        if isinstance(reason, Mapping):
+            return self.said(reason)
+        if error.slug in PROBLEMS:
+            return PROBLEMS[error.slug].to(self.language)
+        said = (self.text("refused"), error.title, "" if error.errors else error.detail)
+        return " ".join(part for part in said if part)
 
     def named(self, name: str | None, otherwise: str) -> str:
         """A name, or something else where it has none that anybody sees, such as one of spaces without width."""

@@ -23,10 +23,14 @@ TEXTS: dict[str, Words] = {
     ),
     "who_are_you": Words("あなたは", "You are"),
     "nobody": Words("（チーム外）", "(nobody in the team)"),
+    "key_too_long": Words(
+        "このキーは長すぎて、ブラウザーに保存できません。短いキーかトークンを使ってください。",
+        "The key is too long for a browser to keep it. Take a shorter key or token.",
+    ),
     "key_unknown": Words("このキーは使えません。", "This key is not good."),
     "form_refused": Words(
-        "フォームの有効期限が切れました。もう一度送信してください。",
-        "The form is not good any more. Please send it again.",
+        "このフォームはもう使えません。ページを読み込み直してから、もう一度送信してください。",
+        "The form is not good any more. Please load the page anew, then send it again.",
     ),
     "service_away": Words(
         "サービスに接続できません。しばらくしてからもう一度お試しください。",
@@ -113,6 +117,7 @@ TEXTS: dict[str, Words] = {
     "call": Words("電話", "call"),
     "save": Words("記録する", "Record"),
     "nothing_heard": Words("一つ以上記入してください。", "Fill in one answer at least."),
+    "no_moment": Words("日時を読み取れません。", "This is no date and time."),
     "hand_over": Words("営業へパスする", "Hand over to sales"),
     "why_this_lead": Words("なぜこのリードか", "Why this lead"),
     "timeline": Words("履歴", "Timeline"),
@@ -152,6 +157,9 @@ TEXTS: dict[str, Words] = {
     "open_package": Words("パッケージ", "Package"),
     "glossary": Words("顧客・アポイント・ステージの定義", "What a customer, an appointment and each stage is"),
     "criteria": Words("条件", "Criteria"),
+    "overridden": Words("条件を満たさないままパスしました：", "Handed over although not ready:"),
+    "heard": Words("ヒアリング（BANT）", "What was heard (BANT)"),
+    "open_questions": Words("まだ分かっていないこと", "What nobody knows yet"),
     "as_set": Words("アポイントの実際", "The appointment as it was really set"),
     "told_by_request": Words("パス時", "with the handoff"),
     "told_by_activities": Words("活動の記録", "from activities"),
@@ -208,6 +216,10 @@ TEXTS: dict[str, Words] = {
     "broken_down": Words("内訳", "Broken down by"),
     "contributors": Words("この数字のもと", "What it is made of"),
     "events": Words("イベント", "Events"),
+    "numerator": Words("分子", "numerator"),
+    "denominator": Words("分母", "denominator"),
+    "stock": Words("保有", "open"),
+    "reached": Words("達成済み", "reached"),
     "and_more": Words("ほかにもあります。", "There are more."),
     "restated": Words("{period} の締め後の変化", "What changed in {period} since it closed"),
     "not_restated": Words("変化なし", "Nothing"),
@@ -241,3 +253,67 @@ TEXTS: dict[str, Words] = {
     "for_admins": Words("管理者だけが見られます。", "Admins alone can read it."),
     "where": Words("場所", "Where"),
 }
+
+HAPPENED: dict[str, Words] = {
+    # calls
+    "no_answer": Words("応答なし", "no answer"),
+    "busy": Words("話し中", "busy"),
+    "voicemail": Words("留守番電話", "voicemail"),
+    "invalid_number": Words("番号の誤り", "invalid number"),
+    "gatekeeper": Words("受付まで", "gatekeeper"),
+    "conversation": Words("担当者と会話", "conversation"),
+    # other touches
+    "sent": Words("送信", "sent"),
+    "opened": Words("開封", "opened"),
+    "clicked": Words("クリック", "clicked"),
+    "replied": Words("返信", "replied"),
+    "bounced": Words("不達", "bounced"),
+    "attended": Words("参加", "attended"),
+    "declined": Words("辞退", "declined"),
+    "email": Words("メール", "e-mail"),
+    "sns_dm": Words("SNSのDM", "direct message"),
+    "cxo_letter": Words("役員への手紙", "letter to an executive"),
+    "partner": Words("パートナー", "partner"),
+    "advisor": Words("顧問", "advisor"),
+    "seminar": Words("セミナー", "seminar"),
+    "community": Words("コミュニティ", "community"),
+    "newsletter": Words("メールマガジン", "newsletter"),
+    "auto_email": Words("自動メール", "automatic e-mail"),
+    "other": Words("その他", "other"),
+    # appointments
+    "set": Words("獲得", "set"),
+    "held": Words("実施", "held"),
+    "cancelled": Words("取り消し", "cancelled"),
+    "no_show": Words("無断欠席", "no show"),
+    # opportunities
+    "created": Words("作成", "created"),
+    "valid": Words("有効", "valid"),
+    "invalid": Words("無効", "invalid"),
+    "won": Words("受注", "won"),
+    "lost": Words("失注", "lost"),
+    # contracts
+    "started": Words("開始", "started"),
+    "changed": Words("変更", "changed"),
+    "ended": Words("終了", "ended"),
+}
+"""What activities say in the words of the contract."""
+
+PROBLEMS: dict[str, Words] = {
+    "handoff-not-ready": Words(
+        "パスの条件がそろっていません。満たさない条件と不明な条件をご確認ください。",
+        "The lead is not ready for sales: see which criteria are unmet or unknown.",
+    ),
+    "handoff-open": Words(
+        "このリードはパス済みで、営業の回答を待っています。",
+        "The lead is handed over already, and waits for an answer of sales.",
+    ),
+    "handoff-no-owner": Words(
+        "ポリシーの`routing`に、受け取る営業がいません。",
+        "Nobody would get the handoff: the policy has no `routing` to a member of sales.",
+    ),
+    "handoff-decided": Words("このパスには回答済みです。", "The handoff is decided already."),
+    "text-too-long": Words(
+        "文面が長すぎます。記入した値を短くしてください。", "The text is too long; shorten what you fill in."
+    ),
+}
+"""What services refuse, by the problem's name."""

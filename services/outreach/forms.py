@@ -102,7 +102,7 @@ class CaseStudiesQuery(SnippetsQuery, kw_only=True):
 
     industry: Word | None = None
     usage: Word | None = None
-    lead_id: Name | None = None
+    lead_id: Word | None = None
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, order=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from shared.mistakes import FieldError
+from shared.mistakes import FieldError, pointer
 from shared.web import Problem, not_found
 from shared.words import Words
 
@@ -36,7 +36,7 @@ def values_missing(missing: Iterable[tuple[str, Words]]) -> Problem:
 def unknown_values(names: Iterable[str], declared: Iterable[str]) -> Problem:
     known = ", ".join(declared) or "none"
     errors = [
-        FieldError(f"/values/{name}", f"This value is not declared by the template; declared: {known}.")
+        FieldError(pointer("values", name), f"This value is not declared by the template; declared: {known}.")
         for name in names
     ]
     return Problem(422, "invalid", "The request does not have the required form", errors[0].detail, errors=errors)

@@ -99,7 +99,7 @@ class Routes:
 
     async def case_studies(self, call: Call[None, forms.CaseStudiesQuery]) -> Answer:
         query, library = call.query, self._desk.folder.library
-        lead = None if query.lead_id is None else await self._desk.lead(query.lead_id)
+        lead = await self._desk.lead(query.lead_id) if query.lead_id else None
         words = None if lead is None else _words_of(lead)
         found = listing.case_studies(library, query.industry, query.usage, query.q, words)
         answer = _page(library, query, found, lambda one: answers.case_study_item(one.piece, one.why))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 _TERM = re.compile(r"[a-z0-9]+|[^\W a-z0-9_]+")
 _LATIN_WORD = re.compile(r"[a-z0-9]+")
+_KATAKANA = str.maketrans({chr(letter): chr(letter + 0x60) for letter in range(ord("ぁ"), ord("ゖ") + 1)})
 _PAIRS_FROM = 3
 """Letters of a term from which pairs of them tell something."""
 _PAIRS_SHARE = 0.5
@@ -26,6 +27,11 @@ def plain(text: str) -> str:
 def terms_of(question: str) -> list[str]:
     """The words of a question, each once: Latin words, and runs of other letters."""
     return list(dict.fromkeys(_TERM.findall(plain(question))))
+
+
+def _folded(text: str) -> str:
+    """What is searched: a question may be sent before what was typed became katakana."""
+    return plain(text).translate(_KATAKANA)
 
 
 class Searched(NamedTuple):
@@ -46,13 +52,13 @@ class Index:
 
     def __init__(self, pieces: Mapping[str, Iterable[Searched]]) -> None:
         self._fields = {
-            key: [_Field(f.weight, p := plain(f.text), tuple(_LATIN_WORD.findall(p))) for f in fields if f.text]
+            key: [_Field(f.weight, p := _folded(f.text), tuple(_LATIN_WORD.findall(p))) for f in fields if f.text]
             for key, fields in pieces.items()
         }
 
     def find(self, question: str) -> dict[str, float]:
         """Id -> score, greater is better, of the pieces that answer a question."""
-        terms = terms_of(question)
+        terms = terms_of(_folded(question))
         if not terms:
             return {}
         found: dict[str, list[float]] = {

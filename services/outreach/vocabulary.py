@@ -12,11 +12,11 @@ _LATIN = frozenset(ascii_lowercase + digits)
 def meant(terms: Mapping[str, Term], text: str) -> set[str]:
     """The words that stand in a text, but for those that are part of a longer one there, so that of 住宅メーカー only
     the builder is meant."""
-    within = plain(text)
+    within = _compared(text)
     found = sorted(
         (begin, -end, word)
         for word, term in terms.items()
-        for spelling in map(plain, spellings(word, term))
+        for spelling in map(_compared, spellings(word, term))
         for begin, end in _places(spelling, within)
     )
     words: set[str] = set()
@@ -31,6 +31,11 @@ def meant(terms: Mapping[str, Term], text: str) -> set[str]:
 def spellings(word: str, term: Term) -> list[str]:
     """All by which the word is found."""
     return [word.replace("_", " "), term.label.ja, term.label.en, *term.also]
+
+
+def _compared(text: str) -> str:
+    """A form whose choices are the words sends them as they are written here, with `_`."""
+    return plain(text).replace("_", " ")
 
 
 def _places(spelling: str, text: str) -> Iterator[tuple[int, int]]:

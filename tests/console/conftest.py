@@ -52,6 +52,13 @@ class Visitor:
         return self.http.post(path, data={"form": token[1], **form})
 
 
+def section(page: str, heading: str) -> str:
+    """The part of a page below a heading."""
+    found = re.search(rf"<h2>{heading}</h2>(.*?)</section>", page, re.DOTALL)
+    assert found is not None, heading
+    return found[1]
+
+
 def until_ready(client: Client, lead_id: str) -> None:
     """Waits until handoff has heard that the lead may be handed over."""
 

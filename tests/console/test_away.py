@@ -13,7 +13,7 @@ import pytest
 
 from shared.client import ingest
 from shared.settings import ServiceName
-from tests.console.conftest import RUNS, Team, Visitor
+from tests.console.conftest import RUNS, Team, Visitor, section
 from tests.system import ROOT, until
 
 __all__ = ["RUNS"]
@@ -50,13 +50,6 @@ def without(team: Team, port: int, service: ServiceName, address: str = NOBODY) 
         visitor.http.close()
         process.terminate()
         process.wait()
-
-
-def section(page: str, heading: str) -> str:
-    """The part of a page below a heading."""
-    found = re.search(rf"<h2>{heading}</h2>(.*?)</section>", page, re.DOTALL)
-    assert found is not None, heading
-    return found[1]
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,10 @@ def test_a_rep_records_a_hearing_and_sees_the_lead_become_ready(team: Team, pers
     page.get_by_role("button", name="Record").click()
     expect(page.locator("[data-decision]")).to_have_attribute("data-decision", "ready", timeout=15_000)
     expect(page.locator("#decision")).to_contain_text("来期までに必要です")
-    page.locator("#why").fill("決裁者が困っている")
+    page.locator("#why").fill("決裁者が困っている\n年内に要る")
     page.get_by_role("button", name="Hand over to sales").click()
     page.wait_for_url("**/handoffs/*")
-    expect(page.locator("article")).to_contain_text("決裁者が困っている")
+    assert page.locator("article blockquote").inner_text() == "決裁者が困っている\n年内に要る", "on lines as written"
 
 
 def test_sales_accepts_in_two_clicks(team: Team, person: Callable[..., Page]) -> None:
@@ -101,6 +101,7 @@ def test_sales_accepts_in_two_clicks(team: Team, person: Callable[..., Page]) ->
     row = page.locator(f"#handoff-{made.handoff_id}")
     row.get_by_role("button", name="受諾する").click()
     expect(row).to_have_attribute("data-status", "accepted")
+    expect(row).to_be_focused()
     accepted = team.client.send(handoff.handoff(made.handoff_id))
     assert (accepted.status, accepted.owner) == ("accepted", made.owner)
 
@@ -111,11 +112,13 @@ def test_a_call_moves_the_board_without_a_reload(team: Team, person: Callable[..
     tile = page.locator('[data-kpi="calls"] b')
     before = int(tile.inner_text().replace(",", ""))
     page.evaluate("window.sameDocument = true")
+    page.locator('[data-kpi="connects"] a').focus()
     call = {"id": f"live-{before}", "source": "dialer", "type": "call", "occurred_at": datetime.now(UTC).isoformat()}
     call |= {"lead_id": team.handed_over, "rep": "tanaka", "direction": "outbound", "outcome": "no_answer"}
     team.client.send(ingest.activities([call | {"duration_s": 0}]))
     expect(tile).to_have_text(f"{before + 1:,}", timeout=15_000)
     assert page.evaluate("window.sameDocument") is True
+    assert page.evaluate("document.activeElement.href").endswith("/kpis/connects"), "the keyboard is where it was"
     expect(page.locator('tr[data-member="tanaka"]')).to_have_class("own")
     expect(page.locator("[data-chart] canvas")).to_have_count(3)
 
@@ -126,6 +129,15 @@ def test_the_search_shows_what_is_typed(team: Team, person: Callable[..., Page])
     page.locator("#q").fill("しらなみ")
     expect(page.locator("#found tbody tr")).to_have_count(1)
     expect(page.locator("#found")).to_contain_text("株式会社しらなみ")
+    page.get_by_role("link", name="日本語").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+    expect(page.locator("#q")).to_have_value("しらなみ")
+
+
+@pytest.mark.parametrize(("language", "million"), [("ja", "3000万"), ("en", "30M")])
+def test_an_axis_has_room_for_its_figures(person: Callable[..., Page], language: str, million: str) -> None:
+    page = person(language=language)
+    assert page.evaluate("[30_000_000, 200, 0.325].map(short)") == [million, "200", "0.325"]
 
 
 def test_the_keyboard_reaches_everything(team: Team, person: Callable[..., Page]) -> None:
@@ -181,6 +193,53 @@ def test_what_was_filled_in_stays_when_a_service_is_away_and_can_be_sent_again(t
     expect(patient.locator("#notice")).to_be_empty()
 
 
+def test_a_hearing_shows_wherever_the_lead_is_told_of(team: Team, person: Callable[..., Page]) -> None:
+    """And the reason that is being written, stays; what was recorded, is not recorded again by the next click."""
+    form = {"email": "everywhere@example.co.jp", "company_name": "どこでも株式会社", "employees": 20}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+    until_ready_or_not(team.client, lead_id)
+    page = person()
+    page.goto(f"/leads/{lead_id}")
+    page.locator("#why").fill("書きかけの理由")
+    page.locator("#status-needs").select_option("confirmed")
+    page.locator('[name="quote.needs"]').fill("年内に要る")
+    page.get_by_role("button", name="Record").click()
+    for part in ("#decision", "#known"):
+        expect(page.locator(part)).to_contain_text("年内に要る", timeout=15_000)
+    expect(page.locator("#decision")).to_be_focused()
+    expect(page.locator("#timeline")).to_contain_text("hearing")
+    expect(page.locator('[name="quote.needs"]')).to_have_value("")
+    expect(page.locator("#why")).to_have_value("書きかけの理由")
+
+
+def test_what_is_refused_is_told_in_sight_and_nothing_is_lost(team: Team, patient: Page) -> None:
+    form = {"email": "insight@example.co.jp", "company_name": "みえる株式会社"}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+    until_ready_or_not(team.client, lead_id)
+    patient.set_viewport_size({"width": NARROW["width"], "height": NARROW["height"]})
+    patient.goto(f"/leads/{lead_id}")
+    patient.locator("#employees").fill("many")
+    patient.get_by_role("button", name="Record").click()
+    expect(patient.locator("#decision .wrong")).to_be_in_viewport()
+    expect(patient.locator("#employees")).to_have_value("many")
+    patient.locator("#why").fill("急ぎ")
+    patient.get_by_role("button", name="Hand over to sales").click()
+    expect(patient.locator("#decision .wrong")).to_contain_text("not ready")
+    expect(patient.locator("#decision .wrong")).to_be_in_viewport()
+    expect(patient.locator("#why")).to_have_value("急ぎ")
+
+
+def test_what_a_proxy_says_while_we_are_away_takes_the_place_of_nothing(team: Team, patient: Page) -> None:
+    patient.goto(f"/leads/{team.open_lead}")
+    patient.locator("#why").fill("急ぎ")
+    refused = {"status": 503, "content_type": "text/html", "body": "<h1>a proxy's own words</h1>"}
+    patient.route("**/handoff", lambda route: route.fulfill(**refused), times=1)
+    patient.get_by_role("button", name="Hand over to sales").click()
+    expect(patient.locator("#notice")).to_contain_text("A service cannot be reached.")
+    expect(patient.locator("#why")).to_have_value("急ぎ")
+    expect(patient.get_by_text("a proxy's own words")).to_have_count(0)
+
+
 def test_the_board_says_when_it_stands_still(team: Team, patient: Page) -> None:
     """A stream that was refused is asked for again; a browser alone would never do so."""
     refused = {"status": 502, "content_type": "text/html", "body": "a proxy's own words"}
@@ -205,7 +264,9 @@ def test_odd_names_neither_widen_a_page_nor_turn_it_around(
         heard = ingest.hearing(lead_id, rep="tanaka", heard_at=datetime.now(UTC), channel="call", answers=said)
         team.client.send(heard)
         until_ready_or_not(team.client, lead_id)
-        for path in (f"/leads/{lead_id}", f"/leads?q={kind}@example.co.jp"):
+        made = team.client.send(handoff.hand_over(lead_id, rep="tanaka", reason=name, override=name))
+        team.client.send(handoff.give_back(made.handoff_id, sales_rep=name, reason="no_need", comment=name))
+        for path in (f"/leads/{lead_id}", f"/leads?q={kind}@example.co.jp", f"/handoffs/{made.handoff_id}"):
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], (kind, path)
     page.set_viewport_size({"width": 1440, "height": 900})

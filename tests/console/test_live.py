@@ -25,13 +25,11 @@ _numbers = count()
 
 
 @asynccontextmanager
-async def watching(
-    team: Team, key: str, urls: Mapping[ServiceName, str] | None = None
-) -> AsyncIterator[AsyncIterator[bytes]]:
-    """What somebody with this key is told by a board of the running system's numbers."""
+async def following(team: Team, urls: Mapping[ServiceName, str] | None = None) -> AsyncIterator[LiveBoard]:
+    """A board of the running system's numbers."""
 
-    async def make(_tasuki: AsyncClient, _language: Language) -> str:
-        return "a board"
+    async def make(_tasuki: AsyncClient, language: Language) -> str:
+        return f"a board in {language}"
 
     retry = Retry(tries=1, first_s=0.1, longest_s=0.1, total_s=0.5)
     async with AsyncClient(urls or team.system.url, "", retry=retry) as client:
@@ -39,10 +37,19 @@ async def watching(
         stop = asyncio.Event()
         running = asyncio.create_task(board.run(stop))
         try:
-            yield board.watch(key, "en")
+            yield board
         finally:
             stop.set()
             await running
+
+
+@asynccontextmanager
+async def watching(
+    team: Team, key: str, urls: Mapping[ServiceName, str] | None = None
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """What somebody with this key is told by it."""
+    async with following(team, urls) as board:
+        yield board.watch(key, "en")
 
 
 async def something_happens(team: Team) -> None:
@@ -110,3 +117,12 @@ async def test_who_is_signed_out_is_told_so_in_the_stream(team: Team, visitors: 
     answer = visitors().http.get("/live", headers={"accept": "text/event-stream"})
     assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
     assert answer.text == "event: signed-out\ndata:\n\n"
+
+
+async def test_who_begins_to_watch_is_shown_the_numbers_of_now(team: Team) -> None:
+    """Also where others watch already, and nothing happens any more: what did after the page was made would be missing
+    until something else does."""
+    async with following(team) as board:
+        first = board.watch(team.system.key, "en")
+        await told(first, b"event: board\ndata: a board in en")
+        await told(board.watch(team.system.key, "ja"), b"event: board\ndata: a board in ja", within_s=10)

@@ -33,6 +33,7 @@ def test_a_template_is_made_for_a_lead_that_may_be_written_to(team: Team, visito
         return seen[-1].status_code == 200 and "<pre>" in seen[-1].text
 
     until(made, 20, lambda: seen[-1].text, every=0.3)
+    assert ">10</textarea>" in seen[-1].text, "it can be told more, and made again"
     asked = visitor.send(page, f"{page}/render", template=template.id)
     for name in template.values:
         assert f'name="value.{name}"' in asked.text, "what the template needs is asked for"

@@ -10,14 +10,15 @@ from html.parser import HTMLParser
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
+import httpx
 import pytest
 
-from shared.client import handoff, ingest
+from shared.client import handoff, ingest, outreach
 from shared.config import load_config
 from shared.events import Language
 from shared.outbox import pack_headers
 from shared.settings import SERVICES
-from tests.console.conftest import RUNS, Team, Visitor, until_ready, until_ready_or_not
+from tests.console.conftest import RUNS, Team, Visitor, section, until_ready, until_ready_or_not
 from tests.faults.inside import database, rows
 from tests.system import ROOT, until
 
@@ -315,3 +316,146 @@ def test_operators_see_the_process(team: Team, visitors: Visitors) -> None:
     visitor = visitors()
     assert visitor.get("/readyz") == "ok\n"
     assert 'route="/leads/{id}"' in visitor.get("/metrics")
+
+
+def test_a_package_tells_what_was_heard_and_what_became_of_it(team: Team, visitor: Visitor) -> None:
+    form = {"email": "whole@example.co.jp", "company_name": "まるごと", "employees": 60}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+    until_ready_or_not(team.client, lead_id)
+    lead = f"/leads/{lead_id}"
+    heard = {"status.needs": "confirmed", "status.budget": "assumed", "quote.budget": "来期なら出せます"}
+    assert visitor.send(lead, f"{lead}/hearing", **heard).status_code == 200  # handoff knows of it by then
+    made = team.client.send(handoff.hand_over(lead_id, rep="ito", reason="急ぎ", override="社長の紹介"))
+    page = f"/handoffs/{made.handoff_id}"
+    shown = html.unescape(visitor.get(page))
+    assert "来期なら出せます" in section(shown, r"What was heard \(BANT\)"), "also what no criterion asks for"
+    assert "社長の紹介" in shown, "who reads it must know that the lead was not ready"
+    assert "Who decides on the purchase" in section(shown, "What nobody knows yet")
+    team.client.send(handoff.give_back(made.handoff_id, sales_rep="sato", reason="bad_timing", comment="四月に"))
+    (row,) = re.findall(r"<article.*?</article>", visitor.get(page), re.DOTALL)
+    for said in ("Reason: bad timing", "四月に", "佐藤"):
+        assert said in row
+
+
+def test_what_was_typed_stays_when_it_is_refused(team: Team, visitor: Visitor) -> None:
+    form = {"email": "typed@example.co.jp", "company_name": "書き直し", "last_name": "平野"}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+    until_ready_or_not(team.client, lead_id)
+    page = f"/leads/{lead_id}"
+    typed = {"status.needs": "denied", "quote.needs": '"要らない"', "employees": "many", "heard_at": "2026-11-01T10:00"}
+    refused = visitor.send(page, f"{page}/hearing", **typed)
+    assert refused.status_code == 422
+    assert '<option value="denied" selected>' in refused.text
+    for value in ("&#34;要らない&#34;", "many", "2026-11-01T10:00"):
+        assert f'value="{value}"' in refused.text
+    refused = visitor.send(page, f"{page}/handoff", reason="<b>今すぐ</b>")
+    assert refused.status_code == 409
+    assert ">&lt;b&gt;今すぐ&lt;/b&gt;</textarea>" in refused.text
+    templates = [one.id for one in team.client.send(outreach.templates(limit=100)).items]
+    refused = visitor.send(page, f"{page}/render", template=templates[-1], language="ja")
+    assert refused.status_code == 409
+    assert f'<option value="{templates[-1]}" selected>' in refused.text
+    assert '<option value="ja" selected>' in refused.text
+    assert '<option value="sato" selected>' in visitor.sign_in("wrong", rep="sato").text
+
+
+def test_a_time_that_nobody_can_read_is_not_now(team: Team, visitor: Visitor) -> None:
+    """Browsers take years of six digits."""
+    page = f"/leads/{team.open_lead}"
+    for heard_at in ("120261-11-01T10:00", "yesterday", "0001-01-01T00:00"):
+        refused = visitor.send(page, f"{page}/hearing", employees="120", heard_at=heard_at)
+        assert refused.status_code == 422, heard_at
+        assert 'role="alert"' in refused.text
+
+
+def test_a_long_timeline_says_that_it_goes_on(team: Team, visitor: Visitor) -> None:
+    form = {"email": "long@example.co.jp", "company_name": "ながい付き合い"}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+    page = f"/leads/{lead_id}"
+    until_ready_or_not(team.client, lead_id)
+    assert "There are more." not in section(visitor.get(page), "Timeline")
+    call = {"type": "call", "lead_id": lead_id, "rep": "tanaka", "direction": "outbound", "outcome": "busy"}
+    times = [datetime.now(UTC) - timedelta(minutes=n) for n in range(1_000)]
+    team.client.send(ingest.activities([call | {"id": f"long-{n}", "occurred_at": at} for n, at in enumerate(times)]))
+    until(lambda: "There are more." in section(visitor.get(page), "Timeline"), every=0.3)
+    assert section(visitor.get(page), "Timeline").count("<tr>") == 100
+
+
+def test_activities_are_told_in_the_language_of_the_page(team: Team, visitors: Visitors) -> None:
+    visitor = visitors("ja")
+    visitor.sign_in(team.system.key)
+    for path in (f"/leads/{team.handed_over}", f"/handoffs/{team.handoff_id}"):
+        shown = visitor.get(path)
+        assert "担当者と会話" in shown
+        assert "conversation" not in shown
+
+
+def test_the_newest_version_of_a_policy_is_shown_however_many_there_are(team: Team, visitor: Visitor) -> None:
+    first = team.client.send(handoff.policy("default", 1))
+    draft = {name: first[name] for name in ("criteria", "segments", "unknown_segment", "routing")}
+    headers = {"authorization": f"Bearer {team.system.key}"}
+    address = f"{team.system.url['handoff']}/v1/policies/a-draft"
+    with httpx.Client(headers=headers, trust_env=False) as http:
+        for hours in range(1, 55):
+            policy = draft | {"accept_within": {"hours": hours, "calendar": "business"}, "automatic": False}
+            assert http.put(address, json=policy).status_code == 200
+    page = visitor.get("/policies?id=a-draft")
+    assert re.findall(r'<th scope="row">(\d+) ', page)[:2] == ["54", "53"]
+    assert "hours: 54" in page, "who drafts goes on from there"
+    tried = visitor.send(
+        "/policies?id=a-draft", "/policies?id=a-draft", draft="[", **{"from": "2026-11-01", "to": "2026-11-02"}
+    )
+    assert "Versions: a-draft" in tried.text
+    assert 'action="/policies?id=a-draft#back-test"' in tried.text
+    assert "Versions: default" in visitor.get("/policies"), "the one that decides, whichever comes first"
+
+
+def test_a_head_of_the_boards_stream_ends(visitor: Visitor) -> None:
+    answer = visitor.http.head("/live")
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
+    assert visitor.http.get("/livez").status_code == 200
+
+
+def test_of_one_moment_the_later_stage_stands_above(team: Team, visitor: Visitor) -> None:
+    """A form may say enough to bring a lead two stages on at once."""
+    form = {"email": "atonce@example.co.jp", "company_name": "すぐ", "employees": 30, "industry": "IT"}
+    lead_id = team.client.send(ingest.submit_lead(form)).lead_id
+
+    def entered() -> list[str]:
+        return re.findall(r"Stage</th><td>(.*?) <small>", section(visitor.get(f"/leads/{lead_id}"), "Timeline"))
+
+    until(lambda: len(entered()) == 2, why=lambda: str(entered()), every=0.2)
+    assert entered() == ["Awareness → Target", "Awareness"]
+
+
+def test_what_is_refused_is_told_in_the_language_of_the_page(team: Team, visitors: Visitors) -> None:
+    page = f"/leads/{team.hostile}"
+    template = team.client.send(outreach.templates(limit=1)).items[0]
+    told = {
+        "ja": ("パスの条件がそろっていません。", "連絡の根拠（同意など）が記録されていません。"),
+        "en": ("The lead is not ready for sales", "No basis for contacting the lead"),
+    }
+    for language, other in (("ja", "en"), ("en", "ja")):
+        visitor = visitors(language)
+        visitor.sign_in(team.system.key)
+        for path, form, n in (("handoff", {"reason": "x"}, 0), ("render", {"template": template.id}, 1)):
+            refused = visitor.send(page, f"{page}/{path}", **form)
+            assert refused.status_code == 409
+            assert told[language][n] in refused.text
+            assert told[other][n] not in refused.text
+
+
+def test_what_a_number_is_made_of_is_told_in_its_own_unit(team: Team, visitor: Visitor) -> None:
+    """A call is no 100 % of a rate, and an amount has a currency."""
+    amount = {"value": "3000000", "currency": "JPY"}
+    won = {"type": "opportunity", "lead_id": team.open_lead, "opportunity_id": "o-1", "status": "won", "amount": amount}
+    team.client.send(ingest.activities([won | {"occurred_at": datetime.now(UTC), "credited_rep": "tanaka"}]))
+
+    def made_of(kpi: str) -> str:
+        return re.sub(
+            "<.*?>", " ", section(visitor.get(f"/kpis/{kpi}?grain=fiscal_year"), r"What it is made of \(.*?\)")
+        )
+
+    until(lambda: "3,000,000 JPY" in made_of("booked_amount"), why=lambda: made_of("booked_amount"), every=0.3)
+    assert "1  numerator" in made_of("connect_rate")
+    assert "%" not in made_of("connect_rate")

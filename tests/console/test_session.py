@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,12 @@ def test_a_session_is_read_as_it_was_closed_until_it_is_over() -> None:
 def test_the_cookie_of_https_cannot_be_set_by_another_host() -> None:
     assert SEAL.cookie.startswith("__Host-")
     assert Seal(SECRET, secure=False).cookie == "tasuki"
+
+
+@pytest.mark.parametrize(("letters", "kept"), [(2_500, True), (3_500, False)])
+def test_a_token_may_be_longer_than_a_browser_keeps(letters: int, kept: bool) -> None:
+    """Whoever sends one must be told: without the cookie the next page only asks to sign in again."""
+    assert SEAL.is_kept(SEAL.close(Session(key="x" * letters, name="front", scopes=[]), NOW)) is kept
 
 
 def meant(sealed: str) -> str:

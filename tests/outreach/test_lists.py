@@ -43,6 +43,7 @@ async def test_an_industry_may_be_told_in_other_words(desk: Desk, text: str, fou
         ("/v1/snippets", "見積", "price"),
         ("/v1/snippets", "CAL", "schedule"),
         ("/v1/case-studies", "ﾒｰｶｰ", "parts"),
+        ("/v1/case-studies", "めーかー", "parts"),
         ("/v1/case-studies", "精機", "parts"),
         ("/v1/case-studies", "工務店 見込み客", "builder"),
         ("/v1/case-studies", "展示会の名刺の集計", "parts"),
@@ -68,6 +69,7 @@ async def test_what_is_nowhere_is_not_found(desk: Desk, q: str) -> None:
         ("/v1/talks?product=&q=", "/v1/talks"),
         ("/v1/templates?occasion=&channel=%20", "/v1/templates"),
         ("/v1/case-studies?industry=&usage=", "/v1/case-studies"),
+        ("/v1/case-studies?industry=&usage=&q=&lead_id=", "/v1/case-studies"),
     ],
 )
 async def test_a_filter_that_is_left_empty_asks_nothing(desk: Desk, blank: str, path: str) -> None:
@@ -127,6 +129,20 @@ async def test_a_lead_may_want_several_usages(desk: Desk) -> None:
         "warehouse": "同じ用途（営業への引き渡し）",
         "builder": "同じ用途（リード管理）",
     }
+
+
+async def test_a_word_may_be_written_as_its_id(desk: Desk) -> None:
+    """As forms send it whose choices are the words themselves."""
+    lead = await desk.lead(usage="lead_management, handoff")
+    items = (await desk.get(f"/v1/case-studies?lead_id={lead}"))["items"]
+    common = {item["id"]: why["en"] for item in items for why in item["why"] if "usage" in why["en"]}
+    assert common == {
+        "parts": "Same usage (Lead management)",
+        "warehouse": "Same usage (Handing over to sales)",
+        "builder": "Same usage (Lead management)",
+    }
+    for asked in ("Lead_Management", "%20lead_management%20", "ＬＥＡＤ_ＭＡＮＡＧＥＭＥＮＴ"):
+        assert await desk.ids(f"/v1/case-studies?usage={asked}") == ["builder", "parts"], asked
 
 
 async def test_needs_in_the_leads_own_words(desk: Desk) -> None:

@@ -32,6 +32,8 @@ async def test_order_of_checks(desk: Desk) -> None:
     await desk.deliver(consent("silent", "published"))
     unknown = await desk.render("inquiry-reply", "silent", 422, values={"unknown": "x"})
     assert unknown["errors"][0]["pointer"] == "/values/unknown"
+    unknown = await desk.render("inquiry-reply", "silent", 422, values={"a/b~": "x"})
+    assert unknown["errors"][0]["pointer"] == "/values/a~1b~0"
     missing = await desk.render("inquiry-reply", "silent", 422)
     assert missing["missing"] == ["answer"]
     assert "ご質問への回答" in missing["errors"][0]["detail"]

@@ -25,12 +25,12 @@ TREND_DAYS = 28
 
 
 class Tile(NamedTuple):
-    """A KPI today and this month; `score` has its target and pace, where it has one."""
+    """A KPI today and this month; `scores` have its targets and pace, money per currency."""
 
     kpi: Kpi
     today: Rows
     month: Rows
-    score: KpiScore | None
+    scores: list[KpiScore]
 
 
 class Trend(NamedTuple):
@@ -50,6 +50,8 @@ async def show(visit: Visit) -> Response:
 
 async def watch(visit: Visit, live: LiveBoard) -> Response:
     """The stream of the page."""
+    if visit.request.method == "HEAD":  # a stream without end would hold the connection for ever
+        return Response(media_type="text/event-stream")
     events = live.watch(visit.session.key, visit.language)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, headers=headers, media_type="text/event-stream")
@@ -61,22 +63,21 @@ async def make_board(site: Site, tasuki: AsyncClient, language: Language) -> str
     month = period_of(today, "month")
     kpis = {kpi.id: kpi for kpi in (await tasuki.send(metrics.kpis())).items}
     rows, card = await asyncio.gather(
-        ask(tasuki.send, _questions(kpis, today, month)), tasuki.send(metrics.scorecard(ROLE, grain="month"))
+        ask(tasuki.send, _questions(kpis, today, month)), _card(tasuki, role_of(site.config.team.roles))
     )
-    scores = {score.kpi: score for score in card.total.kpis}
     return site.render(
         "board_body.html",
         language,
         today=today,
         month=month.label,
-        tiles=[Tile(kpis[n], rows["day", n], rows["month", n], scores.get(n)) for n in TILES if n in kpis],
+        tiles=[Tile(kpis[n], rows["day", n], rows["month", n], scores_of(card, n)) for n in TILES if n in kpis],
         funnel=bars([(n, _first(rows["month", n])) for n in FUNNEL if n in kpis]),
         kpis=kpis,
         full=FULL,
         row=ROW,
         heat=heat_map({(int(r["weekday"]), int(r["hour"])): r["value"] or 0 for r in rows.get(HOURS, ())}),
         card=card,
-        members=_by_score(card),
+        members=_by_score(card) if card else [],
         trends=[_trend(kpis[name], rows["trend", name], today) for name in TRENDS if name in kpis],
     )
 
@@ -91,8 +92,22 @@ def _questions(kpis: Collection[str], today: date, month: Period) -> dict[tuple[
     return {asked: question for asked, question in (days | months | hours | trends).items() if asked[1] in kpis}
 
 
+def role_of(roles: Collection[str]) -> str | None:
+    """Whose leaderboard is shown: that of inside sales, or where team.yaml calls nobody so, of its first role."""
+    return ROLE if ROLE in roles else next(iter(roles), None)
+
+
+async def _card(tasuki: AsyncClient, role: str | None) -> Scorecard | None:
+    return await tasuki.send(metrics.scorecard(role, grain="month")) if role else None
+
+
 def _first(rows: Rows) -> float:
     return float(rows[0]["value"] or 0) if rows else 0.0
+
+
+def scores_of(card: Scorecard | None, kpi: str) -> list[KpiScore]:
+    """The scores of a KPI that have a target: one, or one for each currency."""
+    return [score for score in (card.total.kpis if card else ()) if score.kpi == kpi and score.target]
 
 
 def _by_score(card: Scorecard) -> list[MemberScore]:

@@ -7,7 +7,7 @@ from shared.client import handoff
 from shared.client.errors import Conflict, Invalid
 from shared.client.types import Package
 
-PAGE = 50
+PAGE, HISTORY = 50, 50
 REASONS = (
     "unreachable", "bad_data", "no_need", "no_budget", "no_authority", "bad_timing", "not_a_fit", "duplicate",
 )  # fmt: skip
@@ -68,4 +68,4 @@ async def _refused(visit: Visit, handoff_id: str, error: Conflict | Invalid) -> 
 
 
 def _package(visit: Visit, package: Package, status: int = 200, error: Conflict | Invalid | None = None) -> Response:
-    return visit.show("handoff.html", status, one=package, reasons=REASONS, error=error)
+    return visit.show("handoff.html", status, one=package, reasons=REASONS, error=error, shown_of_history=HISTORY)

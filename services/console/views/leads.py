@@ -15,7 +15,7 @@ from shared.client.types import FieldValue, Lead, Observed, Readiness, StageEntr
 BANT = ("needs", "budget", "authority", "timeframe")
 STATUSES = ("confirmed", "denied", "assumed", "unknown")
 PAGE = 50
-OBSERVATIONS = 200
+OBSERVATIONS, TIMELINE = 200, 100
 _FOLLOWS_WITHIN_S = 4.0
 """Until what was heard shows in the readiness: handoff learns of it by the log."""
 
@@ -54,24 +54,20 @@ async def show(visit: Visit) -> Response:
 
 
 async def hear(visit: Visit) -> Response:
-    """What a rep has heard; the answer is how the lead stands now."""
+    """What a rep has heard; the answer is the lead as it is known now."""
     lead_id, form = visit.request.path_params["id"], await visit.form()
     before = await visit.ask(handoff.readiness(lead_id))
-    answers = _answers(form)
-    heard_at = moment_of(form.get("heard_at", ""), visit.site.zone) or visit.site.clock.now()
-    rep = form.get("rep") or visit.session.rep
-    wrong = None if answers else "nothing_heard"
-    if answers:
-        try:
-            await visit.send(
-                ingest.hearing(
-                    lead_id, rep=rep, heard_at=heard_at, channel=form.get("channel", "call"), answers=answers
-                )
-            )
-        except Invalid as error:
-            return await _decision(visit, lead_id, error=error, status=422)
-        await _follow(visit, lead_id, before)
-    return await _decision(visit, lead_id, wrong=wrong, status=422 if wrong else 200)
+    answers, said_at = _answers(form), form.get("heard_at")
+    heard_at = moment_of(said_at, visit.site.zone) if said_at else visit.site.clock.now()
+    if not answers or heard_at is None:
+        return await _refused(visit, lead_id, form, wrong="no_moment" if answers else "nothing_heard")
+    rep, channel = form.get("rep") or visit.session.rep, form.get("channel", "call")
+    try:
+        await visit.send(ingest.hearing(lead_id, rep=rep, heard_at=heard_at, channel=channel, answers=answers))
+    except Invalid as error:
+        return await _refused(visit, lead_id, form, error=error)
+    await _follow(visit, lead_id, before)
+    return await _show(visit, lead_id)
 
 
 async def hand_over(visit: Visit) -> Response:
@@ -81,7 +77,7 @@ async def hand_over(visit: Visit) -> Response:
     try:
         made = await visit.send(handoff.hand_over(lead_id, rep=rep, reason=form.get("reason", "")))
     except (Conflict, Invalid) as error:
-        return await _decision(visit, lead_id, error=error, status=error.status)
+        return await _refused(visit, lead_id, form, error=error)
     if visit.is_partial:
         return Response(status_code=204, headers={"HX-Redirect": f"/handoffs/{made.handoff_id}"})
     return visit.go(f"/handoffs/{made.handoff_id}")
@@ -129,8 +125,13 @@ async def _follow(visit: Visit, lead_id: str, before: Readiness | None) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _decision(visit: Visit, lead_id: str, status: int = 200, **said: Any) -> Response:
-    """How the lead stands: alone where a part of the page is asked for, else within it."""
+async def _refused(
+    visit: Visit, lead_id: str, typed: dict[str, str], *, error: ProblemError | None = None, wrong: str | None = None
+) -> Response:
+    """Why not, and how the lead stands: alone where a part of the page is asked for, else within it. typed: what stays
+    in the form."""
+    status = error.status if error else 422
+    said = {"error": error, "wrong": wrong, "typed": typed}
     if not visit.is_partial:
         return await _show(visit, lead_id, status, **said)
     lead, readiness, questions = await asyncio.gather(
@@ -152,6 +153,7 @@ def _decided(visit: Visit, lead: Lead, readiness: Any, questions: Any, **said: A
         "members": visit.site.config.team.member_ids,
         "error": error,
         "wrong": said.get("wrong"),
+        "typed": said.get("typed", {}),
     }
 
 
@@ -163,19 +165,20 @@ async def _show(visit: Visit, lead_id: str, status: int = 200, **said: Any) -> R
         visit.ask(handoff.questions(lead.lead_id)),
     )
     history, stages, cases, templates = await asyncio.gather(
-        visit.ask(handoff.history(lead.lead_id, 100)),
+        visit.ask(handoff.history(lead.lead_id, TIMELINE)),
         visit.ask(handoff.stages(lead.lead_id, 100)),
         visit.ask(outreach.case_studies(lead_id=lead.lead_id, limit=3)),
         visit.ask(outreach.templates(limit=100)),
     )
     happened = _hearings(observations.items)
     happened += [_activity(said) for said in (history.items if history else ())]
-    happened += [_entered(entry) for entry in (stages.items if stages else ())]
+    happened += [_entered(entry) for entry in reversed(stages.items if stages else ())]  # as all else the newest first
     return visit.show(
         "lead.html",
         status,
         known=_known(lead, observations.items),
-        timeline=sorted(happened, key=lambda one: one.at, reverse=True),
+        timeline=sorted(happened, key=lambda one: one.at, reverse=True)[:TIMELINE],
+        is_longer=len(happened) > TIMELINE or observations.next_cursor is not None,
         is_cut=history is None or stages is None,
         written=said.get("written"),
         cases=cases,

@@ -15,7 +15,7 @@ from shared.client.errors import BadRequest, Invalid
 from shared.config.errors import ConfigError
 from shared.config.yaml import parse
 
-DAYS = 90
+DAYS, VERSIONS = 90, 50
 BACK_TEST_WITHIN_S = 120.0
 """It goes through every lead of the time that is asked for."""
 _BESIDE = ("version", "origin", "created_by", "created_at")
@@ -55,9 +55,8 @@ async def _show(
     error: Exception | None = None,
 ) -> Response:
     found = await visit.send(handoff.policies())
-    chosen = visit.request.query_params.get("id") or (found["items"][0]["id"] if found["items"] else "")
-    versions = (await visit.send(handoff.policy_versions(chosen, 50)))["items"] if chosen else []
-    newest_first = versions[::-1]
+    chosen = visit.request.query_params.get("id") or _deciding(found)
+    newest_first = await _newest(visit, chosen) if chosen else []
     changes = await asyncio.gather(
         *(visit.send(handoff.policy_changes(chosen, v["version"])) for v in newest_first if v["version"] > 1)
     )
@@ -80,6 +79,24 @@ async def _show(
         row=ROW,
         error=error,
     )
+
+
+def _deciding(found: dict[str, Any]) -> str:
+    """The policy that decides: `default` while a version of it is in force, else the first that has one."""
+    names = [policy["id"] for policy in found["items"]]
+    return min(names, key=lambda name: (name not in found["in_force"], name != "default", name), default="")
+
+
+async def _newest(visit: Visit, policy_id: str) -> list[dict[str, Any]]:
+    """The last versions of a policy, the newest first; the service lists them from the first one on."""
+    versions: list[dict[str, Any]] = []
+    operation = handoff.policy_versions(policy_id, 200)
+    while True:
+        page = await visit.send(operation)
+        versions = [*versions, *page["items"]][-VERSIONS:]
+        if page["next_cursor"] is None:
+            return versions[::-1]
+        operation = operation.at(page["next_cursor"])
 
 
 def _as_yaml(version: dict[str, Any]) -> str:

@@ -32,18 +32,21 @@ async def show(site: Site, request: Request) -> Response:
         return _form(site, request, to, "form_refused", 403)
     key, rep = form.get("key", ""), form.get("rep", "")
     if not key or len(key) > _KEY_MAX or not key.isascii() or not key.isprintable():
-        return _form(site, request, to, "key_unknown", 422)
+        return _form(site, request, to, "key_unknown", 422, rep)
     try:
         own = await _own(site.tasuki.with_key(key))
     except Unauthorized:
-        return _form(site, request, to, "key_unknown", 422)
+        return _form(site, request, to, "key_unknown", 422, rep)
     except TasukiError:
-        return _form(site, request, to, "service_away", 503)
+        return _form(site, request, to, "service_away", 503, rep)
     session = Session(key=key, name=own.name, scopes=own.scopes, rep=rep if rep in site.config.team else "")
+    sealed = site.seal.close(session, site.clock.now())
+    if not site.seal.is_kept(sealed):
+        return _form(site, request, to, "key_too_long", 422, rep)
     response = RedirectResponse(to, 303)
     response.set_cookie(
         site.seal.cookie,
-        site.seal.close(session, site.clock.now()),
+        sealed,
         max_age=int(LASTS.total_seconds()),
         secure=site.seal.secure,
         httponly=True,
@@ -60,14 +63,16 @@ async def _own(client: AsyncClient) -> OwnKey:
     return await soon(client.send(own_key(_ASKED[-1])), ASK_WITHIN_S)
 
 
-def _form(site: Site, request: Request, to: str, wrong: str | None = None, status: int = 200) -> Response:
+def _form(
+    site: Site, request: Request, to: str, wrong: str | None = None, status: int = 200, rep: str = ""
+) -> Response:
     today = site.today()
     members = sorted(
         {member: site.config.team.name_of(member) for member in site.config.team.member_ids}.items(),
         key=lambda member: (site.config.team.role_of(member[0], today), member[0]),
     )
     shown = {"session": None, "path": request.url.path, "here": here(request), "members": members}
-    return HTMLResponse(site.render("sign_in.html", language_of(request), **shown, to=to, wrong=wrong), status)
+    return HTMLResponse(site.render("sign_in.html", language_of(request), **shown, to=to, wrong=wrong, rep=rep), status)
 
 
 async def sign_out(site: Site, request: Request) -> Response:

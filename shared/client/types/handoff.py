@@ -119,14 +119,19 @@ class AppointmentTold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Package(Handoff, frozen=True, kw_only=True):
-    """Everything that sales sees of a handoff. `owners`: everybody who has had it, in order."""
+    """Everything that sales sees of a handoff. `owners`: everybody who has had it, in order; `override`: why the lead
+    was handed over although it was not ready, and who allowed it; `bant`: what was heard of each; `open_questions`:
+    what nobody has answered yet."""
 
     readiness: Readiness
     routed: Routed | None = None
     owners: list[Owner] = []
     appointment: dict[str, Any] | None = None
+    override: dict[str, Any] | None = None
+    bant: dict[str, dict[str, Any]] = {}
     appointment_told: AppointmentTold | None = None
     defined: list[dict[str, Any]] = []
+    open_questions: list[Words] = []
     history: list[dict[str, Any]] = []
     outcome: dict[str, Any] | None = None
 
