@@ -25,7 +25,6 @@ _LOG_MAX = 16 * 1024 * 1024  # bytes; a longer log is set aside at the next star
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
-    "shared_buffers": "192MB",
     "max_wal_size": "1GB",  # bounds both the disk used and the time that recovery takes
     "checkpoint_timeout": "15min",
     "jit": "off",  # our statements are short; compiling them costs more than it brings
@@ -36,6 +35,28 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""What a container may use, in both forms of Linux's groups."""
+
+
+def memory_bytes() -> int:
+    """What this machine, or the container on it, has."""
+    of_machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([of_machine, *(int(said) for path in _LIMITS if (said := _said(Path(path))).isdecimal())])
+
+
+def _said(limit: Path) -> str:
+    try:
+        return limit.read_text().strip()
+    except OSError:  # there is no such group here
+        return ""
+
+
+def buffers_mb(memory: int) -> int:
+    """MB of PostgreSQL's buffers: an eighth of the memory, and no more than the indexes of ten million events need."""
+    return min(max(memory // 8 // 2**20, 128), 768)
 
 
 class PrivatePostgres:
@@ -169,7 +190,12 @@ class PrivatePostgres:
         log = self._folder / "postgres.log"
         if log.exists() and log.stat().st_size > _LOG_MAX:
             log.replace(log.with_suffix(".log.1"))
-        options = {**_SETTINGS, "unix_socket_directories": str(self._socket_folder), "cluster_name": self._mark}
+        options = {
+            **_SETTINGS,
+            "shared_buffers": f"{buffers_mb(memory_bytes())}MB",
+            "unix_socket_directories": str(self._socket_folder),
+            "cluster_name": self._mark,
+        }
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with log.open("ab") as output:
             log.chmod(0o600)

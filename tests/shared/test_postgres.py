@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.postgres import PostgresError, PrivatePostgres
 from shared.postgres.install import find_install, make_traversable
+from shared.postgres.server import buffers_mb, memory_bytes
 from shared.process import processes_marked
 from tests.system import until
 
@@ -32,6 +33,16 @@ HOLDER = """
     print(server.start(), flush=True)
     time.sleep(600)
 """
+
+
+@pytest.mark.parametrize(("memory_gib", "mb"), [(0.5, 128), (1, 128), (2, 256), (4, 512), (8, 768), (64, 768)])
+def test_buffers_are_an_eighth_of_the_memory_within_bounds(memory_gib: float, mb: int) -> None:
+    assert buffers_mb(int(memory_gib * 2**30)) == mb
+
+
+def test_memory_is_that_of_the_machine_or_less() -> None:
+    of_machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0 < memory_bytes() <= of_machine
 
 
 def ask(url: str, query: str) -> Any:
