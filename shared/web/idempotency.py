@@ -154,12 +154,14 @@ class Idempotency:
 
 async def forget_leads(conn: AsyncConnection, lead_ids: Sequence[str]) -> None:
     """Delete the answers to requests about these leads, and those that name them: they hold personal data, a refusal
-    that quotes what was wrong as well. An erasure asks for it."""
+    that quotes what was wrong as well. An erasure asks for it. Ids are looked for as a whole: `lead-1` is not in what
+    was said of `lead-10`, whose answers are kept for who repeats the request."""
     await (await driver(conn)).execute(
         """
         delete from access.idempotency i using unnest($1::text[]) as l(lead_id)
         where i.status is not null
-          and (position(l.lead_id in i.operation) > 0 or position(convert_to(l.lead_id, 'UTF8') in i.body) > 0)
+          and (position('/leads/' || l.lead_id || '/' in i.operation || '/') > 0
+               or position(convert_to(to_json(l.lead_id)::text, 'UTF8') in i.body) > 0)
         """,
         list(lead_ids),
     )

@@ -354,3 +354,20 @@ async def holding(door: Door) -> list[str]:
         ):
             found.append(table["name"])
     return found
+
+
+async def test_an_erasure_leaves_the_answers_to_requests_about_others(door: Door) -> None:
+    async def consented(lead_id: str) -> bool:
+        """Whether it was answered before."""
+        said = {"basis": "consent", "evidence": "form"}
+        key = {"Idempotency-Key": f"consent of {lead_id}"}
+        answer = await door.post(f"/v1/leads/{lead_id}/consent", said, headers=key)
+        return answer.headers.get("Idempotent-Replayed") == "true"
+
+    for lead_id in ("lead-1", "lead-10", "l"):
+        await door.post("/v1/activities", call(id=f"of {lead_id}", lead_id=lead_id))
+        assert not await consented(lead_id)
+    for lead_id in ("lead-1", "l"):
+        assert (await door.post(f"/v1/leads/{lead_id}/erase", {"reason": "asked"})).status_code == 200
+        assert not await consented(lead_id)
+    assert await consented("lead-10")
