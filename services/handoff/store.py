@@ -184,9 +184,20 @@ async def open_of(conn: AsyncConnection, lead_id: str) -> str | None:
 
 
 async def in_cycle(conn: AsyncConnection, lead_id: str, cycle: int) -> bool:
-    """Whether the lead, or one merged into it, was handed over in this cycle before."""
-    statement = f"select exists (select from handoff.handoffs where {OF_MEMBERS} and cycle = $2)"  # noqa: S608 - our own text
-    return bool(await (await driver(conn)).fetchval(statement, lead_id, cycle))
+    """Whether the lead, or one merged into it, was handed over in this cycle of the lead before.
+
+    A merged lead has counted cycles of its own: its handoffs are of the cycle in whose time they were made, as whatever
+    else happened to it is for stages.
+    """
+    found = await (await driver(conn)).fetchval(
+        f"""
+        select exists (select from handoff.handoffs where {OF_MEMBERS} and case when lead_id = $1 then cycle = $2
+            else created_at >= coalesce((select cycle_since from handoff.leads where lead_id = $1), '-infinity') end)
+        """,  # noqa: S608 - our own text
+        lead_id,
+        cycle,
+    )
+    return bool(found)
 
 
 async def decide(conn: AsyncConnection, handoff_id: str, decided: Decided) -> bool:

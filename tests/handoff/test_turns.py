@@ -9,9 +9,10 @@ import pytest
 
 from services.handoff import store
 from services.handoff.routing import Load
-from tests.handoff.desk import at, call, created, fields, hearing, running
+from tests.handoff.desk import Desk, at, call, created, fields, hearing, running
 from tests.handoff.shipped import config_with
 from tests.handoff.test_handoffs import told
+from tests.handoff.test_merges import merged
 
 ROUND = {"enterprise: {members: [suzuki], method: least_open}": "enterprise: {members: [a, b, c], method: round_robin}"}
 
@@ -57,6 +58,47 @@ async def test_an_automatic_policy_hands_over_once_a_cycle(database_url: str, tm
 
 
 AUTOMATIC = {"automatic: false": "automatic: true"}
+
+
+async def recycled(desk: Desk, lead_id: str, when: str) -> None:
+    """Its next cycle begins, and something happens in it."""
+    desk.clock.at = at(when)
+    await desk.post(f"/v1/leads/{lead_id}/recycle", {"reason": "来期"}, 200)
+    await desk.deliver(call(lead_id, f"{lead_id}:{when}", desk.clock.at))
+
+
+async def returned(desk: Desk) -> list[str]:
+    """The leads of all handoffs so far, of which none waits any more."""
+    for handoff in (await desk.get("/v1/handoffs?status=pending"))["items"]:
+        body = {"sales_rep": "sato", "reason": "bad_timing"}
+        await desk.post(f"/v1/handoffs/{handoff['handoff_id']}/return", body, 200)
+    return [row["lead_id"] for row in await desk.rows("select lead_id from handoff.handoffs order by number")]
+
+
+async def test_what_a_merged_lead_had_in_the_time_of_the_cycle_is_of_the_cycle(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with running(database_url, config_with(tmp_path, **AUTOMATIC)) as desk:
+        await desk.deliver(created("mei"))
+        await recycled(desk, "mei", "2026-11-20 11:00")
+        await desk.ready_lead("may")
+        assert await returned(desk) == ["may"]
+        await desk.deliver(merged("may", "mei"))
+        assert await returned(desk) == ["may"], "the one lead has been handed over in this cycle"
+        await recycled(desk, "mei", "2026-11-20 12:00")
+        assert await returned(desk) == ["may", "mei"]
+
+
+async def test_a_cycle_of_a_merged_lead_is_none_of_its_survivor(database_url: str, tmp_path: Path) -> None:
+    async with running(database_url, config_with(tmp_path, **AUTOMATIC)) as desk:
+        await desk.ready_lead("may")
+        assert await returned(desk) == ["may"]
+        await recycled(desk, "may", "2026-11-20 11:00")
+        assert await returned(desk) == ["may", "may"]
+        await desk.deliver(created("mei"), merged("may", "mei"))
+        assert await returned(desk) == ["may", "may"]
+        await recycled(desk, "mei", "2026-11-20 12:00")
+        assert await returned(desk) == ["may", "may", "mei"], "the second cycle of the one lead has had none"
 
 
 async def test_a_batch_is_handed_over_as_if_lead_by_lead_and_what_members_have_is_read_once(

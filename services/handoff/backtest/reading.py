@@ -57,8 +57,7 @@ async def pasts(
         told = await _told(conn, of, fields, bool(fields & personal), last, known_by)
         handed, recycled, sold = await _handed(conn, of, last), await _recycled(conn, of), await deals_of(conn, of)
         known_as = await external_ids_of(conn, of)
-        said = await _first_said(conn, of, known_by)
-        since = {i: min([known_at[i], *said[i]]) for i in lead_ids}
+        since = await _since(conn, of, known_at, known_by)
         found = [Past(i, since[i], told[i], handed[i], recycled[i], sold[i], known_as.get(i, ())) for i in lead_ids]
         yield [past for past in found if past.since <= last or past.handed]
         after = lead_ids[-1]
@@ -95,16 +94,32 @@ async def _told(
     return found
 
 
-async def _first_said(conn: AsyncConnection, of: Mapping[str, str], known_by: KnownBy) -> Mapping[str, list[datetime]]:
-    """When anything was first said of each lead, whatever the policies look at."""
-    rows = await (await driver(conn)).fetch(
-        f"""
-        select lead_id, min({known_by}_at) as at from handoff.observations
+async def _since(
+    conn: AsyncConnection, of: Mapping[str, str], known_at: Mapping[str, datetime], known_by: KnownBy
+) -> Mapping[str, datetime]:
+    """Since when there was each lead, whatever the policies look at: since it became known or, by what was said of it,
+    before. What was recorded here later was no lead of this installation until then, also where activities alone tell
+    of it."""
+    rows = await (await driver(conn)).fetch(_FIRST[known_by], list(of))
+    first = _by_survivor(of, rows, lambda row: row["at"])
+    if known_by == "recorded":
+        return {lead_id: min(first[lead_id], default=at) for lead_id, at in known_at.items()}
+    return {lead_id: min([at, *first[lead_id]]) for lead_id, at in known_at.items()}
+
+
+_FIRST: Mapping[KnownBy, str] = {
+    "observed": """
+        select lead_id, min(observed_at) as at from handoff.observations
         where lead_id = any($1::text[]) group by lead_id
-        """,  # noqa: S608 - one of two words of ours
-        list(of),
-    )
-    return _by_survivor(of, rows, lambda row: row["at"])
+    """,
+    "recorded": """
+        select lead_id, min(recorded_at) as at from (
+            select lead_id, recorded_at from handoff.observations where lead_id = any($1::text[])
+            union all
+            select lead_id, recorded_at from handoff.activities where lead_id = any($1::text[]) and counts
+        ) as facts group by lead_id
+    """,
+}
 
 
 async def _handed(conn: AsyncConnection, of: Mapping[str, str], last: datetime) -> Mapping[str, list[Handed]]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.events import Event, LeadMerged
 from shared.money import Money
 from tests.handoff.backtest import judge
-from tests.handoff.desk import Desk, at, created, fields, hearing, made, opportunity
+from tests.handoff.desk import Desk, at, call, created, fields, hearing, made, opportunity
 
 BEGIN, FIRST, LAST, END = at("2026-06-01 00:00"), at("2026-07-01 00:00"), at("2026-08-31 23:59"), at("2026-10-31 00:00")
 LABEL = {"ja": "x", "en": "x"}
@@ -219,6 +219,22 @@ async def test_nobody_passes_before_there_was_a_lead(desk: Desk) -> None:
     passed = {line["lead_id"]: line["would_pass_at"] for line in report["differing"]}
     assert passed == {"A": "2026-08-03T03:00:00Z", "B": "2026-08-06T03:00:00Z"}
     assert report["load"] == [{"week": "2026-W32", "member": "sato", "would_get": 2, "got": 0}]
+
+
+async def test_what_was_not_on_record_yet_was_no_lead_then(desk: Desk) -> None:
+    """An import of November tells of August: who asks what was on record by then finds a lead in November, not before,
+    whether it is known by what was said of it or by an activity alone."""
+    august = at("2026-08-03 12:00")
+    await desk.deliver(created("A", august), fields("A", "form", august, industry="IT"))
+    await desk.deliver(created("B", august), call("B", "c1", august))
+    lenient = policy(small=[], large=[], unknown=[]) | {"routing": {}}
+    recorded = {"policy": lenient, "known": "recorded"}
+    then = await desk.post("/v1/policies/backtest", recorded | PERIOD, 200)
+    assert (then["leads"]["considered"], then["groups"]["would_pass"]["leads"]) == (0, 0)
+    november = {"from": "2026-11-01", "to": "2026-11-30"}
+    later = await desk.post("/v1/policies/backtest", recorded | november, 200)
+    passed = {line["lead_id"]: line["would_pass_at"] for line in later["differing"]}
+    assert passed == {"A": "2026-11-20T01:00:00Z", "B": "2026-11-20T01:00:00Z"}
 
 
 @pytest.mark.parametrize(
