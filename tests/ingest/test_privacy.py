@@ -362,7 +362,7 @@ async def test_an_erasure_leaves_the_answers_to_requests_about_others(door: Door
         said = {"basis": "consent", "evidence": "form"}
         key = {"Idempotency-Key": f"consent of {lead_id}"}
         answer = await door.post(f"/v1/leads/{lead_id}/consent", said, headers=key)
-        return answer.headers.get("Idempotent-Replayed") == "true"
+        return "Idempotent-Replayed" in answer.headers
 
     for lead_id in ("lead-1", "lead-10", "l"):
         await door.post("/v1/activities", call(id=f"of {lead_id}", lead_id=lead_id))
