@@ -3,7 +3,7 @@
 import asyncio
 
 A_TURN = 500
-"""Sums or values that are made in one go: about a millisecond."""
+"""Sums or values that are made in one go: a small part of what a request takes by itself."""
 
 
 class Turns:
