@@ -52,6 +52,10 @@ class Visitor:
         return self.http.post(path, data={"form": token[1], **form})
 
 
+Visitors = Callable[..., Visitor]
+"""Makes a visitor, of a language."""
+
+
 def section(page: str, heading: str) -> str:
     """The part of a page below a heading."""
     found = re.search(rf"<h2>{heading}</h2>(.*?)</section>", page, re.DOTALL)
