@@ -121,7 +121,7 @@ def team(system: System) -> Iterator[Team]:
 
 
 @pytest.fixture
-def visitors(team: Team) -> Iterator[Callable[..., Visitor]]:
+def visitors(team: Team) -> Iterator[Visitors]:
     """Makes people who are not signed in."""
     with ExitStack() as stack:
 
@@ -134,7 +134,7 @@ def visitors(team: Team) -> Iterator[Callable[..., Visitor]]:
 
 
 @pytest.fixture
-def visitor(team: Team, visitors: Callable[..., Visitor]) -> Visitor:
+def visitor(team: Team, visitors: Visitors) -> Visitor:
     """Somebody who is signed in by the admin's key."""
     made = visitors()
     assert made.sign_in(team.system.key).status_code == 303

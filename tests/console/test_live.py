@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -16,7 +16,7 @@ from services.console.live import LiveBoard
 from shared.client import AsyncClient, Retry, ingest
 from shared.events import Language
 from shared.settings import ServiceName
-from tests.console.conftest import RUNS, Team, Visitor
+from tests.console.conftest import RUNS, Team, Visitors
 from tests.system import tasuki
 
 __all__ = ["RUNS"]
@@ -112,7 +112,7 @@ async def test_watchers_hear_that_the_numbers_stand_still_and_that_they_move_aga
         await told(stream, b"event: board", team)
 
 
-async def test_who_is_signed_out_is_told_so_in_the_stream(team: Team, visitors: Callable[..., Visitor]) -> None:
+async def test_who_is_signed_out_is_told_so_in_the_stream(team: Team, visitors: Visitors) -> None:
     """A browser follows no stream to another page: it gives up without a word."""
     answer = visitors().http.get("/live", headers={"accept": "text/event-stream"})
     assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")

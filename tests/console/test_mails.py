@@ -11,8 +11,6 @@ from tests.system import until
 
 __all__ = ["RUNS"]
 
-Visitors = Callable[..., Visitor]
-
 
 def test_a_template_is_made_for_a_lead_that_may_be_written_to(team: Team, visitor: Visitor) -> None:
     page = f"/leads/{team.handed_over}"

@@ -5,14 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.console.conftest import RUNS, Team, Visitor
+from tests.console.conftest import RUNS, Team, Visitor, Visitors
 from tests.journeys.outside import JSON
 from tests.system import ROOT
 
@@ -83,9 +82,7 @@ def test_every_route_is_in_the_table(told: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("scope", OPENS)
-def test_a_scope_opens_its_pages_and_no_other(
-    team: Team, visitors: Callable[..., Visitor], told: dict[str, Any], scope: str
-) -> None:
+def test_a_scope_opens_its_pages_and_no_other(team: Team, visitors: Visitors, told: dict[str, Any], scope: str) -> None:
     command = [sys.executable, "-m", "shared.cli", "keys", "create", f"page {scope}", "--scope", scope]
     done = subprocess.run(command, cwd=ROOT, env=team.system.environment, capture_output=True, text=True, check=True)
     visitor = visitors()
@@ -103,7 +100,7 @@ def test_a_scope_opens_its_pages_and_no_other(
 
 
 def test_a_body_that_could_not_be_used_is_shown_to_admins_alone(
-    team: Team, visitors: Callable[..., Visitor], visitor: Visitor
+    team: Team, visitors: Visitors, visitor: Visitor
 ) -> None:
     address = f"{team.system.url['ingest']}/v1/webhooks/web-json"
     assert httpx.post(address, json={"google_key": "canary-secret"}).status_code == 422
@@ -117,7 +114,7 @@ def test_a_body_that_could_not_be_used_is_shown_to_admins_alone(
     assert "Admins alone can read it." in page
 
 
-def test_nobody_gets_further_than_to_sign_in(visitors: Callable[..., Visitor], told: dict[str, Any]) -> None:
+def test_nobody_gets_further_than_to_sign_in(visitors: Visitors, told: dict[str, Any]) -> None:
     visitor = visitors()
     for cookie in ("", "made up", "\xe9"):
         headers = httpx.Headers([(b"cookie", b"tasuki=" + cookie.encode())])
@@ -126,7 +123,7 @@ def test_nobody_gets_further_than_to_sign_in(visitors: Callable[..., Visitor], t
             assert (answer.status_code, answer.headers["location"][:9]) == (303, "/sign-in?"), (method, template)
 
 
-def test_what_is_sent_to_sign_in_or_out_is_bounded(visitors: Callable[..., Visitor]) -> None:
+def test_what_is_sent_to_sign_in_or_out_is_bounded(visitors: Visitors) -> None:
     visitor = visitors()
     form = {"content-type": "application/x-www-form-urlencoded"}
     for content in (b"key=" + b"a" * 70_000, (b"a" * 65_536 for _ in range(40))):
