@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from services.metrics.live import exporter
 from services.outreach import folder, mails
@@ -78,7 +78,7 @@ def metrics_page() -> str:
 def operational() -> Iterator[Described]:
     """The catalogue that all services share. The library keeps names of labels to itself."""
     for metric in vars(Metrics(CollectorRegistry())).values():
-        if not isinstance(metric, Counter | Gauge | Histogram | BatchHistogram):
+        if not isinstance(metric, Counter | Gauge | BatchHistogram):
             continue
         (described,) = metric.describe()
         suffix = "_total" if described.type == "counter" else ""

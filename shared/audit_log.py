@@ -10,22 +10,35 @@ from datetime import datetime
 from typing import TypeAlias
 
 import asyncpg
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.audit import AuditEntry, AuditEvent
 from shared.db import autocommit, driver
+from shared.one_statement import Change, apply
+from shared.text_arrays import columns, text_rows
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
+_NOTE = f"""
+    insert into access.audit (who, operation, subject, lead_ids)
+    select who, operation, subject, array(select jsonb_array_elements_text(lead_ids::jsonb))
+    from {text_rows(4)} with ordinality as e(who, operation, subject, lead_ids, n) order by n returning 1
+"""  # noqa: S608 - our own text
+
+
 async def note(db: Connection, events: Sequence[AuditEvent]) -> None:
     """Write events, all or none, in the transaction of the connection if it has one."""
+    await apply(db, noting(events))
+
+
+def noting(events: Sequence[AuditEvent]) -> list[Change]:
+    """What does the same beside other changes."""
     if not events:
-        return
-    await db.executemany(
-        "insert into access.audit (who, operation, subject, lead_ids) values ($1, $2, $3, $4)",
-        [(event.by.who, event.by.operation, event.subject, list(event.lead_ids)) for event in events],
-    )
+        return []
+    rows = [(e.by.who, e.by.operation, e.subject, msgspec.json.encode(e.lead_ids).decode()) for e in events]
+    return [Change(_NOTE, columns(rows))]
 
 
 async def entries(

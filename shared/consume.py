@@ -99,7 +99,7 @@ class Consumer:
         self._clock = clock
         self._logger = telemetry.log
         self._spans = telemetry.spans
-        self._freshness = telemetry.metrics.event_freshness
+        self._freshness = telemetry.metrics.event_freshness.labels()
         self._halted_gauge = telemetry.metrics.consumer_halted.labels(group)
         self._watchdog = Watchdog(settings.consumer_stall_s)
         self._size = self._most

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.db import driver
 from shared.eventlog.port import Message
 from shared.events import Event, decode_data, to_message
+from shared.one_statement import Change, apply
 from shared.partition import partition_of
 from shared.text_arrays import text_array, texts
 
@@ -77,35 +78,40 @@ async def enqueue(conn: AsyncConnection, schema: str, events: Sequence[Event]) -
 
     Raises Undecodable for an event that no consumer would understand: a mistake of ours, which must not reach the log.
     """
-    messages = [to_message(event) for event in events]
-    for event, message in zip(events, messages, strict=True):
-        decode_data(event.name, message.value)
-    await enqueue_messages(conn, schema, messages)
+    await apply(await driver(conn), enqueuing(schema, events))
 
 
 async def enqueue_messages(conn: AsyncConnection, schema: str, messages: Sequence[Message]) -> None:
     """As enqueue, for messages that are no events of ours (copies of dead letters)."""
+    await apply(await driver(conn), _adding(schema, messages))
+
+
+def enqueuing(schema: str, events: Sequence[Event]) -> list[Change]:
+    """What does the same beside other changes. Raises Undecodable."""
+    messages = [to_message(event) for event in events]
+    for event, message in zip(events, messages, strict=True):
+        decode_data(event.name, message.value)
+    return _adding(schema, messages)
+
+
+def _adding(schema: str, messages: Sequence[Message]) -> list[Change]:
     if not messages:
-        return
-    connection = await driver(conn)
-    await connection.execute(
-        f"""
-        with added as (
-            insert into {schema}.outbox (topic, key, headers, value, shard)
-            select topic, key, headers, value, shard
-            from unnest({text_array(1)}, {text_array(2)}, $3::bytea[], $4::bytea[], {text_array(6)}::smallint[])
-                 with ordinality as m(topic, key, headers, value, shard, n)
-            order by n
-        )
-        select pg_notify($5, '')
-        """,  # noqa: S608 - the schema is ours
+        return []
+    adding = f"""
+        insert into {schema}.outbox (topic, key, headers, value, shard)
+        select topic, key, headers, value, shard
+        from unnest({text_array(1)}, {text_array(2)}, $3::bytea[], $4::bytea[], {text_array(5)}::smallint[])
+             with ordinality as m(topic, key, headers, value, shard, n)
+        order by n returning 1
+    """  # noqa: S608 - the schema is ours
+    values = (
         texts([m.topic for m in messages]),
         texts([m.key for m in messages]),
         [pack_headers(m.headers) for m in messages],
         [m.value for m in messages],
-        wake_channel(schema),
         texts([str(partition_of(m.key, SHARDS)) for m in messages]),
     )
+    return [Change(adding, values), Change("select pg_notify($1, '')", [wake_channel(schema)])]
 
 
 def oldest_rows(schema: str, but: str = "") -> str:

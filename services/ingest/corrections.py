@@ -21,6 +21,7 @@ from services.ingest.leads import Found, add_terms, resolve
 from services.ingest.tables import Connection
 from shared.events import Correction, Event, decode_data, encode_data
 from shared.mistakes import FieldError
+from shared.one_statement import apply
 
 
 class Recorded(NamedTuple):
@@ -56,7 +57,7 @@ async def record(
     waiting = [items[at] for at in left]
     outcomes |= {at: Outcome("accepted", items[at].id) for at in left}
     new = placed | {(i.source, i.id): Known(i.digest, i.name, None, None) for i in waiting}
-    await identities.remember(db, new, awaited, recorded_at)
+    await apply(db, identities.remembering(new, awaited, recorded_at))
     if waiting:
         missed = {_target(item) for item in waiting} - new.keys()
         await identities.hold(db, missed & targets.keys())

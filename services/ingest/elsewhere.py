@@ -14,7 +14,7 @@ from services.ingest import corrections, identities, opt_outs
 from services.ingest.activities import digest_of
 from services.ingest.identities import Known
 from services.ingest.items import Activity, Whom
-from services.ingest.leads import touch_leads
+from services.ingest.leads import touching
 from services.ingest.record_activities import created_by, leads_of, touch_of
 from services.ingest.tell import tell
 from services.ingest.whom import is_id
@@ -22,6 +22,7 @@ from shared.audit import By
 from shared.consume import Received
 from shared.db import driver
 from shared.events import ACTIVITY_TYPES, Contract, Correction, Event, Spend
+from shared.one_statement import apply
 
 
 def activity_of(received: Received) -> Activity | None:
@@ -64,9 +65,9 @@ async def learn(
     placed = {
         (item.source, item.id): Known(item.digest, item.name, lead.lead_id, item.key or "") for item, lead in taken
     }
-    await identities.remember(db, placed, awaited, recorded_at)
     heard = [(item, lead) for item, lead in taken if lead.lead_id and not lead.erased and item.name != "correction"]
-    await touch_leads(db, [touch_of(item, lead) for item, lead in heard])
+    touches = touching([touch_of(item, lead) for item, lead in heard])
+    await apply(db, [*identities.remembering(placed, awaited, recorded_at), *touches])
     arrived = {identity: known for identity, known in placed.items() if identity in awaited}
     released = await corrections.release(db, arrived, recorded_at) if arrived else []
     opted_out = await opt_outs.record(db, heard, recorded_at)

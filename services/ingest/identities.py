@@ -1,11 +1,12 @@
 """The identity of everything that was ever taken in: what is new, what is a repetition, what contradicts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from services.ingest.items import Outcome, Status
 from services.ingest.tables import Connection
+from shared.one_statement import Change, Question, ask
 from shared.text_arrays import columns, text_rows
 
 Key = tuple[str, str]
@@ -53,46 +54,47 @@ def _row(identity: Key, known: Known) -> tuple[str | None, ...]:
     return (*identity, digest, known.name, known.lead_id, known.key)
 
 
+_LOOK_UP = f"""
+    select e.source, e.id, e.digest, e.name, e.lead_id, e.key
+    from {text_rows(2)} as asked(source, id) join ingest.events e using (source, id)
+"""  # noqa: S608 - our own text
+_REMEMBER = f"""
+    insert into ingest.events (source, id, digest, name, lead_id, key, recorded_at)
+    select source, id, decode(digest, 'hex'), name, lead_id, key, $7::timestamptz from {_KNOWN}
+    on conflict do nothing returning 1
+"""  # noqa: S608 - our own text
+_ARRIVE = f"""
+    update ingest.events e
+    set digest = decode(n.digest, 'hex'), name = n.name, lead_id = n.lead_id, key = n.key, recorded_at = $7
+    from {_KNOWN} where (e.source, e.id) = (n.source, n.id) and e.digest is null returning 1
+"""  # noqa: S608 - our own text
+
+
+def question(identities: Collection[Key]) -> Question:
+    """What is known of these identities (one at least)?"""
+    return Question(_LOOK_UP, columns(identities))
+
+
+def known_of(rows: Iterable[Sequence[Any]]) -> dict[Key, Known]:
+    """The answer to that question; unknown identities are left out."""
+    return {(source, id_): Known(*rest) for source, id_, *rest in rows}
+
+
 async def look_up(db: Connection, identities: Collection[Key]) -> dict[Key, Known]:
     """What is known of these identities (one at least); the unknown ones are left out."""
-    rows = await db.fetch(
-        f"""
-        select e.source, e.id, e.digest, e.name, e.lead_id, e.key
-        from {text_rows(2)} as asked(source, id) join ingest.events e using (source, id)
-        """,  # noqa: S608 - our own text
-        *columns(identities),
-    )
-    return {(r["source"], r["id"]): Known(r["digest"], r["name"], r["lead_id"], r["key"]) for r in rows}
+    (rows,) = await ask(db, [question(identities)])
+    return known_of(rows)
 
 
-async def remember(db: Connection, new: Mapping[Key, Known], awaited: Collection[Key], recorded_at: datetime) -> None:
-    """Store new identities; the awaited ones among them have a row already. Raises RacedError."""
+def remembering(new: Mapping[Key, Known], awaited: Collection[Key], recorded_at: datetime) -> list[Change]:
+    """What stores new identities; the awaited ones among them have a row already. Applied it may raise RacedError."""
     fresh = sorted(_row(identity, known) for identity, known in new.items() if identity not in awaited)
-    if fresh:  # in one order for all writers: no deadlock
-        stored = await db.execute(
-            f"""
-            insert into ingest.events (source, id, digest, name, lead_id, key, recorded_at)
-            select source, id, decode(digest, 'hex'), name, lead_id, key, $7::timestamptz from {_KNOWN}
-            on conflict do nothing
-            """,  # noqa: S608 - our own text
-            *columns(fresh),
-            recorded_at,
-        )
-        if stored != f"INSERT 0 {len(fresh)}":
-            raise RacedError
     arrived = [_row(identity, known) for identity, known in new.items() if identity in awaited]
-    if arrived:
-        stored = await db.execute(
-            f"""
-            update ingest.events e
-            set digest = decode(n.digest, 'hex'), name = n.name, lead_id = n.lead_id, key = n.key, recorded_at = $7
-            from {_KNOWN} where (e.source, e.id) = (n.source, n.id) and e.digest is null
-            """,  # noqa: S608 - our own text
-            *columns(arrived),
-            recorded_at,
-        )
-        if stored != f"UPDATE {len(arrived)}":
-            raise RacedError
+    return [
+        Change(sql, (*columns(rows), recorded_at), len(rows), RacedError)
+        for sql, rows in ((_REMEMBER, fresh), (_ARRIVE, arrived))  # in one order for all writers: no deadlock
+        if rows
+    ]
 
 
 async def expect(db: Connection, identities: Collection[Key], recorded_at: datetime) -> None:

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -12,6 +13,7 @@ from services.ingest.items import Term, Whom
 from services.ingest.joining import Joining
 from services.ingest.tables import Connection
 from shared.identity import IdentityKey
+from shared.one_statement import Change, Question, ask
 from shared.text_arrays import columns, text_array, text_rows, texts
 
 _STRIPES = 1024
@@ -36,13 +38,17 @@ class Found(msgspec.Struct):
         return self.survivor or self.lead_id
 
 
-async def resolve(db: Connection, asked: Sequence[Whom], recorded_at: datetime) -> list[Found]:
-    """The lead of each of `asked`, in order, new leads where needed and allowed.
+async def resolve(
+    db: Connection, asked: Sequence[Whom], recorded_at: datetime, known: dict[str, Found] | None = None
+) -> list[Found]:
+    """The lead of each of `asked`, in order, new leads where needed and allowed. `known`: what is known of their ids,
+    where that was asked already.
 
     The first key that names a lead decides; further keys that nobody has become that lead's. Keys that name another
     lead stay there: two leads for one person are for a human to merge.
     """
-    known = await by_id(db, {w.lead_id for w in asked if w.lead_id is not None})
+    if known is None:
+        known = await by_id(db, {w.lead_id for w in asked if w.lead_id is not None})
     holders = await _holders(db, {key for w in asked for key in w.keys})
     missing = {key for w in asked for key in w.keys if key not in holders}
     if missing:
@@ -93,8 +99,18 @@ async def by_id(db: Connection, lead_ids: set[str]) -> dict[str, Found]:
     """Those of these leads that are known."""
     if not lead_ids:
         return {}
-    rows = await db.fetch(f"select {_FOUND} where l.lead_id = any({text_array(1)})", texts(lead_ids))
-    return {row["lead_id"]: _found(row) for row in rows}
+    (rows,) = await ask(db, [question(lead_ids)])
+    return known_of(rows)
+
+
+def question(lead_ids: Collection[str]) -> Question:
+    """What is known of the leads of these ids?"""
+    return Question(_BY_ID, [texts(lead_ids)])
+
+
+def known_of(rows: Iterable[Sequence[Any]]) -> dict[str, Found]:
+    """The answer to that question; unknown ids are left out."""
+    return {lead_id: Found(lead_id, erased=erased, survivor=survivor) for lead_id, survivor, erased in rows}
 
 
 async def _holders(db: Connection, keys: set[IdentityKey]) -> dict[IdentityKey, Found]:
@@ -128,6 +144,7 @@ _FOUND = """
     l.lead_id, l.merged_into, coalesce(s.erased_at, l.erased_at) is not null as erased
     from ingest.leads l left join ingest.leads s on s.lead_id = l.merged_into
 """
+_BY_ID = f"select {_FOUND} where l.lead_id = any({text_array(1)})"
 
 
 def _found(row: asyncpg.Record) -> Found:
@@ -232,34 +249,32 @@ def _both(one: Touch, other: Touch) -> Touch:
     return lead_id, first, at, rep
 
 
-async def touch_leads(db: Connection, told: Sequence[Touch]) -> None:
-    """Keep each lead's first activity and its latest rep, whatever the order in which they are told."""
+_TOUCH = f"""
+    with told as (
+        select * from unnest({text_array(1)}, $2::timestamptz[], $3::timestamptz[], {text_array(4)})
+            as t(lead_id, first_at, rep_at, rep)
+    ), locked as (
+        select lead_id, t.first_at, t.rep_at, t.rep from told t join ingest.leads l using (lead_id)
+        where t.first_at < coalesce(l.first_activity_at, 'infinity')
+           or (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, '') collate "C")
+        order by lead_id for no key update of l
+    )
+    update ingest.leads l set
+        first_activity_at = least(l.first_activity_at, t.first_at),
+        rep_at = greatest(l.rep_at, t.rep_at),
+        rep = case when (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, '') collate "C")
+                   then t.rep else l.rep end
+    from locked t where l.lead_id = t.lead_id returning 1
+"""  # noqa: S608 - our own text
+
+
+def touching(told: Sequence[Touch]) -> list[Change]:
+    """What keeps each lead's first activity and its latest rep, whatever the order in which they are told."""
     latest: dict[str, Touch] = {}
     for touch in told:
         held = latest.get(touch[0])
         latest[touch[0]] = touch if held is None else _both(held, touch)
     if not latest:
-        return
-    await db.execute(
-        f"""
-        with told as (
-            select * from unnest({text_array(1)}, $2::timestamptz[], $3::timestamptz[], {text_array(4)})
-                as t(lead_id, first_at, rep_at, rep)
-        ), locked as (
-            select lead_id, t.first_at, t.rep_at, t.rep from told t join ingest.leads l using (lead_id)
-            where t.first_at < coalesce(l.first_activity_at, 'infinity')
-               or (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, '') collate "C")
-            order by lead_id for no key update of l
-        )
-        update ingest.leads l set
-            first_activity_at = least(l.first_activity_at, t.first_at),
-            rep_at = greatest(l.rep_at, t.rep_at),
-            rep = case when (t.rep_at, t.rep) > (coalesce(l.rep_at, '-infinity'), coalesce(l.rep, '') collate "C")
-                       then t.rep else l.rep end
-        from locked t where l.lead_id = t.lead_id
-        """,  # noqa: S608 - our own text
-        texts(latest),
-        [first for _, first, _, _ in latest.values()],
-        [at for _, _, at, _ in latest.values()],
-        texts([rep for _, _, _, rep in latest.values()]),
-    )
+        return []
+    _, first, at, rep = zip(*latest.values(), strict=True)
+    return [Change(_TOUCH, (texts(latest), first, at, texts(rep)))]

@@ -5,16 +5,17 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import corrections, identities, opt_outs
+from services.ingest import corrections, identities, leads, opt_outs
 from services.ingest.identities import Known
 from services.ingest.items import Activity, Outcome, accessed, made_id
-from services.ingest.leads import Found, Touch, add_terms, refuse_erased, resolve, touch_leads
+from services.ingest.leads import Found, Touch, add_terms, refuse_erased, resolve, touching
 from services.ingest.tables import Connection
-from services.ingest.tell import ours, tell
+from services.ingest.tell import ours, telling
 from shared.audit import by_group
-from shared.audit_log import note
+from shared.audit_log import noting
 from shared.db import driver
 from shared.events import Event, LeadCreated
+from shared.one_statement import Change, apply, ask
 
 
 async def record_activities(
@@ -22,15 +23,15 @@ async def record_activities(
 ) -> list[Outcome]:
     """Store what is new of these activities and tell the log; one outcome for each, in order."""
     db = await driver(conn)
-    known = await identities.look_up(db, {(item.source, item.id) for item in items})
+    known, named = await _look_up(db, items)
     fresh, outcomes, repeats, awaited = identities.sort_out(items, known)
     plain = [at for at in fresh if items[at].name != "correction"]
     corrective = [at for at in fresh if items[at].name == "correction"]
 
-    events, corrected = list[Event](), list[Event]()
+    events, corrected, changes = list[Event](), list[Event](), list[Change]()
     placed: dict[identities.Key, Known] = {}
     if plain:
-        found = await leads_of([items[at] for at in plain], db, recorded_at)
+        found = await leads_of([items[at] for at in plain], db, recorded_at, named)
         taken: list[tuple[Activity, Found]] = []
         for at, lead in zip(plain, found, strict=True):
             if lead.erased:
@@ -48,9 +49,12 @@ async def record_activities(
             for item, lead in taken
         }
         if placed:
-            await identities.remember(db, placed, awaited, recorded_at)
-            await touch_leads(db, [touch_of(item, lead) for item, lead in taken if lead.lead_id])
+            changes += identities.remembering(placed, awaited, recorded_at)
+            changes += touching([touch_of(item, lead) for item, lead in taken if lead.lead_id])
             events += await opt_outs.record(db, taken, recorded_at)
+    if corrective or awaited:  # these look at what is stored
+        await apply(db, changes)
+        changes.clear()
     if corrective:
         done = await corrections.record(db, [items[at] for at in corrective], awaited, recorded_at)
         outcomes |= dict(zip(corrective, done.outcomes, strict=True))
@@ -60,17 +64,27 @@ async def record_activities(
         arrived = {identity: known for identity, known in placed.items() if identity in awaited}
         corrected += await corrections.release(db, arrived, recorded_at)
     events += [*corrected, *await opt_outs.record_corrected(db, corrected, recorded_at)]
-    await tell(conn, events, personal)
     for at, first in repeats.items():
         outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])
-    await note(db, by_group(accessed(items, outcomes)))
+    audited = noting(by_group(accessed(items, outcomes)))
+    await apply(db, [*changes, *await telling(conn, events, personal), *audited])
     return [outcomes[at] for at in range(len(items))]
 
 
-async def leads_of(items: Sequence[Activity], db: Connection, recorded_at: datetime) -> list[Found]:
-    """The lead of each activity, in order; those that are not known yet are made."""
+async def _look_up(db: Connection, items: Sequence[Activity]) -> tuple[dict[identities.Key, Known], dict[str, Found]]:
+    """What is known of the identities, and of the leads that are named by their ids."""
+    named = {item.whom.lead_id for item in items if item.whom is not None and item.whom.lead_id is not None}
+    questions = identities.question({(item.source, item.id) for item in items}), leads.question(named)
+    known, found = await ask(db, questions)
+    return identities.known_of(known), leads.known_of(found)
+
+
+async def leads_of(
+    items: Sequence[Activity], db: Connection, recorded_at: datetime, known: dict[str, Found] | None = None
+) -> list[Found]:
+    """The lead of each activity, in order; those that are not known yet are made. `known`: see `resolve`."""
     asked = [item.whom for item in items if item.whom is not None]
-    answers = iter(await resolve(db, asked, recorded_at) if asked else [])
+    answers = iter(await resolve(db, asked, recorded_at, known) if asked else [])
     found = [Found(None) if item.whom is None else next(answers) for item in items]
     terms = [
         (lead.lead_id, term)

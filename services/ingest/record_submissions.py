@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingest import identities
 from services.ingest.identities import Known
 from services.ingest.items import Outcome, Status, Submission, accessed, made_id
-from services.ingest.leads import Found, add_terms, refuse_erased, resolve, touch_leads
+from services.ingest.leads import Found, add_terms, refuse_erased, resolve, touching
 from services.ingest.tables import Connection
 from services.ingest.tags.scans import first_scans
 from services.ingest.tell import ours, tell
@@ -17,6 +17,7 @@ from shared.audit import by_group
 from shared.audit_log import note
 from shared.db import driver
 from shared.events import Event, LeadCreated, LeadFields
+from shared.one_statement import apply
 
 Taken = Sequence[tuple[Submission, str]]
 """Submissions that are stored now, each with its lead."""
@@ -64,7 +65,7 @@ def _names_website(item: Submission) -> bool:
 
 async def _store(db: Connection, taken: Taken, awaited: Collection[identities.Key], recorded_at: datetime) -> None:
     new = {(item.source, item.id): Known(item.digest, "lead-fields", lead_id, lead_id) for item, lead_id in taken}
-    await identities.remember(db, new, awaited, recorded_at)
+    await apply(db, identities.remembering(new, awaited, recorded_at))
     await db.execute(
         """
         insert into ingest.submissions (source, id, lead_id, observed_at, campaign, unmapped, recorded_at)
@@ -92,7 +93,7 @@ async def _store(db: Connection, taken: Taken, awaited: Collection[identities.Ke
     )
     await add_terms(db, [(lead_id, term) for item, lead_id in taken for term in item.whom.terms])
     await refuse_erased(db, [lead_id for _, lead_id in taken])
-    await touch_leads(db, [(lead_id, None, item.observed_at, item.rep) for item, lead_id in taken if item.rep])
+    await apply(db, touching([(lead_id, None, item.observed_at, item.rep) for item, lead_id in taken if item.rep]))
 
 
 def _created(made: Sequence[tuple[Submission, Found]], taken: Taken, recorded_at: datetime) -> list[Event]:

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest.items import PRODUCER, made_id
 from shared import lead_keys, outbox
+from shared.db import driver
 from shared.events import Data, Event
+from shared.one_statement import Change, apply
 
 
 class Wish(NamedTuple):
@@ -59,4 +61,9 @@ def ours(
 
 async def tell(conn: AsyncConnection, events: Sequence[Event], personal: Collection[str]) -> None:
     """Tell the log, if and when the transaction commits. personal: ids of the fields that hold personal data."""
-    await outbox.enqueue(conn, "ingest", await lead_keys.seal_events(conn, events, personal))
+    await apply(await driver(conn), await telling(conn, events, personal))
+
+
+async def telling(conn: AsyncConnection, events: Sequence[Event], personal: Collection[str]) -> list[Change]:
+    """What does the same beside other changes."""
+    return outbox.enqueuing("ingest", await lead_keys.seal_events(conn, events, personal))

@@ -1,7 +1,7 @@
 """Every operational metric of every service, in one typed catalogue (the KPIs belong to services/metrics)."""
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from shared.telemetry.batches import BatchHistogram
 
@@ -16,7 +16,7 @@ class Metrics:
     """The metrics, registered in the given registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.http_request_duration = Histogram(
+        self.http_request_duration = BatchHistogram(
             "tasuki_http_request_duration_seconds",
             "Time from a request's first byte to its answer's last.",
             ("service", "route", "method", "status"),

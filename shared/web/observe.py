@@ -5,10 +5,10 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.telemetry import Telemetry
+from shared.telemetry.batches import Series
 from shared.telemetry.trace import continue_trace, enter
 from shared.web.dispatch import OBSERVED, answer_to, send_answer
 from shared.web.endpoint import problem_answer
@@ -38,7 +38,7 @@ class Observe:
         self._telemetry = telemetry
         self._in_flight = 0
         telemetry.metrics.http_requests_in_flight.labels(telemetry.service).set_function(lambda: self._in_flight)
-        self._durations: dict[tuple[str, str, int], Histogram] = {}
+        self._durations: dict[tuple[str, str, int], Series] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

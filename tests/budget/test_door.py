@@ -8,7 +8,7 @@ from tests.budget.counting import counting_calls, counting_statements, counting_
 from tests.ingest.door import Door, call, open_door
 
 EVENTS = 1_000
-STATEMENTS_A_REQUEST = 14
+STATEMENTS_A_REQUEST = 9
 CALLS_AN_EVENT, STEPS_AN_EVENT = 97, 1510
 STEPS_A_CORRECTION = 1500
 VOID = {"type": "correction", "source": "dialer", "occurred_at": "2026-11-20T10:00:00+09:00", "action": "void"}

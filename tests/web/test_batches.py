@@ -1,5 +1,6 @@
 """What a batch has measured, taken at once, is told as the library tells it when it is taken one by one."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -16,7 +17,7 @@ def test_it_is_told_as_one_by_one(batches: list[list[float]]) -> None:
     at_once = BatchHistogram("waited_seconds", "How long.", buckets=BOUNDS, registry=ours)
     one_by_one = Histogram("waited_seconds", "How long.", buckets=BOUNDS, registry=theirs)
     for batch in batches:
-        at_once.observe_all(batch)
+        at_once.labels().observe_all(batch)
         for value in batch:
             one_by_one.observe(value)
     told, expected = generate_latest(ours).decode(), generate_latest(theirs).decode()
@@ -24,6 +25,24 @@ def test_it_is_told_as_one_by_one(batches: list[list[float]]) -> None:
         line for line in expected.splitlines() if "_sum" not in line
     ]
     assert abs(_sum_of(told) - _sum_of(expected)) < 1e-6, "added in another order"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["GET", 'a "b"']), st.sampled_from(["200", "404"]), measured), max_size=9))
+def test_each_series_is_told_as_the_library_tells_it(told: list[tuple[str, str, float]]) -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    names = ("method", "status")
+    histogram = BatchHistogram("waited_seconds", "How long.", names, buckets=BOUNDS, registry=ours)
+    library = Histogram("waited_seconds", "How long.", names, buckets=BOUNDS, registry=theirs)
+    for method, status, value in told:
+        histogram.labels(method, status).observe(value)
+        library.labels(method, status).observe(value)
+    assert generate_latest(ours) == generate_latest(theirs)
+
+
+def test_labels_that_are_missing_are_refused() -> None:
+    histogram = BatchHistogram("waited_seconds", "How long.", ("method",), buckets=BOUNDS, registry=CollectorRegistry())
+    with pytest.raises(ValueError, match="waited_seconds has the labels"):
+        histogram.labels()
 
 
 def _sum_of(told: str) -> float:
