@@ -12,12 +12,12 @@ from services.ingest.items import Outcome, Status, Submission, accessed, made_id
 from services.ingest.leads import Found, add_terms, refuse_erased, resolve, touching
 from services.ingest.tables import Connection
 from services.ingest.tags.scans import first_scans
-from services.ingest.tell import ours, tell
+from services.ingest.tell import ours, telling
 from shared.audit import by_group
-from shared.audit_log import note
+from shared.audit_log import noting
 from shared.db import driver
 from shared.events import Event, LeadCreated, LeadFields
-from shared.one_statement import apply
+from shared.one_statement import Change, apply
 
 Taken = Sequence[tuple[Submission, str]]
 """Submissions that are stored now, each with its lead."""
@@ -47,15 +47,18 @@ async def record_submissions(
         for at, lead in zip(fresh, found, strict=True)
         if lead.lead_id is not None and not lead.erased
     ]
+    told = list[Change]()
     if taken:
         await _store(db, taken, awaited, recorded_at)
         created = [(items[at], lead) for at, lead in zip(fresh, found, strict=True) if lead.created]
-        await tell(conn, [*_created(created, taken, recorded_at), *_fields(taken, recorded_at)], personal)
+        events = [*_created(created, taken, recorded_at), *_fields(taken, recorded_at)]
+        touches = [(lead_id, None, item.observed_at, item.rep) for item, lead_id in taken if item.rep]
+        told = [*touching(touches), *await telling(conn, events, personal)]
         if scan_websites and (leads := [lead_id for item, lead_id in taken if _names_website(item)]):
             await first_scans(db, leads, recorded_at)
     for at, first in repeats.items():
         outcomes[at] = identities.repeated(items[at], items[first], outcomes[first])
-    await note(db, by_group(accessed(items, outcomes)))
+    await apply(db, [*told, *noting(by_group(accessed(items, outcomes)))])
     return [outcomes[at] for at in range(len(items))]
 
 
@@ -65,35 +68,45 @@ def _names_website(item: Submission) -> bool:
 
 async def _store(db: Connection, taken: Taken, awaited: Collection[identities.Key], recorded_at: datetime) -> None:
     new = {(item.source, item.id): Known(item.digest, "lead-fields", lead_id, lead_id) for item, lead_id in taken}
-    await apply(db, identities.remembering(new, awaited, recorded_at))
-    await db.execute(
+    changes = [*identities.remembering(new, awaited, recorded_at), _submissions(taken, recorded_at), _said(taken)]
+    await apply(db, changes)
+    await add_terms(db, [(lead_id, term) for item, lead_id in taken for term in item.whom.terms])
+    await refuse_erased(db, [lead_id for _, lead_id in taken])
+
+
+def _submissions(taken: Taken, recorded_at: datetime) -> Change:
+    return Change(
         """
         insert into ingest.submissions (source, id, lead_id, observed_at, campaign, unmapped, recorded_at)
         select *, $7::timestamptz
-        from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[])
+        from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::jsonb[]) returning 1
         """,
-        [item.source for item, _ in taken],
-        [item.id for item, _ in taken],
-        [lead_id for _, lead_id in taken],
-        [item.observed_at for item, _ in taken],
-        [item.campaign for item, _ in taken],
-        [msgspec.json.encode(item.unmapped).decode() for item, _ in taken],
-        recorded_at,
+        (
+            [item.source for item, _ in taken],
+            [item.id for item, _ in taken],
+            [lead_id for _, lead_id in taken],
+            [item.observed_at for item, _ in taken],
+            [item.campaign for item, _ in taken],
+            [msgspec.json.encode(item.unmapped).decode() for item, _ in taken],
+            recorded_at,
+        ),
     )
+
+
+def _said(taken: Taken) -> Change:
     said = [(observation, lead_id) for item, lead_id in taken for observation in item.observations]
-    await db.execute(
+    return Change(
         """
         insert into ingest.observations (observation_id, lead_id, observed_at, observation)
-        select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::jsonb[])
+        select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::jsonb[]) returning 1
         """,
-        [observation.observation_id for observation, _ in said],
-        [lead_id for _, lead_id in said],
-        [observation.observed_at for observation, _ in said],
-        [msgspec.json.encode(observation).decode() for observation, _ in said],
+        (
+            [observation.observation_id for observation, _ in said],
+            [lead_id for _, lead_id in said],
+            [observation.observed_at for observation, _ in said],
+            [msgspec.json.encode(observation).decode() for observation, _ in said],
+        ),
     )
-    await add_terms(db, [(lead_id, term) for item, lead_id in taken for term in item.whom.terms])
-    await refuse_erased(db, [lead_id for _, lead_id in taken])
-    await apply(db, touching([(lead_id, None, item.observed_at, item.rep) for item, lead_id in taken if item.rep]))
 
 
 def _created(made: Sequence[tuple[Submission, Found]], taken: Taken, recorded_at: datetime) -> list[Event]:
