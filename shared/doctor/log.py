@@ -8,7 +8,7 @@ from shared import positions
 from shared.db import transaction
 from shared.doctor.finding import Finding, judged
 from shared.eventlog.opened import open_log
-from shared.eventlog.port import LogError
+from shared.eventlog.port import LogError, LogUnavailable
 from shared.events import TOPICS
 from shared.schemas import present
 from shared.settings import SERVICES, Settings
@@ -27,7 +27,8 @@ async def log(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]
         finally:
             await opened.close()
     except LogError as error:
-        yield judged("log", f"{where}: {error}", wrong=True, do="events wait in the outboxes until it is back")
+        then = "until it is back" if isinstance(error, LogUnavailable) else "until that is mended"
+        yield judged("log", f"{where}: {error}", wrong=True, do=f"events wait in the outboxes {then}")
         return
     yield judged("log", f"{where}: {opened.partitions} partitions a topic, {sum(ends.values()):,} records")
     async with transaction(engine) as conn:

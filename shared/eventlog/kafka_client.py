@@ -9,7 +9,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
@@ -96,6 +96,11 @@ def make_producer(settings: Settings) -> AIOKafkaProducer:
 def make_admin(settings: Settings) -> AIOKafkaAdminClient:
     """For topics and their configuration."""
     return AIOKafkaAdminClient(**_common(settings))
+
+
+def make_client(settings: Settings) -> AIOKafkaClient:
+    """For questions that none of the others asks; it has to be bootstrapped."""
+    return AIOKafkaClient(**_common(settings))
 
 
 def _common(settings: Settings) -> dict[str, Any]:

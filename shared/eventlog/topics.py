@@ -108,7 +108,10 @@ def _common_partitions(topics: Mapping[str, Topic]) -> int:
     counts = {topic.partitions for topic in topics.values()}
     if len(counts) > 1:
         told = ", ".join(f"{topic.name} {topic.partitions}" for topic in topics.values())
-        raise LogError(f"all topics need the same number of partitions, and have: {told}")
+        raise LogError(
+            f"all topics need the same number of partitions, and have: {told}. Kafka takes none away: give all of them "
+            f"{max(counts)} by kafka-topics --alter --partitions, then restart all services"
+        )
     return counts.pop()
 
 
