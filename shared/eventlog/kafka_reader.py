@@ -45,7 +45,11 @@ class KafkaReader:
             await self._same.look()
             fresh = await self._assigned.follow(in_hand)
             left_s = deadline - time.monotonic()
-            fetched = await self._fetch(fresh, max_records, max(0.0, min(LOOK_S, left_s)))
+            try:
+                fetched = await self._fetch(fresh, max_records, max(0.0, min(LOOK_S, left_s)))
+            except PositionLost:
+                await self._same.look(now=True)  # which may know why
+                raise
             if fetched.reached:
                 self._heard_at, self._suspected = time.monotonic(), False
                 return fetched

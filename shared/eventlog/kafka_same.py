@@ -39,11 +39,11 @@ class SameTopics:
         self._client: AIOKafkaClient | None = None
         self._looked_at: float | None = None
 
-    async def look(self) -> None:
-        """Look, unless that was done lately. Raises PositionLost when they are not the same; LogUnavailable when that
-        has never been seen: later on, reading tells whether the log is away."""
+    async def look(self, *, now: bool = False) -> None:
+        """Look, unless that was done lately and need not be done `now`. Raises PositionLost when they are not the same;
+        LogUnavailable when that has never been seen: later on, reading tells whether the log is away."""
         first = self._looked_at is None
-        if self._looked_at is not None and time.monotonic() - self._looked_at < LOOK_S:
+        if self._looked_at is not None and not now and time.monotonic() - self._looked_at < LOOK_S:
             return
         try:
             async with kafka_errors(), asyncio.timeout(REQUEST_TIMEOUT_S if first else LOOK_WITHIN_S):

@@ -148,6 +148,22 @@ async def test_positions_in_a_topic_that_was_made_anew_are_lost_however_long_it_
     await log.close()
 
 
+async def test_who_reads_is_told_that_a_topic_was_made_anew_where_its_position_is_not_there_yet(
+    database_url: str, empty_kafka: str
+) -> None:
+    settings = Settings(database_url=database_url, kafka_bootstrap_servers=empty_kafka)
+    log = await open_log(settings)
+    reader = await log.join("metrics", "a", [LEADS], Keeper())
+    await log.append([message("lead", n) for n in range(3)])
+    await fetch_until(reader, 3)
+    await without_topics(empty_kafka)
+    await topics.apply(settings)
+    with pytest.raises(PositionLost, match="was made anew"):
+        await fetch_until(reader, 1)
+    await reader.close()
+    await log.close()
+
+
 async def test_who_reads_learns_that_partitions_were_added(
     database_url: str, empty_kafka: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
