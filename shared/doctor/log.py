@@ -34,6 +34,9 @@ async def log(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]
     async with transaction(engine) as conn:
         for service in (name for name in SERVICES if name in present()):
             rows = await positions.rows(conn, service, TOPICS)
+            if not rows:
+                yield judged("log", f"{service} has taken nothing of it yet")
+                continue
             read = {row["topic"] for row in rows}
             reached = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
             lag = sum(max(0, end - reached.get(at, 0)) for at, end in ends.items() if at.topic in read)

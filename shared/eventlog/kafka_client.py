@@ -56,11 +56,16 @@ _TO_BE_MENDED = (
     IllegalSaslStateError,
     InvalidTopicError,
     SaslAuthenticationFailed,
-    TopicAuthorizationFailedError,
     UnsupportedCodecError,
     UnsupportedSaslMechanismError,
 )
 """Waiting alone does not help: somebody has to change a setting, here or on the broker."""
+
+
+_ALLOW = (
+    "allow the user Describe, DescribeConfigs, Read and Write on the topics tasuki.*, and for `tasuki topics apply` "
+    "Create and AlterConfigs as well"
+)
 
 
 def make_consumer(settings: Settings) -> AIOKafkaConsumer:
@@ -161,6 +166,8 @@ async def kafka_errors() -> AsyncIterator[None]:
         yield
     except MessageSizeTooLargeError as error:
         raise RecordRefused(_words(error)) from error
+    except TopicAuthorizationFailedError as error:
+        raise LogError(f"{_words(error).rstrip('.')}: {_ALLOW}") from error
     except _TO_BE_MENDED as error:
         raise LogError(_words(error)) from error
     except (KafkaError, ConsumerStoppedError, OSError) as error:  # a TimeoutError is an OSError

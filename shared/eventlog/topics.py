@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, NoError, for_code
+from aiokafka.errors import KafkaError, NoError, TopicAuthorizationFailedError, for_code
 
 from shared.eventlog.kafka_client import LETTER_BYTES, MESSAGE_BYTES, kafka_errors, make_admin
 from shared.eventlog.kafka_refusal import why_refused
@@ -138,11 +138,10 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 async def _describe(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Topic]:
     """Those of the topics that are there."""
-    found = {
-        topic["topic"]: topic["partitions"]
-        for topic in await admin.describe_topics(list(names))
-        if topic["error_code"] == NoError.errno
-    }
+    told = await admin.describe_topics(list(names))
+    if hidden := [t["topic"] for t in told if t["error_code"] == TopicAuthorizationFailedError.errno]:
+        raise TopicAuthorizationFailedError(", ".join(hidden))  # there or not: Kafka does not say
+    found = {topic["topic"]: topic["partitions"] for topic in told if topic["error_code"] == NoError.errno}
     configs = await _configs(admin, found)
     return {
         name: Topic(name, len(partitions), min(len(p["replicas"]) for p in partitions), configs[name])
