@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import asyncpg
+
 from shared.db import connect_once
 from shared.eventlog.group import release
 from shared.eventlog.opened import open_log
@@ -70,10 +72,19 @@ async def seek(
             changed = sorted(Stand(service, *row) for row in rows)
             if offset and changed:
                 await _refuse_beyond(settings, changed, offset)
+            if partition is None:
+                await _forget_topics(conn, service, topic)
             await release(conn, service, {stand.partition for stand in changed})
     finally:
         await conn.close()
     return changed
+
+
+async def _forget_topics(conn: asyncpg.Connection, service: ServiceName, topic: str | None) -> None:
+    """Every position of the topic is one of the topic that Kafka has now, even where it was made anew."""
+    await conn.execute(
+        "delete from log.read_topics where consumer_group = $1 and ($2::text is null or topic = $2)", service, topic
+    )
 
 
 async def _refuse_beyond(settings: Settings, changed: Sequence[Stand], offset: int) -> None:

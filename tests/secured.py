@@ -72,6 +72,9 @@ def secured_broker(folder: Path, home: Path) -> Iterator[Secured]:
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": str(folder / "authority.pem"),
         "listener.name.mutual.ssl.client.auth": "required",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",  # who comes by the cluster's own listener
+        "allow.everyone.if.no.acl.found": "true",
         **dict(of_sasl),
     }
     users = {USER: PASSWORDS["SCRAM-SHA-512"]}

@@ -8,7 +8,7 @@ from shared import positions
 from shared.db import transaction
 from shared.doctor.finding import Finding, judged
 from shared.eventlog.opened import open_log
-from shared.eventlog.port import LogError
+from shared.eventlog.port import LogError, LogUnavailable
 from shared.events import TOPICS
 from shared.schemas import present
 from shared.settings import SERVICES, Settings
@@ -27,12 +27,16 @@ async def log(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]
         finally:
             await opened.close()
     except LogError as error:
-        yield judged("log", f"{where}: {error}", wrong=True, do="events wait in the outboxes until it is back")
+        then = "until it is back" if isinstance(error, LogUnavailable) else "until that is mended"
+        yield judged("log", f"{where}: {error}", wrong=True, do=f"events wait in the outboxes {then}")
         return
     yield judged("log", f"{where}: {opened.partitions} partitions a topic, {sum(ends.values()):,} records")
     async with transaction(engine) as conn:
         for service in (name for name in SERVICES if name in present()):
             rows = await positions.rows(conn, service, TOPICS)
+            if not rows:
+                yield judged("log", f"{service} has taken nothing of it yet")
+                continue
             read = {row["topic"] for row in rows}
             reached = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
             lag = sum(max(0, end - reached.get(at, 0)) for at, end in ends.items() if at.topic in read)

@@ -20,6 +20,7 @@ from shared.eventlog.group import Membership, log_errors
 from shared.eventlog.kafka_appender import Appender
 from shared.eventlog.kafka_client import from_kafka, kafka_errors, make_consumer, take_of, to_kafka
 from shared.eventlog.kafka_reader import KafkaReader
+from shared.eventlog.kafka_same import SameTopics
 from shared.eventlog.port import LogError, LogUnavailable, Message, PositionKeeper, Positions, Record, TopicPartition
 from shared.notify import Notices
 from shared.partition import partition_of
@@ -89,7 +90,8 @@ class KafkaLog:
         assigned = Assigned(membership, keeper, _all_of(topics, partitions))
         async with log_errors():
             await membership.join()
-        return KafkaReader(lambda: make_consumer(self._settings), assigned)
+        same = SameTopics(self._settings, self._engine, group, topics, partitions)
+        return KafkaReader(lambda: make_consumer(self._settings), assigned, same)
 
     async def ends(self, topics: Sequence[str]) -> Positions:
         partitions = await self._topics_checked()

@@ -9,7 +9,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaClient, AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
@@ -56,11 +56,16 @@ _TO_BE_MENDED = (
     IllegalSaslStateError,
     InvalidTopicError,
     SaslAuthenticationFailed,
-    TopicAuthorizationFailedError,
     UnsupportedCodecError,
     UnsupportedSaslMechanismError,
 )
 """Waiting alone does not help: somebody has to change a setting, here or on the broker."""
+
+
+_ALLOW = (
+    "allow the user Describe, DescribeConfigs, Read and Write on the topics tasuki.*, and for `tasuki topics apply` "
+    "Create and AlterConfigs as well"
+)
 
 
 def make_consumer(settings: Settings) -> AIOKafkaConsumer:
@@ -96,6 +101,11 @@ def make_producer(settings: Settings) -> AIOKafkaProducer:
 def make_admin(settings: Settings) -> AIOKafkaAdminClient:
     """For topics and their configuration."""
     return AIOKafkaAdminClient(**_common(settings))
+
+
+def make_client(settings: Settings) -> AIOKafkaClient:
+    """For questions that none of the others asks; it has to be bootstrapped."""
+    return AIOKafkaClient(**_common(settings))
 
 
 def _common(settings: Settings) -> dict[str, Any]:
@@ -156,6 +166,8 @@ async def kafka_errors() -> AsyncIterator[None]:
         yield
     except MessageSizeTooLargeError as error:
         raise RecordRefused(_words(error)) from error
+    except TopicAuthorizationFailedError as error:
+        raise LogError(f"{_words(error).rstrip('.')}: {_ALLOW}") from error
     except _TO_BE_MENDED as error:
         raise LogError(_words(error)) from error
     except (KafkaError, ConsumerStoppedError, OSError) as error:  # a TimeoutError is an OSError

@@ -10,6 +10,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeEr
 
 from shared.eventlog.assigned import Assigned
 from shared.eventlog.kafka_client import REQUEST_TIMEOUT_S, from_kafka, kafka_errors, take_of, to_kafka, to_record
+from shared.eventlog.kafka_same import SameTopics
 from shared.eventlog.port import Fetched, LogUnavailable, PositionLost, Positions, Record, TopicPartition
 
 LOOK_S = 0.2
@@ -24,9 +25,10 @@ _log = logging.getLogger(__name__)
 class KafkaReader:
     """The port `Reader` on Kafka."""
 
-    def __init__(self, make: Callable[[], AIOKafkaConsumer], assigned: Assigned) -> None:
+    def __init__(self, make: Callable[[], AIOKafkaConsumer], assigned: Assigned, same: SameTopics) -> None:
         self._make = make
         self._assigned = assigned
+        self._same = same
         self._consumer: AIOKafkaConsumer | None = None
         self._in_place = False
         self._turn = 0
@@ -40,9 +42,14 @@ class KafkaReader:
     async def fetch(self, max_records: int, wait_s: float, in_hand: Collection[int] = ()) -> Fetched:
         deadline = time.monotonic() + wait_s
         while True:
+            await self._same.look()
             fresh = await self._assigned.follow(in_hand)
             left_s = deadline - time.monotonic()
-            fetched = await self._fetch(fresh, max_records, max(0.0, min(LOOK_S, left_s)))
+            try:
+                fetched = await self._fetch(fresh, max_records, max(0.0, min(LOOK_S, left_s)))
+            except PositionLost:
+                await self._same.look(now=True)  # which may know why
+                raise
             if fetched.reached:
                 self._heard_at, self._suspected = time.monotonic(), False
                 return fetched
@@ -75,6 +82,7 @@ class KafkaReader:
 
     async def close(self) -> None:
         await self._drop()
+        await self._same.close()
         await self._assigned.leave()
 
     async def _placed(self, fresh: frozenset[TopicPartition]) -> AIOKafkaConsumer:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, NoError, for_code
+from aiokafka.errors import KafkaError, NoError, TopicAuthorizationFailedError, for_code
 
 from shared.eventlog.kafka_client import LETTER_BYTES, MESSAGE_BYTES, kafka_errors, make_admin
 from shared.eventlog.kafka_refusal import why_refused
@@ -108,7 +108,10 @@ def _common_partitions(topics: Mapping[str, Topic]) -> int:
     counts = {topic.partitions for topic in topics.values()}
     if len(counts) > 1:
         told = ", ".join(f"{topic.name} {topic.partitions}" for topic in topics.values())
-        raise LogError(f"all topics need the same number of partitions, and have: {told}")
+        raise LogError(
+            f"all topics need the same number of partitions, and have: {told}. Kafka takes none away: give all of them "
+            f"{max(counts)} by kafka-topics --alter --partitions, then restart all services"
+        )
     return counts.pop()
 
 
@@ -135,11 +138,10 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 async def _describe(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Topic]:
     """Those of the topics that are there."""
-    found = {
-        topic["topic"]: topic["partitions"]
-        for topic in await admin.describe_topics(list(names))
-        if topic["error_code"] == NoError.errno
-    }
+    told = await admin.describe_topics(list(names))
+    if hidden := [t["topic"] for t in told if t["error_code"] == TopicAuthorizationFailedError.errno]:
+        raise TopicAuthorizationFailedError(", ".join(hidden))  # there or not: Kafka does not say
+    found = {topic["topic"]: topic["partitions"] for topic in told if topic["error_code"] == NoError.errno}
     configs = await _configs(admin, found)
     return {
         name: Topic(name, len(partitions), min(len(p["replicas"]) for p in partitions), configs[name])

@@ -9,22 +9,24 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.record.util import calc_crc32c
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import connect, transaction
-from shared.eventlog import topics
+from shared.eventlog import kafka_same, topics
 from shared.eventlog.opened import open_log
-from shared.eventlog.port import Message, TopicPartition
+from shared.eventlog.port import Message, PositionLost, TopicPartition
 from shared.events import LEADS, Undecodable, from_record
 from shared.kafka import Cluster
 from shared.outbox import enqueue_messages, pending
 from shared.relay import Relay
+from shared.seek import seek
 from shared.settings import Settings
 from shared.telemetry import Telemetry
 from tests.conftest import private_folder
 from tests.contract.log_contract import LogContract
-from tests.contract.reading import FAR_OFF_S, Keeper, fetch_until
+from tests.contract.reading import FAR_OFF_S, Keeper, fetch_until, message
 from tests.kafka import running_cluster, without_topics
 
 CHECKSUM_AT = 17
@@ -115,6 +117,66 @@ async def test_a_record_that_the_client_cannot_take_apart_stops_nothing(database
             from_record(record)
     assert sum((await reader.lag()).values()) == 0
     assert [(r.offset, r.value) for r in await log.read(at, 0, 10)] == [(r.offset, r.value) for r in ours]
+    await reader.close()
+    await log.close()
+
+
+async def test_positions_in_a_topic_that_was_made_anew_are_lost_however_long_it_is(
+    database_url: str, empty_kafka: str
+) -> None:
+    """Its records before them would be left out, and nobody told. From its beginning all of it is read."""
+    settings, keeper = Settings(database_url=database_url, kafka_bootstrap_servers=empty_kafka), Keeper()
+    log = await open_log(settings)
+    await log.append([message("lead", n) for n in range(3)])
+    reader = await log.join("metrics", "a", [LEADS], keeper)
+    keeper.commit(await fetch_until(reader, 3))
+    await reader.close()
+    await without_topics(empty_kafka)
+    await topics.apply(settings)
+    await log.append([message("lead", n) for n in range(5)])
+    for _ in range(2):  # a restart makes it no better
+        reader = await log.join("metrics", "a", [LEADS], keeper)
+        with pytest.raises(PositionLost, match="was made anew"):
+            await reader.fetch(10, 1)
+        await reader.close()
+
+    await seek(settings, "metrics", LEADS, None, 0)
+    keeper.stored.clear()
+    reader = await log.join("metrics", "a", [LEADS], keeper)
+    assert len(await fetch_until(reader, 5)) == 5
+    await reader.close()
+    await log.close()
+
+
+async def test_who_reads_is_told_that_a_topic_was_made_anew_where_its_position_is_not_there_yet(
+    database_url: str, empty_kafka: str
+) -> None:
+    settings = Settings(database_url=database_url, kafka_bootstrap_servers=empty_kafka)
+    log = await open_log(settings)
+    reader = await log.join("metrics", "a", [LEADS], Keeper())
+    await log.append([message("lead", n) for n in range(3)])
+    await fetch_until(reader, 3)
+    await without_topics(empty_kafka)
+    await topics.apply(settings)
+    with pytest.raises(PositionLost, match="was made anew"):
+        await fetch_until(reader, 1)
+    await reader.close()
+    await log.close()
+
+
+async def test_who_reads_learns_that_partitions_were_added(
+    database_url: str, empty_kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_same, "LOOK_S", 0.1)
+    log = await open_log(Settings(database_url=database_url, kafka_bootstrap_servers=empty_kafka))
+    reader = await log.join("metrics", "a", [LEADS], Keeper())
+    await reader.fetch(10, 0.5)
+    admin = AIOKafkaAdminClient(bootstrap_servers=empty_kafka)
+    await admin.start()
+    await admin.create_partitions({LEADS: NewPartitions(15)})
+    await admin.close()
+    with pytest.raises(PositionLost, match="has 15 partitions, and only 12 are read"):
+        await fetch_until(reader, 1)
     await reader.close()
     await log.close()
 

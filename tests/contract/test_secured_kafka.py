@@ -6,13 +6,16 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -29,13 +32,15 @@ from shared.migrate import migrate
 from shared.settings import Settings
 from tests.conftest import private_folder
 from tests.contract.log_contract import LogContract
+from tests.contract.reading import FAR_OFF_S, Keeper, fetch_until, message
 from tests.faults.client import Client
 from tests.kafka import without_topics
-from tests.secured import PASSWORDS, Mechanism, Name, Secured, secured_broker, write_certificate
+from tests.secured import PASSWORDS, USER, Mechanism, Name, Secured, secured_broker, write_certificate
 from tests.system import ROOT, System, environment_of, until
 
 SCRAM: Mechanism = "SCRAM-SHA-512"
 MISTYPED = "gH4-mistyped-7Qx"
+ALLOWED = r"allow the user Describe, DescribeConfigs, Read and Write on the topics tasuki\.\*"
 SECRETS = (MISTYPED, *PASSWORDS.values())
 
 
@@ -174,6 +179,51 @@ async def test_a_certificate_that_is_out_of_date(tmp_path: Path) -> None:
         secure: dict[str, Any] = {"kafka_security_protocol": "SSL", "kafka_ssl_ca_file": tmp_path / "authority.pem"}
         with pytest.raises(LogError, match=f"the certificate of {address} is out of date"):
             await topics.check(Settings(kafka_bootstrap_servers=address, **secure))
+
+
+@pytest.mark.parametrize("operation", [AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS, AclOperation.READ])
+async def test_who_may_not_is_told_what_the_user_needs(
+    database_url: str, empty: Secured, operation: AclOperation
+) -> None:
+    """And not that topics are missing, which are hidden from who may not see them."""
+    settings = empty.settings("SASL_SSL", database_url=database_url)
+    told_what = rf"TopicAuthorizationFailed.*{ALLOWED}"
+    with denied(empty, LEADS, operation), pytest.raises(LogError, match=told_what) as told:
+        await _read_a_little(settings)
+    assert not isinstance(told.value, LogUnavailable)
+    await _read_a_little(settings)
+
+
+async def _read_a_little(settings: Settings) -> None:
+    log = await open_log(settings)
+    try:
+        reader = await log.join("group", "a", [LEADS], Keeper())
+        try:
+            await log.append([message("lead")])
+            await fetch_until(reader, 1)
+        finally:
+            await reader.close()
+    finally:
+        await log.close()
+
+
+@contextmanager
+def denied(secured: Secured, topic: str, operation: AclOperation) -> Iterator[None]:
+    """Without this right of our user on the topic."""
+    admin = AdminClient({"bootstrap.servers": secured.cluster.bootstrap, "log_level": 0})
+    ours = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{USER}", "*")
+    rights = [
+        AclBinding(*ours, AclOperation.ALL, AclPermissionType.ALLOW),
+        AclBinding(*ours, operation, AclPermissionType.DENY),
+    ]
+    for made in admin.create_acls(rights).values():
+        made.result(FAR_OFF_S)
+    try:
+        yield
+    finally:
+        all_of_them = AclBindingFilter(*ours, AclOperation.ANY, AclPermissionType.ANY)
+        for removed in admin.delete_acls([all_of_them]).values():
+            removed.result(FAR_OFF_S)
 
 
 async def test_a_locked_key_is_refused(secured: Secured, tmp_path: Path) -> None:
