@@ -47,15 +47,15 @@ def ask(
     cuts = tuple(dict.fromkeys(part for part in (by or "").split(",") if part))
     for cut in cuts:
         _check(kpi, cut, f"{at}/by")
-    kept: dict[str, tuple[str, ...]] = {}
+    kept: dict[str, list[str]] = {}
     for part in (part for part in _split(where or "", ",") if part):
         dimension, separator, values = part.partition(":")
         if not separator:
             raise invalid(f"{at}/where", f"write `where=<dimension>:<value>`, not {part[:100]!r}")
         _check(kpi, dimension, f"{at}/where")
-        wanted = (*kept.get(dimension, ()), *(_meant(value) for value in _split(values, "|")))
-        kept[dimension] = tuple(dict.fromkeys(wanted))
-    return Question(kpi, grain, from_day, to_day, cuts, tuple(kept.items()))
+        kept.setdefault(dimension, []).extend(_meant(value) for value in _split(values, "|"))
+    wanted = tuple((dimension, tuple(dict.fromkeys(values))) for dimension, values in kept.items())
+    return Question(kpi, grain, from_day, to_day, cuts, wanted)
 
 
 def _split(text: str, mark: str) -> list[str]:
