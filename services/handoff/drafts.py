@@ -12,7 +12,6 @@ from shared.fields import FieldRegistry
 from shared.policy import Policy, check_policy
 from shared.web import FieldError, convert, invalid
 
-
 MISTAKES_MAX = 50
 """How many are told at once: one body has room for a hundred thousand, and each may list all segments."""
 
@@ -24,7 +23,8 @@ class _Body(msgspec.Struct):
 def read_policy(document: dict[str, Any], registry: FieldRegistry, *, inside: bool = False) -> Policy:
     """The policy of a document, which may be one that was answered before.
 
-    inside: it stands under `policy` in the body, not as all of it. Raises Problem 422 with its mistakes, the first MISTAKES_MAX of them.
+    inside: it stands under `policy` in the body, not as all of it. Raises Problem 422 with its first MISTAKES_MAX
+    mistakes.
     """
     said = {name: value for name, value in document.items() if name not in policies.ANSWERED_BESIDE}
     policy = convert({"policy": said}, _Body).policy if inside else convert(said, Policy)

@@ -201,9 +201,7 @@ def test_measured_times_that_are_taken_back_are_forgotten(desk: Desk, numbers: N
     assert runner.run(ask()) == [[2.0], [1.0], [3.0], [1.0], []]
 
 
-def test_what_was_asked_for_takes_room_as_its_answers_do(
-    desk: Desk, numbers: Numbers, runner: asyncio.Runner
-) -> None:
+def test_what_was_asked_for_takes_room_as_its_answers_do(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:
     """A question may hold ten thousand names: remembered without end, they filled the process's memory."""
     memory = Memory(4)
     names = [tuple(f"{n}-{name}" for name in range(9_000)) for n in range(40)]
