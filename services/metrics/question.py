@@ -10,6 +10,10 @@ from services.metrics.catalogue.kpis import Kpi
 from shared.mistakes import FieldError
 from shared.web.problems import Problem
 
+ROWS_AT_MOST = 100_000
+"""Of all answers to a request, and of what one lead contributes: a stock has a row for each day since its first event,
+and that may be of 1900, for each member."""
+
 Grain = Literal["day", "week", "month", "quarter", "fiscal_year", "all"]
 
 _TOKENS = re.compile(r"\\.|.", re.DOTALL)
@@ -82,3 +86,9 @@ def _check(kpi: Kpi, dimension: str, pointer: str) -> None:
 def invalid(pointer: str, detail: str) -> Problem:
     """A question that the numbers cannot answer."""
     return Problem(422, "invalid-query", "The query does not fit the KPI", detail, errors=[FieldError(pointer, detail)])
+
+
+def too_many() -> Problem:
+    """A question that has more rows than anybody reads."""
+    detail = f"there would be more than {ROWS_AT_MOST:,} rows; ask for a shorter time, a coarser grain, or cut by less"
+    return invalid("", detail)
