@@ -64,6 +64,7 @@ of money are never added across currencies: each row has its `currency`, also of
 count.
 
 `GET /v1/kpis/{id}/contributors` takes the same query as `values` and lists the events and leads behind each number.
+One request is answered with 100,000 rows at most, and 422 beyond: ask for a shorter time, or a coarser grain.
 `tasuki kpi verify` counts everything again from the log by other means, and lists what differs.
 
 This page is generated from `config/kpis.yaml` (`make generate`).

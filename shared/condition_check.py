@@ -7,6 +7,7 @@ from shared.conditions import EVENT_FILTERS, Condition, Scalar, at_least
 from shared.events import CallOutcome, Channel, Direction, FieldStatus, TouchOutcome
 from shared.fields import Field, FieldRegistry
 from shared.money import Money
+from shared.normalise import MAX_TEXT, nfkc
 
 Path = tuple[str | int, ...]
 
@@ -18,6 +19,7 @@ class Mistake(NamedTuple):
     reason: str
 
 
+_SHOWN_MAX = 200
 STATUSES = get_args(FieldStatus)
 _COMPARABLE: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("integer", "money", "date"), frozenset({"is", "in", "between", "at_least", "at_most", "known"})),
@@ -85,7 +87,7 @@ def _unfit(field: Field, operand: Scalar) -> str | None:
     if field.type == "confirmation":
         return None if operand in STATUSES else f"a confirmation is one of {', '.join(STATUSES)}"
     if field.type in ("text", "email", "phone", "url", "list"):
-        return None if isinstance(operand, str) else "it is text; put it in quotes"
+        return _unfit_text(operand) if isinstance(operand, str) else "it is text; put it in quotes"
     if field.type == "integer" and isinstance(operand, str):
         return "write a whole number without quotes"
     try:
@@ -93,6 +95,15 @@ def _unfit(field: Field, operand: Scalar) -> str | None:
     except ValueError as error:
         return str(error)
     return None if normal == operand and type(normal) is type(operand) else f"write it as {_shown(normal)}"
+
+
+def _unfit_text(operand: str) -> str | None:
+    """Each lead's value is compared to its normal form, which of marks without end takes minutes."""
+    try:
+        nfkc(operand)
+    except ValueError as error:
+        return f"it {error}"
+    return None if len(operand) <= MAX_TEXT else f"it is longer than {MAX_TEXT} characters"
 
 
 def _check_event(condition: Condition, at: Path) -> Iterator[Mistake]:
@@ -108,4 +119,5 @@ def _check_event(condition: Condition, at: Path) -> Iterator[Mistake]:
 
 
 def _shown(value: object) -> str:
-    return f"{value.value} {value.currency}" if isinstance(value, Money) else repr(value)
+    written = f"{value.value} {value.currency}" if isinstance(value, Money) else repr(value)
+    return written if len(written) <= _SHOWN_MAX else written[:_SHOWN_MAX] + "…"

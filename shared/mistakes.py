@@ -1,13 +1,16 @@
 """What is wrong in something that came from outside, and where: the same form for everybody who checks. Pure."""
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 _PATH = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
 _PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
-_MAX_KEYS_SEARCHED = 100
+_SEARCHED_MAX = 100_000
+"""Values that are converted to find a key at most: each key that might be meant takes all of the rest once more."""
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -43,7 +46,7 @@ def _with_keys(parts: list[str], text: str, value: Any, type_: Any, strict: bool
             known.append(part)
             continue
         mapping = _at(value, known)
-        if not isinstance(mapping, dict) or len(mapping) > _MAX_KEYS_SEARCHED:
+        if not isinstance(mapping, dict) or not _is_small(value, _SEARCHED_MAX // max(len(mapping), 1)):
             return known
         for key in mapping:
             reduced = _replaced(value, known, {key: mapping[key]})
@@ -57,6 +60,23 @@ def _with_keys(parts: list[str], text: str, value: Any, type_: Any, strict: bool
         else:
             return known
     return known
+
+
+def _is_small(value: Any, most: int) -> bool:
+    """Whether no more than so many values stand in one, itself included; looks at no more than that."""
+    return sum(1 for _ in islice(_inside(value), most + 1)) <= most
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    waiting = [iter((value,))]
+    while waiting:
+        for one in waiting[-1]:
+            yield one
+            if isinstance(one, dict | list):
+                waiting.append(iter(one.values() if isinstance(one, dict) else one))
+                break
+        else:
+            waiting.pop()
 
 
 def _at(value: Any, path: list[str]) -> Any:

@@ -266,10 +266,11 @@ def check_policy(policy: Policy, registry: FieldRegistry) -> Iterator[Mistake]:
     """Every mistake that the policy's shape alone does not show."""
     for name, criterion in policy.criteria.items():
         yield from check_condition(criterion, registry, events=False, ages=True, at=("criteria", name))
-    ids = [segment.id for segment in policy.segments]
+    ids: dict[str, None] = {}
     for index, segment in enumerate(policy.segments):
-        if segment.id == UNKNOWN or segment.id in ids[:index]:
+        if segment.id == UNKNOWN or segment.id in ids:
             yield Mistake(("segments", index, "id"), f"`{segment.id}` is taken; give the segment an id of its own")
+        ids[segment.id] = None
         yield from check_condition(segment.when, registry, events=False, at=("segments", index, "when"))
         yield from _check_required(policy, segment.require, ("segments", index, "require"))
     yield from _check_required(policy, policy.unknown_segment.require, ("unknown_segment", "require"))
@@ -277,7 +278,7 @@ def check_policy(policy: Policy, registry: FieldRegistry) -> Iterator[Mistake]:
         if field not in registry:
             yield Mistake(("unknown_segment", "ask", index), f"there is no field `{field}`; add it to fields.yaml")
     for name, route in policy.routing.items():
-        if name not in (*ids, UNKNOWN):
+        if name not in ids and name != UNKNOWN:
             yield Mistake(("routing", name), f"there is no segment `{name}`; route {', '.join(ids)} or {UNKNOWN}")
         yield from _check_members(route.members, ("routing", name, "members"))
         for index, rule in enumerate(route.rules):

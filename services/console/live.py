@@ -19,6 +19,8 @@ from shared.events import Language
 
 MakeBoard = Callable[[AsyncClient, Language], Awaitable[str]]
 
+WATCHERS_MAX = 256
+"""At once: half of the requests that a process works on, or who keeps many pages open would shut all others out."""
 REST_S = 0.3
 """Between two boards: a burst of calls is shown in steps."""
 HEARTBEAT_S = 15.0
@@ -57,6 +59,11 @@ class LiveBoard:
         for task in (following, making):
             if task in ended:
                 task.result()  # raises what ended it: the process is started anew
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else can watch now."""
+        return self._keys.total() >= WATCHERS_MAX
 
     async def watch(self, key: str, language: Language) -> AsyncIterator[bytes]:
         """What one watcher is told; who watches for long is asked anew whether the key still may."""

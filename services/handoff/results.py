@@ -71,11 +71,11 @@ class Results(msgspec.Struct, kw_only=True):
 
 def results(ended: Sequence[Ended], first: datetime | None, last: datetime | None) -> Results:
     """All lines of these handoffs."""
-    values = sorted({(by, handoff.by[by]) for handoff in ended for by in BY})
-    lines = [
-        Line(by=by, value=value, **_figures(h for h in ended if h.by[by] == value))  # few values, many handoffs
-        for by, value in values
-    ]
+    groups: dict[tuple[By, str], list[Ended]] = {}  # as many as there are reps, and anybody may name one
+    for handoff in ended:
+        for by in BY:
+            groups.setdefault((by, handoff.by[by]), []).append(handoff)
+    lines = [Line(by=by, value=value, **_figures(group)) for (by, value), group in groups.items()]
     names = dict.fromkeys(result.id for handoff in ended for result in handoff.criteria)
     return Results(
         first=first,

@@ -5,6 +5,7 @@ noted down beside them. Slower than asking for the number, and in pages.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import asyncpg
@@ -19,7 +20,7 @@ from services.metrics.contributions.rules import Rules
 from services.metrics.contributions.truth import by_target, truths
 from services.metrics.counting import Counting
 from services.metrics.query.values import MICROSECONDS, amount
-from services.metrics.question import Question
+from services.metrics.question import ROWS_AT_MOST, Question, too_many
 from shared.events import Event
 
 GROUPS_AT_ONCE = 200
@@ -96,11 +97,14 @@ class Contributors:
             identities = [e.identity for events in histories.values() for e in events]
             corrections = by_target(await store.corrections_of(self._conn, identities))
             for name in groups:
-                rows = list(self._explain(question, list(truths(histories[name], corrections))))
-                skip = shown if name == first else 0
-                found += [(Position(name, n + 1), row) for n, row in enumerate(rows) if n >= skip]
+                rows = self._explain(question, list(truths(histories[name], corrections)))
+                placed = ((Position(name, n), row) for n, row in enumerate(_bounded(rows), 1))
+                skip = max(shown, 0) if name == first else 0
+                found += islice(placed, skip, skip + limit - len(found))
+                if len(found) == limit:
+                    return found
             last, inclusive = groups[-1], False
-        return found[:limit]
+        return found
 
     def _explain(self, question: Question, events: Sequence[Event]) -> Iterator[dict[str, Any]]:
         by_identity = {event.identity: event for event in events}
@@ -113,6 +117,14 @@ class Contributors:
                 yield {"part": role, **keys, "lead_id": lead, **_figures(part, contribution), "events": [
                     _cause(by_identity[cause]) for cause in contribution.causes if cause in by_identity
                 ]}  # fmt: skip
+
+
+def _bounded(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Those of one group, which are made anew up to where a page begins. Raises Problem 422."""
+    for n, row in enumerate(rows):
+        if n >= ROWS_AT_MOST:
+            raise too_many()
+        yield row
 
 
 def _figures(part: Simple, contribution: Contribution) -> dict[str, Any]:

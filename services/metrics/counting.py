@@ -81,5 +81,5 @@ class Counting:
             if day <= last:
                 yield counted._replace(keys={**counted.keys, "period": period.label})
 
-    def _stretches(self, asked: Question, first: date) -> Sequence[tuple[Period, date]]:
+    def _stretches(self, asked: Question, first: date) -> Iterator[tuple[Period, date]]:
         return stretches(asked, first, self._today, self._fiscal_year_start)

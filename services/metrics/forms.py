@@ -14,6 +14,10 @@ from shared.events import Timestamp
 from shared.web import Limit, Paging
 from shared.words import Words
 
+By = Annotated[str, msgspec.Meta(max_length=500)]
+Where = Annotated[str, msgspec.Meta(max_length=20_000)]
+"""What is asked for is remembered with its sums, so it has a bound beside that of bodies; no address is longer."""
+
 
 class TargetShown(msgspec.Struct, omit_defaults=True):
     """What all together are to reach in a period; money in major units."""
@@ -83,8 +87,8 @@ class Asked(msgspec.Struct, rename={"from_": "from"}):
     grain: Grain = "month"
     from_: date | None = None
     to: date | None = None
-    by: str | None = None
-    where: str | None = None
+    by: By | None = None
+    where: Where | None = None
 
 
 class ValuesQuery(Asked):
@@ -135,8 +139,8 @@ class ContributorsQuery(Paging):
     grain: Grain = "month"
     from_: date | None = msgspec.field(name="from", default=None)
     to: date | None = None
-    by: str | None = None
-    where: str | None = None
+    by: By | None = None
+    where: Where | None = None
     format: Literal["json", "csv"] = "json"
 
 
@@ -155,7 +159,7 @@ class RestatementsQuery(Paging, kw_only=True):
 
     period: str
     grain: Literal["day", "week", "month", "quarter", "fiscal_year"] | None = None
-    by: str | None = None
+    by: By | None = None
     format: Literal["json", "csv"] = "json"
 
 

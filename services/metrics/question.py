@@ -10,6 +10,10 @@ from services.metrics.catalogue.kpis import Kpi
 from shared.mistakes import FieldError
 from shared.web.problems import Problem
 
+ROWS_AT_MOST = 100_000
+"""Of all answers to a request, and of what one lead contributes: a stock has a row for each day since its first event,
+and that may be of 1900, for each member."""
+
 Grain = Literal["day", "week", "month", "quarter", "fiscal_year", "all"]
 
 _TOKENS = re.compile(r"\\.|.", re.DOTALL)
@@ -47,15 +51,15 @@ def ask(
     cuts = tuple(dict.fromkeys(part for part in (by or "").split(",") if part))
     for cut in cuts:
         _check(kpi, cut, f"{at}/by")
-    kept: dict[str, tuple[str, ...]] = {}
+    kept: dict[str, list[str]] = {}
     for part in (part for part in _split(where or "", ",") if part):
         dimension, separator, values = part.partition(":")
         if not separator:
             raise invalid(f"{at}/where", f"write `where=<dimension>:<value>`, not {part[:100]!r}")
         _check(kpi, dimension, f"{at}/where")
-        wanted = (*kept.get(dimension, ()), *(_meant(value) for value in _split(values, "|")))
-        kept[dimension] = tuple(dict.fromkeys(wanted))
-    return Question(kpi, grain, from_day, to_day, cuts, tuple(kept.items()))
+        kept.setdefault(dimension, []).extend(_meant(value) for value in _split(values, "|"))
+    wanted = tuple((dimension, tuple(dict.fromkeys(values))) for dimension, values in kept.items())
+    return Question(kpi, grain, from_day, to_day, cuts, wanted)
 
 
 def _split(text: str, mark: str) -> list[str]:
@@ -82,3 +86,9 @@ def _check(kpi: Kpi, dimension: str, pointer: str) -> None:
 def invalid(pointer: str, detail: str) -> Problem:
     """A question that the numbers cannot answer."""
     return Problem(422, "invalid-query", "The query does not fit the KPI", detail, errors=[FieldError(pointer, detail)])
+
+
+def too_many() -> Problem:
+    """A question that has more rows than anybody reads."""
+    detail = f"there would be more than {ROWS_AT_MOST:,} rows; ask for a shorter time, a coarser grain, or cut by less"
+    return invalid("", detail)

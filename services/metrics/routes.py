@@ -31,7 +31,7 @@ from services.metrics.known import cells_known_at
 from services.metrics.match import Matcher
 from services.metrics.query import Asker, Memory
 from services.metrics.query.values import Row
-from services.metrics.question import Question, ask, invalid
+from services.metrics.question import ROWS_AT_MOST, Question, ask, invalid
 from services.metrics.rebuild.rebuilder import Rebuilder
 from services.metrics.restatement.routes import Restatements
 from services.metrics.spreadsheet import columns_of, link_to_next, to_csv
@@ -157,7 +157,8 @@ class Routes:
             raw = await driver(conn)
             cells, events = await cells_known_at(self._engine, raw, self._rules, known_at)
             day = min(known_at, self._clock.now()).astimezone(self._settings.zone).date()
-            asker = Asker(raw, day, self._settings.fiscal_year_start, self._targets, cells=cells)
+            start = self._settings.fiscal_year_start
+            asker = Asker(raw, day, start, self._targets, cells=cells, rows_at_most=ROWS_AT_MOST)
             return await asker.answer(question), AsOf(events, {})
 
     def _target(self, kpi: Kpi) -> Target | None:
@@ -198,7 +199,15 @@ class Routes:
         async with snapshot(self._engine) as conn:
             raw = await driver(conn)
             cells, start = await store.shown_cells(raw), self._settings.fiscal_year_start
-            asker = Asker(raw, self._today(), start, self._targets, cells=cells, memory=self._memory)
+            asker = Asker(
+                raw,
+                self._today(),
+                start,
+                self._targets,
+                cells=cells,
+                memory=self._memory,
+                rows_at_most=ROWS_AT_MOST,
+            )
             rows = [await asker.answer(question) for question in questions]
             return rows, AsOf(*await store.as_of(raw))
 

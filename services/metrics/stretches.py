@@ -1,5 +1,6 @@
 """Where in time a KPI is looked at that does not add up what falls into a period: stocks and trailing means. Pure."""
 
+from collections.abc import Iterator
 from datetime import date
 
 import msgspec
@@ -13,12 +14,13 @@ def last_day(question: Question, today: date) -> date:
     return min(question.to_day or today, today)
 
 
-def stretches(question: Question, first: date, today: date, fiscal_year_start: int) -> list[tuple[Period, date]]:
-    """Each period from the first event on that is asked for, and the day at whose end it is looked at."""
+def stretches(question: Question, first: date, today: date, fiscal_year_start: int) -> Iterator[tuple[Period, date]]:
+    """Each period from the first event on that is asked for, and the day at whose end it is looked at; of days since
+    1900 there are 46,000, so they are told one by one."""
     end = last_day(question, today)
     begin = max(first, question.from_day or first)
-    periods = periods_between(begin, end, question.grain, fiscal_year_start)
-    return [(period, min(period.last, end)) for period in periods]
+    for period in periods_between(begin, end, question.grain, fiscal_year_start):
+        yield period, min(period.last, end)
 
 
 def weeks_until(end: date, weeks: int) -> tuple[date, date]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from services.outreach.content import CaseStudyHead, Piece, TalkHead, TemplateHead, Term
-from services.outreach.fit import Fit, LeadWords, fit
+from services.outreach.fit import Fit, LeadWords, fit, sought
 from services.outreach.library import Library, Shelf
 from services.outreach.search import plain
 from services.outreach.vocabulary import meant
@@ -64,7 +64,7 @@ def case_studies(
 
     if lead is None:
         return ranked(library.shelves["case_study"], q, wanted)
-    known = lead
+    known = sought(lead, words)
     return ranked(library.shelves["case_study"], q, wanted, lambda piece: fit(piece, known, words))
 
 

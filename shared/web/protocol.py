@@ -6,15 +6,38 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _HELD_MAX = 64 * 1024
+HEAD_MAX = 64 * 1024
+"""Bytes that may come without anything coming of them: of a request's line and headers, or of trailers."""
 
 
 class OneWrite(HttpToolsProtocol):
-    """uvicorn's protocol. It writes the head and the body of an answer by themselves, and each write is a call of the
+    """uvicorn's protocol, with a bound for what it takes before anybody is asked: it gathers a header without end, and
+    copies all of it with each piece that comes.
+
+    It writes the head and the body of an answer by themselves, and each write is a call of the
     system, which wakes the client: together they were an eighth of a request's time."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As asyncio calls it."""
         super().connection_made(cast("asyncio.Transport", _Gathering(transport, self.loop)))
+        self._gathered = 0
+
+    def data_received(self, data: bytes) -> None:
+        """As asyncio calls it."""
+        self._gathered += len(data)
+        super().data_received(data)
+        if self._gathered > HEAD_MAX and not self.transport.is_closing():
+            self.send_400_response(f"The head of a request has {HEAD_MAX} bytes at most.")
+
+    def on_headers_complete(self) -> None:
+        """As the parser calls it."""
+        self._gathered = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """As the parser calls it."""
+        self._gathered = 0
+        super().on_body(body)
 
 
 class _Gathering:

@@ -3,16 +3,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import structlog
 
 from services.console import live
 from services.console.live import LiveBoard
+from services.console.site import Visit
+from services.console.views.board import watch
 from shared.client import AsyncClient, Retry, ingest
 from shared.events import Language
 from shared.settings import ServiceName
@@ -126,3 +130,17 @@ async def test_who_begins_to_watch_is_shown_the_numbers_of_now(team: Team) -> No
         first = board.watch(team.system.key, "en")
         await told(first, b"event: board\ndata: a board in en")
         await told(board.watch(team.system.key, "ja"), b"event: board\ndata: a board in ja", within_s=10)
+
+
+async def test_watchers_leave_room_for_those_who_ask_for_pages(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that are kept open count as requests: as many as a process works on shut everybody else out."""
+    monkeypatch.setattr(live, "WATCHERS_MAX", 2)
+    visit = cast(Visit, SimpleNamespace(request=SimpleNamespace(method="GET")))
+    async with following(team) as board:
+        watchers = [board.watch(team.system.key, "en"), board.watch(team.system.key, "ja")]
+        for watcher in watchers:
+            await anext(watcher)
+        refused = await watch(visit, board)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        await cast(AsyncGenerator[bytes, None], watchers.pop()).aclose()
+        assert not board.is_full

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from services.handoff import policies
+from services.handoff.drafts import MISTAKES_MAX
 from shared.config import load_config
 from shared.db import transaction
 from tests.handoff.desk import NOW, ROOT, Desk, at, created, fields, hearing, running
@@ -269,3 +270,14 @@ async def test_while_no_version_is_valid_facts_are_taken_and_nothing_is_decided(
         endless = (await default(desk)) | {"valid_until": None}
         assert (await desk.call("PUT", "/v1/policies/default", endless)).status == 200
         assert (await desk.get("/v1/leads/L1/readiness"))["decision"] == "not_ready"
+
+
+async def test_of_very_many_mistakes_the_first_are_told(desk: Desk) -> None:
+    """Each wrong route lists all segments: a body of a megabyte was answered with hundreds."""
+    first = await default(desk)
+    segments = [first["segments"][0] | {"id": f"s{n}"} for n in range(300)]
+    route = {"members": ["sato"], "method": "round_robin"}
+    wrong = first | {"segments": segments, "routing": {f"x{n}": route for n in range(300)}}
+    answer = await desk.call("PUT", "/v1/policies/default", wrong)
+    assert answer.status == 422
+    assert len(answer.body["errors"]) == MISTAKES_MAX

@@ -54,6 +54,10 @@ class Office:
         """Of a KPI's values or contributors: `calls/values`, or the address with its query."""
         return self._runner.run(self._http.get(f"/v1/kpis/{address}", params=query or None))
 
+    def post(self, questions: Any) -> httpx.Response:
+        """Several questions in one request."""
+        return self._runner.run(self._http.post("/v1/kpis/values", json=questions))
+
     def rows(self, kpi: str, **query: Any) -> list[dict[str, Any]]:
         """Rows without what the question says."""
         answer = self.get(kpi, **query)

@@ -189,3 +189,21 @@ def test_lines_are_those_of_the_library(rounds: list[dict[tuple[str, str], float
         for labels, value in samples.items():
             family.add_metric(labels, value)
         assert lines.written(samples).text == generate_latest(Families([family]))
+
+
+def test_counts_are_held_of_members_whoever_is_named(numbers: Numbers, runner: asyncio.Runner) -> None:
+    """Every scrape went through all names that activities ever told of, and each batch copied them."""
+
+    async def live() -> None:
+        await numbers.reset()
+        board = board_of(numbers, FixedClock(utc(2026, 11, 20)))
+        await numbers.take([call(f"a{n}", utc(2026, 11, 2), rep=f"stranger{n}") for n in range(200)])
+        anew = (await board.now()).counts
+        await numbers.take([call(f"b{n}", utc(2026, 11, 2), rep=f"another{n}") for n in range(200)])
+        later = (await board.now()).counts
+        for counts, n in ((anew, 200), (later, 400)):
+            activities = {labels: held for (name, labels), held in counts.items() if name == "activities"}
+            assert sum(activities.values()) == n
+            assert {labels[4] for labels in activities} == {"other"}
+
+    runner.run(live())

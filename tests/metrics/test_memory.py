@@ -199,3 +199,21 @@ def test_measured_times_that_are_taken_back_are_forgotten(desk: Desk, numbers: N
         return told
 
     assert runner.run(ask()) == [[2.0], [1.0], [3.0], [1.0], []]
+
+
+def test_what_was_asked_for_takes_room_as_its_answers_do(desk: Desk, numbers: Numbers, runner: asyncio.Runner) -> None:
+    """A question may hold ten thousand names: remembered without end, they filled the process's memory."""
+    memory = Memory(4)
+    names = [tuple(f"{n}-{name}" for name in range(9_000)) for n in range(40)]
+
+    async def ask_all() -> None:
+        async with snapshot(numbers.engine) as conn:
+            raw = await driver(conn)
+            for reps in names:
+                asked = msgspec.structs.replace(question(numbers), where=(("rep", reps),))
+                await answer(raw, asked, memory)
+
+    runner.run(ask_all())
+    held = [entry.size for entry in memory._entries.values()]
+    assert len(held) < len(names)
+    assert sum(held) <= 200_000

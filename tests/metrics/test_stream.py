@@ -9,11 +9,13 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from services.metrics.live import stream as live_stream
 from services.metrics.live.board import Board
 from services.metrics.live.stream import Stream
 from shared.clock import FixedClock
 from shared.db import DatabaseUnavailable
-from shared.web import Call
+from shared.web import Call, Problem
+from shared.web.observe import IN_FLIGHT_MAX
 from tests.metrics.desk import Desk, call, utc, void
 from tests.metrics.numbers import Numbers
 
@@ -120,3 +122,27 @@ def test_an_outage_is_told_before_anything_is_answered(numbers: Numbers, runner:
 
     with pytest.raises(DatabaseUnavailable):
         runner.run(followed(Stream(cast(Board, Away()))))
+
+
+def test_followers_leave_room_for_those_who_ask(
+    desk: Desk, numbers: Numbers, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With as many streams as a process works on requests, nobody else was answered."""
+    monkeypatch.setattr(live_stream, "FOLLOWERS_MAX", 2)
+
+    async def follow() -> None:
+        stream = stream_of(numbers)
+        two = [await followed(stream), await followed(stream)]
+        for events in two:
+            await anext(events)
+        with pytest.raises(Problem) as refused:
+            await followed(stream)
+        assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+        await two.pop().aclose()
+        await anext(await followed(stream))
+
+    runner.run(follow())
+
+
+def test_they_are_no_more_than_half_of_all_requests() -> None:
+    assert live_stream.FOLLOWERS_MAX <= IN_FLIGHT_MAX // 2

@@ -46,3 +46,19 @@ def test_every_row_can_be_asked_for(desk: Desk, runner: asyncio.Runner) -> None:
     for row in rows:
         where = metrics.question("calls", where={"rep": row["rep"]})["where"]
         assert office.ask("calls/values", by="rep", where=where).json()["rows"] == [row]
+
+
+def test_a_question_has_a_bound(desk: Desk, runner: asyncio.Runner) -> None:
+    """A megabyte of `rep:a,rep:b,...` held the process for minutes, and was remembered."""
+    office = Office(desk, runner)
+    for name, asked in {"where": ",".join(f"rep:{n}" for n in range(3_000)), "by": ",".join(["rep"] * 200)}.items():
+        assert office.ask("calls/values", **{name: asked}).status_code == 422
+        assert office.ask("calls/contributors", **{name: asked}).status_code == 422
+
+
+def test_the_values_of_a_dimension_are_gathered_once(numbers: Numbers) -> None:
+    kpi = numbers.catalogue.get("calls")
+    assert kpi is not None
+    asked = ",".join(f"rep:{n},channel:call" for n in range(50_000))
+    kept = dict(ask(kpi, "all", None, None, None, asked).where)
+    assert (len(kept["rep"]), kept["channel"]) == (50_000, ("call",))

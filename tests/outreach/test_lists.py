@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.outreach import fit, vocabulary
 from services.outreach.search import Index, Searched, plain, terms_of
 from shared.web import SCOPES
 from tests.outreach.desk import Desk, created, fields
@@ -190,3 +191,22 @@ def test_a_question_that_no_piece_answers_whole_is_answered_by_half() -> None:
     assert list(index.find("seminar thanks")) == ["a"]
     assert set(index.find("seminar nowhere")) == {"a", "b"}
     assert index.find("nowhere neither seminar") == {}
+
+
+async def test_what_is_said_of_a_lead_is_read_once_and_not_without_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quote of 20,000 marks takes a third of a second to be read: it was read four times for each case study."""
+    read: list[str] = []
+
+    def noted(text: str) -> str:
+        read.append(text)
+        return plain(text)
+
+    monkeypatch.setattr(fit, "plain", noted)
+    monkeypatch.setattr(vocabulary, "plain", noted)
+    await desk.deliver(created("L1"), fields("L1", usage="集計を " * 5_000))
+    assert len(await desk.ids("/v1/case-studies?lead_id=L1")) > 1
+    of_lead = [len(text) for text in read if "集計を 集計を" in text]
+    assert len(of_lead) <= 3
+    assert max(of_lead) <= 2 * fit.SAID_MAX + 1

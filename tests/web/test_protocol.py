@@ -8,7 +8,7 @@ import pytest
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.web.protocol import OneWrite, _Gathering
+from shared.web.protocol import HEAD_MAX, OneWrite, _Gathering
 from tests.web.conftest import serving
 
 MIB = 1024 * 1024
@@ -108,3 +108,56 @@ def test_what_is_written_when_the_client_has_just_gone_is_dropped() -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the loop of the services
         runner.run(scenario())
     assert failures == []
+
+
+class Refusing(OneWrite):
+    """Notes how much had been gathered when a head was refused."""
+
+    gathered: list[int] = []  # noqa: RUF012 - of all connections
+
+    def send_400_response(self, msg: str) -> None:
+        Refusing.gathered.append(self._gathered)
+        super().send_400_response(msg)
+
+
+async def answer_to(url: str, *parts: bytes) -> bytes:
+    """How the answer to these bytes begins, which are sent part by part; nothing where the connection was cut."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.01)  # or it would come in one piece
+        return await asyncio.wait_for(reader.read(100), 30)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+BEGIN = b"POST / HTTP/1.1\r\nhost: here\r\n"
+CHUNKED = BEGIN + b"transfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"GET /", BEGIN + b"x: ", BEGIN + b"x", CHUNKED + b"5;", CHUNKED + b"0\r\nx: "],
+    ids=["address", "value", "name", "extension", "trailer"],
+)
+async def test_nothing_is_gathered_without_end(begun: bytes) -> None:
+    """A header of 300 MB held a process for minutes, and its memory with it, before anybody was asked for a key."""
+    Refusing.gathered.clear()
+    async with serving(answering(b"ok"), Refusing) as url:
+        await answer_to(url, begun, *[b"a" * 16_384] * 12)
+    assert len(Refusing.gathered) == 1
+    assert HEAD_MAX < Refusing.gathered[0] < 2 * HEAD_MAX
+
+
+async def test_bodies_are_no_part_of_a_head() -> None:
+    Refusing.gathered.clear()
+    pieces = [b"a" * 60_000] * 20
+    head = BEGIN + b"x: %s\r\ncontent-length: %d\r\n\r\n" % (b"a" * 60_000, sum(map(len, pieces)))
+    async with serving(answering(b"ok"), Refusing) as url:
+        assert (await answer_to(url, head, *pieces)).startswith(b"HTTP/1.1 200")
+        assert (await answer_to(url, CHUNKED, *[b"5\r\nabcde\r\n"] * 20, b"0\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    assert Refusing.gathered == []

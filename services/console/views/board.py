@@ -52,6 +52,8 @@ async def watch(visit: Visit, live: LiveBoard) -> Response:
     """The stream of the page."""
     if visit.request.method == "HEAD":  # a stream without end would hold the connection for ever
         return Response(media_type="text/event-stream")
+    if live.is_full:  # console.js tries again
+        return Response(status_code=503, headers={"Retry-After": "5"})
     events = live.watch(visit.session.key, visit.language)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, headers=headers, media_type="text/event-stream")

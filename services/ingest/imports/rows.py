@@ -6,7 +6,8 @@ of a line. So it is known at which byte a row begins, and reading can go on ther
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple, Self
 
 from services.ingest.forms import MAX_FIELDS
@@ -78,7 +79,7 @@ def read_rows(
     A row that is too long is given with what is `wrong` with it. Where a quote is not closed only the row's first line
     is given so, since the lines after it are most likely rows of their own.
     """
-    lines = _Lines(window, encoding, is_end)
+    lines = _Lines(window, encoding, delimiter, is_end)
     if place.inside and not lines.skip():
         return [], Place(place.at + len(window), place.row, inside=True)
     reader = csv.reader(lines, delimiter=delimiter)
@@ -88,7 +89,7 @@ def read_rows(
         lines.begin()
         cells = next(reader, [])
         if lines.reason is not None:
-            cells = lines.only_first(delimiter)
+            cells = lines.only_first()
         elif lines.is_cut:
             lines.rewind()
             break
@@ -102,11 +103,19 @@ def read_rows(
 
 class _Lines:
     """The lines of a window for `csv.reader`, as many as one row may have: the reader asks for more while a quote is
-    open. After each row: `reason` why it is none, or `is_cut` when the window ended in it."""
+    open. After each row: `reason` why it is none, or `is_cut` when the window ended in it.
 
-    def __init__(self, window: bytes, encoding: str, is_end: bool) -> None:
+    Where a row's first line leaves a quote open, it is found first whether any line closes it. What was looked at for
+    that is remembered: of a file whose every line opens a quote, each would else be read up to the length of a row.
+    """
+
+    def __init__(self, window: bytes, encoding: str, delimiter: str, is_end: bool) -> None:
         self._lines = window.splitlines(keepends=True)
+        self._ends = list(accumulate(map(len, self._lines)))
+        self._looked_at = range(0)  # lines of which none but the last closes a quote that is open where it begins
+        self._is_closed = False  # whether the last one does
         self._encoding = encoding
+        self._delimiter = delimiter
         self._is_end = is_end
         # A line that is not whole yet; "\r" may be the first half of "\r\n".
         self._has_tail = not is_end and bool(self._lines) and not self._lines[-1].endswith(b"\n")
@@ -136,7 +145,7 @@ class _Lines:
             self._pass()
         return True
 
-    def only_first(self, delimiter: str) -> list[str]:
+    def only_first(self) -> list[str]:
         """Go on after the first line of the row: its cells."""
         self.rewind()
         line = self._lines[self._first]
@@ -144,7 +153,7 @@ class _Lines:
         self._pass()
         if len(line) > MAX_ROW:
             return [line[:_SHOWN].decode(self._encoding, "ignore") + "…"]
-        return next(csv.reader([self._decoded(line)], delimiter=delimiter), [])
+        return next(csv.reader([self._decoded(line)], delimiter=self._delimiter), [])
 
     def __iter__(self) -> Self:
         return self
@@ -153,6 +162,9 @@ class _Lines:
         line = b"" if self.is_at_end else self._lines[self._next]
         if self.offset - self._began + len(line) > MAX_ROW:
             self.reason = _TOO_LONG if self._next == self._first else _NOT_CLOSED
+            raise StopIteration
+        if self._next == self._first + 1 and self._is_never_closed():
+            self.reason = _NOT_CLOSED
             raise StopIteration
         if self.is_at_end:
             if self._is_end:
@@ -164,6 +176,36 @@ class _Lines:
             raise StopIteration
         self._pass()
         return self._decoded(line)
+
+    def _is_never_closed(self) -> bool:
+        """Whether a quote that is open where the next line begins is not closed as far as a row may reach; where the
+        window ends before that it may be."""
+        last = self._began + MAX_ROW
+        whole = len(self._lines) - self._has_tail
+        seen = self._looked_at
+        if not seen.start <= self._next < seen.stop + (not self._is_closed):
+            seen, self._is_closed = range(self._next, self._next), False
+        while not self._is_closed and seen.stop < whole and self._ends[seen.stop - 1] <= last:
+            self._is_closed = self._closes(self._lines[seen.stop])
+            seen = range(seen.start, seen.stop + 1)
+        self._looked_at = seen
+        if self._is_closed or self._ends[seen.stop - 1] > last:
+            return self._ends[seen.stop - 1] > last
+        return self._is_end or self._ends[-1] > last
+
+    def _closes(self, line: bytes) -> bool:
+        """Whether a quote that is open where a line begins is closed where it ends."""
+        if b'"' not in line or len(line) > MAX_ROW:
+            return False
+        went_on = False
+
+        def lines() -> Iterator[str]:
+            nonlocal went_on
+            yield '"' + self._decoded(line)
+            went_on = True
+
+        next(csv.reader(lines(), delimiter=self._delimiter))
+        return not went_on
 
     def _pass(self) -> None:
         self.offset += len(self._lines[self._next])

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.metrics import store
 from services.metrics.catalogue.kpis import Catalogue
+from services.metrics.live.counts import Counts, with_more
 from services.metrics.live.gauges import Gauges, Members, Sample
 from services.metrics.targets import current_aims
 from shared.backoff import pause
@@ -27,9 +28,6 @@ from shared.settings import Settings
 
 KEEP_UP_EVERY_S = 0.5
 LOOKED_WITHIN_S = 300.0
-
-Counts = Mapping[tuple[str, tuple[str, ...]], int]
-"""(name of a counter, its labels) -> how many."""
 
 
 class Moment(NamedTuple):
@@ -124,7 +122,7 @@ class Board:
         if told.facts or told.counts:
             moment = Moment(day, await store.state_number(conn))
             self._held = None  # should this fail, what is half brought up to date is never seen
-            now = await _later(held, moment, told)
+            now = await self._later(held, moment, told)
         self._held = _Held(seen, held.gauges, now)
         return seen, self._held
 
@@ -139,23 +137,22 @@ class Board:
         gauges = Gauges(self.catalogue, current_periods(day, start), self.members, targets, start)
         await gauges.load(conn, await store.shown_cells(conn))
         moment = Moment(day, await store.state_number(conn))
-        values, counts = await _changed({}, gauges), await store.counters(conn)
+        values = await _changed({}, gauges)
+        counts = await with_more({}, (await store.counters(conn)).items(), self.members)
         return _Held(seen, gauges, Now(moment, values, targets, expected, counts))
+
+    async def _later(self, held: "_Held", moment: Moment, told: store.Told) -> Now:
+        """The board once all that was told is in it."""
+        await held.gauges.add(told.facts)
+        added = (((name, labels), n) for name, labels, n in told.counts)
+        counts = await with_more(held.now.counts, added, self.members)
+        return held.now._replace(moment=moment, values=await _changed(held.now.values, held.gauges), counts=counts)
 
 
 class _Held(NamedTuple):
     seen: store.Seen
     gauges: Gauges
     now: Now
-
-
-async def _later(held: _Held, moment: Moment, told: store.Told) -> Now:
-    """The board once all that was told is in it."""
-    await held.gauges.add(told.facts)
-    counts = dict(held.now.counts)
-    for name, labels, n in told.counts:
-        counts[name, labels] = counts.get((name, labels), 0) + n
-    return held.now._replace(moment=moment, values=await _changed(held.now.values, held.gauges), counts=counts)
 
 
 async def _changed(values: Mapping[Sample, float], gauges: Gauges) -> Mapping[Sample, float]:

@@ -1,14 +1,13 @@
 """The KPIs and event counters on `/metrics`, read from the database, so that every replica answers alike."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from prometheus_client.metrics_core import Metric
 
 from services.metrics.fold.counters import ACTIVITIES, ACTIVITY_LABELS, CORRECTION_LABELS, CORRECTIONS
 from services.metrics.fold.restated import RESTATED, RESTATED_LABELS
-from services.metrics.live.board import Board, Counts, Now
-from services.metrics.live.gauges import OTHER, Sample
+from services.metrics.live.board import Board, Now
+from services.metrics.live.gauges import Sample
 from shared.telemetry import Family, Lines
 
 Labels = tuple[str, ...]
@@ -42,7 +41,6 @@ class Exporter:
         self._values = Lines[Sample](VALUE.metric(), VALUE.labels)
         self._targets = Lines[Sample](TARGET.metric(), TARGET.labels)
         self._expected = Lines[Sample](EXPECTED.metric(), EXPECTED.labels)
-        self._bounded: dict[Labels, Labels] = {}
         self._now: Now | None = None
         self._families: list[Metric] = []
 
@@ -50,12 +48,13 @@ class Exporter:
         """All families, of one moment."""
         now = await self._board.now()
         if now is not self._now:
+            activities = {labels: n for (name, labels), n in now.counts.items() if name == ACTIVITIES}
             corrections = {labels: n for (name, labels), n in now.counts.items() if name == CORRECTIONS}
             restated: dict[Labels, float] = {
                 (kpi.id,): now.counts.get((RESTATED, (kpi.id,)), 0) for kpi in self._board.catalogue
             }
             self._families = [
-                self._activities.written(self._sums(now.counts)),
+                self._activities.written(activities),
                 self._corrections.written(corrections),
                 self._restated.written(restated),
                 self._values.written(now.values),
@@ -65,22 +64,6 @@ class Exporter:
             ]
             self._now = now
         return self._families
-
-    def _sums(self, counts: Counts) -> Mapping[Labels, float]:
-        """Activities by bounded labels."""
-        sums: Counter[Labels] = Counter()
-        for (name, labels), n in counts.items():
-            if name == ACTIVITIES:
-                if labels not in self._bounded:
-                    self._bounded[labels] = self._bound(labels)
-                sums[self._bounded[labels]] += n
-        return sums
-
-    def _bound(self, labels: Labels) -> Labels:
-        return tuple(
-            value if not value or label not in self._board.members or value in self._board.members[label] else OTHER
-            for label, value in zip(ACTIVITY_LABELS, labels, strict=True)
-        )
 
     def _info(self) -> Metric:
         family = INFO.metric()

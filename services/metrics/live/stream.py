@@ -21,9 +21,12 @@ from shared.backoff import pause
 from shared.db import DatabaseUnavailable
 from shared.web import Answer, Call, Endpoint
 from shared.web.endpoint import EVENTS
+from shared.web.problems import overloaded
 
 LOOK_EVERY_S = 0.25
 HEARTBEAT_S = 15.0
+FOLLOWERS_MAX = 256
+"""At once: half of the requests that a process works on, or whoever may read the numbers could shut all others out."""
 REMEMBERED = 1000
 """Changes for which a follower may have been away: four minutes at least, as there are no more than four a second."""
 
@@ -65,8 +68,10 @@ class Stream:
             self._changed.notify_all()
 
     async def follow(self, call: Call) -> Answer:
-        """A stream of events; the first comes at once."""
+        """A stream of events; the first comes at once. Raises Problem 503 while too many follow."""
         now = await self._look()  # before anything is answered: an outage is a 503
+        if self._followers >= FOLLOWERS_MAX:
+            raise overloaded()
         headers = {"X-Accel-Buffering": "no"}
         events = self._events(now, call.request.headers.get("last-event-id"))
         return Answer(events, headers=headers, media_type=EVENTS)

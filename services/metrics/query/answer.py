@@ -1,9 +1,12 @@
 """From a question to the rows of the contract: one way for each kind of KPI."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sized
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from itertools import accumulate
 
 import asyncpg
 import msgspec
@@ -23,7 +26,7 @@ from services.metrics.query.values import (
     ratios,
     simple_value,
 )
-from services.metrics.question import Question
+from services.metrics.question import Question, too_many
 from services.metrics.selection import Also, Selection, selection_of
 from services.metrics.stretches import from_the_beginning, last_day, stretches, weeks_until
 from shared.config.targets import Target
@@ -36,7 +39,8 @@ Daily = dict[Key, list[tuple[date, Sum]]]
 class Asker:
     """Asks for KPIs on one connection, as of one day.
 
-    cells: the table to sum. memory: sums of the usual table that are known already; needs a snapshot.
+    cells: the table to sum. memory: sums of the usual table that are known already; needs a snapshot. rows_at_most: in
+    all answers together; more are refused with Problem 422.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Asker:
         *,
         cells: str,
         memory: Memory | None = None,
+        rows_at_most: float = math.inf,
     ) -> None:
         made = partial(sums_of_cells, conn, fiscal_year_start=fiscal_year_start, cells=cells)
         self._sums: Callable[[Selection], Awaitable[Sums]] = partial(memory.sums, conn, cells=cells) if memory else made
@@ -57,12 +62,15 @@ class Asker:
         self._today = today
         self._fiscal_year_start = fiscal_year_start
         self._targets = {_whose(t): t.value for t in targets}
+        self._rows_left = rows_at_most
 
     async def answer(self, question: Question) -> list[Row]:
         """The rows, in order of period, `by` and currency."""
         # Rows of money have a currency, asked for or not.
         cut = tuple(d for d in question.by if d != "currency" or not question.kpi.money)
         found = await self._found(msgspec.structs.replace(question, by=cut))
+        self._bounded(found)
+        self._rows_left -= len(found)
         rows = [dict(zip(("period", *cut, "currency"), key, strict=False)) | values for key, values in found.items()]
         order = ("period", *question.by, *(["currency"] if question.kpi.money else []))
         return sorted(rows, key=lambda row: [row[name] for name in order])
@@ -141,8 +149,12 @@ class Asker:
             days.sort()
         return daily
 
-    def _stretches(self, question: Question, first: date) -> list[tuple[Period, date]]:
+    def _stretches(self, question: Question, first: date) -> Iterator[tuple[Period, date]]:
         return stretches(question, first, self._today, self._fiscal_year_start)
+
+    def _bounded(self, found: Sized) -> None:
+        if len(found) > self._rows_left:
+            raise too_many()
 
     async def _stock(self, kpi: Simple, question: Question) -> dict[Key, Sum]:
         """Standing at the end of each period, of `to`, or today, whichever is first."""
@@ -156,6 +168,7 @@ class Asker:
                     held = Sum(held.n + added.n, held.total + added.total)
                     day, added = next(rest)
                 found[(stretch.label, *key)] = held
+            self._bounded(found)
         return found
 
     async def _trailing(self, kpi: Trailing, question: Question) -> dict[Key, Row]:
@@ -163,10 +176,12 @@ class Asker:
         weeks = kpi.definition.weeks
         found: dict[Key, Row] = {}
         for key, days in (await self._daily(kpi.of, question)).items():
+            upto = [0, *accumulate(added.n for _, added in days)]  # how many before each of the days
             for stretch, end in self._stretches(question, days[0][0]):
                 first, last = weeks_until(end, weeks)
-                n = sum(added.n for day, added in days if first <= day <= last)
+                n = upto[bisect_right(days, last, key=_day)] - upto[bisect_left(days, first, key=_day)]
                 found[(stretch.label, *key)] = {"value": n / weeks, "numerator": n, "denominator": weeks}
+            self._bounded(found)
         return found
 
     async def _coverage(self, kpi: Coverage, question: Question) -> dict[Key, Row]:
@@ -198,6 +213,10 @@ class Asker:
             case _:
                 return None
         return self._targets.get((kpi, key[0], *whose, key[-1]))
+
+
+def _day(added: tuple[date, Sum]) -> date:
+    return added[0]
 
 
 def _whose(target: Target) -> tuple[str, str, str, str, str]:

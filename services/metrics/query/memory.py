@@ -23,7 +23,8 @@ Distributions = Mapping[tuple[Any, ...], Distribution]
 SUMS_AT_MOST = 200_000
 """Over all that is remembered; some 60 MB."""
 ENTRY = 20
-"""What a selection itself takes, in sums."""
+LETTERS = 100
+"""What a selection itself takes, in sums; and how many letters of what it keeps take another."""
 
 
 class Memory:
@@ -83,7 +84,8 @@ class _Entry:
     @property
     def size(self) -> int:
         """In sums."""
-        return ENTRY + (len(self._held.sums) if self._held else 0)
+        asked = sum(1 + len(value) // LETTERS for _, values in self._selection.where for value in values)
+        return ENTRY + asked + (len(self._held.sums) if self._held else 0)
 
     async def sums(self, conn: asyncpg.Connection, cells: str) -> Sums:
         async with self._lock:

@@ -1,6 +1,7 @@
 """What is written as CSV comes back the same, wherever reading is broken off, and one bad row costs no other."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -80,6 +81,29 @@ def test_a_quote_that_is_never_closed_costs_its_own_line() -> None:
     found = list(read(data, "utf-8", ",", window=2 * MAX_ROW, most=100))
     assert found[0] == Row(1, ["a", "b\r\n"], "opens a quote that is never closed")
     assert [row.cells for row in found[1:]] == [["c", "d"]] * 5
+
+
+@pytest.mark.parametrize("after", [b"", b"x" * MAX_ROW])
+@pytest.mark.parametrize("is_end", [True, False])
+def test_quotes_that_every_line_leaves_open_are_looked_for_once(
+    monkeypatch: pytest.MonkeyPatch, after: bytes, is_end: bool
+) -> None:
+    """Each such row was read up to the length of a row: half a thousand took six seconds, of 3,000 bytes."""
+    read_lines, decoded = module._Lines._decoded, 0
+
+    def counted(lines: Any, line: bytes) -> str:
+        nonlocal decoded
+        decoded += 1
+        return read_lines(lines, line)
+
+    monkeypatch.setattr(module._Lines, "_decoded", counted)
+    data = b'b","c\n' * (MAX_ROW // 8) + after  # where one opens a quote, the next closes it and opens another
+    rows, _ = read_rows(data, Place(0), encoding="utf-8", delimiter=",", most=500, is_end=is_end)
+    if is_end or after:
+        assert {row.wrong for row in rows[:500]} == {"opens a quote that is never closed"}
+    else:
+        assert rows == []  # the next window may close the first of them
+    assert decoded <= 4 * data.count(b"\n")
 
 
 @pytest.mark.parametrize("lines_after", [b"", b"\nx,y\n"])
