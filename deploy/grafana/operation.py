@@ -43,7 +43,7 @@ def operation_board() -> Any:
                     ),
                     number(
                         "停止 / Halted",
-                        "1: its next events are gone from the log.",
+                        "1: what it has to take next is not in the log, or its topics are others.",
                         "max by (group) (tasuki_consumer_halted)",
                         "{{group}}",
                         span=5,

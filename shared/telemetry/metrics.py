@@ -68,7 +68,7 @@ class Metrics:
         )
         self.consumer_halted = Gauge(
             "tasuki_consumer_halted",
-            "1: the consumer has stopped, since its position lies outside of what the log holds.",
+            "1: the consumer has stopped, since its position does not fit what the log holds.",
             ("group",),
             registry=registry,
         )
