@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from services.metrics.live import exporter
 from services.outreach import folder, mails
 from shared.telemetry import Metrics
-from shared.telemetry.batches import BatchHistogram
+from shared.telemetry.histogram import Histogram
 
 Described = tuple[str, str, str, tuple[str, ...]]
 """Type, name, text, labels: a `Family` is one, and so is what is described by the library's own metrics."""
@@ -78,7 +78,7 @@ def metrics_page() -> str:
 def operational() -> Iterator[Described]:
     """The catalogue that all services share. The library keeps names of labels to itself."""
     for metric in vars(Metrics(CollectorRegistry())).values():
-        if not isinstance(metric, Counter | Gauge | BatchHistogram):
+        if not isinstance(metric, Counter | Gauge | Histogram):
             continue
         (described,) = metric.describe()
         suffix = "_total" if described.type == "counter" else ""

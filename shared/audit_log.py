@@ -7,19 +7,14 @@ else is answered to a caller is noted by the web kit before the answer is sent. 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeAlias
 
-import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.audit import AuditEntry, AuditEvent
 from shared.db import autocommit, driver
-from shared.one_statement import Change, apply
+from shared.one_statement import Change, Connection, apply
 from shared.text_arrays import columns, text_rows
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
 
 _NOTE = f"""
     insert into access.audit (who, operation, subject, lead_ids)

@@ -60,8 +60,6 @@ _TO_BE_MENDED = (
     UnsupportedSaslMechanismError,
 )
 """Waiting alone does not help: somebody has to change a setting, here or on the broker."""
-
-
 _ALLOW = (
     "allow the user Describe, DescribeConfigs, Read and Write on the topics tasuki.*, and for `tasuki topics apply` "
     "Create and AlterConfigs as well"

@@ -37,23 +37,23 @@ class SameTopics:
         self._topics = topics
         self._partitions = partitions
         self._client: AIOKafkaClient | None = None
-        self._looked_at: float | None = None
+        self._has_looked = False
+        self._next_look = 0.0
 
     async def look(self, *, now: bool = False) -> None:
         """Look, unless that was done lately and need not be done `now`. Raises PositionLost when they are not the same;
         LogUnavailable when that has never been seen: later on, reading tells whether the log is away."""
-        first = self._looked_at is None
-        if self._looked_at is not None and not now and time.monotonic() - self._looked_at < LOOK_S:
+        if not now and time.monotonic() < self._next_look:
             return
         try:
-            async with kafka_errors(), asyncio.timeout(REQUEST_TIMEOUT_S if first else LOOK_WITHIN_S):
+            async with kafka_errors(), asyncio.timeout(LOOK_WITHIN_S if self._has_looked else REQUEST_TIMEOUT_S):
                 told = await identities(await self._asked(), self._topics)
             self._compare(told, await self._remembered(told))
         except LogUnavailable:
             await self.close()
-            if first:
+            if not self._has_looked:
                 raise
-        self._looked_at = time.monotonic()
+        self._has_looked, self._next_look = True, time.monotonic() + LOOK_S
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -3,7 +3,7 @@
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from shared.telemetry.batches import BatchHistogram
+from shared.telemetry.histogram import Histogram
 
 # `_created` series would double every counter and tell nothing that a scrape does not.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus_client has no types here
@@ -16,7 +16,7 @@ class Metrics:
     """The metrics, registered in the given registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.http_request_duration = BatchHistogram(
+        self.http_request_duration = Histogram(
             "tasuki_http_request_duration_seconds",
             "Time from a request's first byte to its answer's last.",
             ("service", "route", "method", "status"),
@@ -72,7 +72,7 @@ class Metrics:
             ("group",),
             registry=registry,
         )
-        self.event_freshness = BatchHistogram(
+        self.event_freshness = Histogram(
             "tasuki_event_freshness_seconds",
             "Time from an event's recording at ingest to its commit here.",
             buckets=_FRESHNESS_BUCKETS,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.telemetry import Telemetry
-from shared.telemetry.batches import Series
+from shared.telemetry.histogram import Series
 from shared.telemetry.trace import continue_trace, enter
 from shared.web.dispatch import OBSERVED, answer_to, send_answer
 from shared.web.endpoint import problem_answer

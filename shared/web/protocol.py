@@ -1,4 +1,4 @@
-"""The server's HTTP protocol, with one write to the socket for an answer's head and body."""
+"""The server's HTTP protocol: one write to the socket for an answer's head and body, and heads of requests that end."""
 
 import asyncio
 from typing import Any, cast
@@ -10,12 +10,13 @@ HEAD_MAX = 64 * 1024
 """Bytes that may come without anything coming of them: of a request's line and headers, or of trailers."""
 
 
-class OneWrite(HttpToolsProtocol):
-    """uvicorn's protocol, with a bound for what it takes before anybody is asked: it gathers a header without end, and
-    copies all of it with each piece that comes.
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with one write for an answer and a bound for a request's head.
 
-    It writes the head and the body of an answer by themselves, and each write is a call of the
-    system, which wakes the client: together they were an eighth of a request's time."""
+    uvicorn writes the head and the body of an answer by themselves, and each write is a call of the system, which wakes
+    the client: together they were an eighth of a request's time. And it gathers a header without end, copying all of it
+    with each piece that comes, before anybody is asked for a key.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As asyncio calls it."""

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
-from shared.web.protocol import OneWrite
+from shared.web.protocol import HttpProtocol
 
 Task = Callable[[asyncio.Event], Awaitable[None]]
 """Works until the event is set, then comes to an end by itself."""
@@ -44,7 +44,7 @@ class Process:
                 proxy_headers=False,  # nobody asks for the address of a client
                 lifespan="off",
                 ws="none",
-                http=OneWrite,
+                http=HttpProtocol,
                 limit_concurrency=CONNECTIONS_MAX,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=max(1, int(self._grace / 2)),

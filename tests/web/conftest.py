@@ -18,7 +18,7 @@ from shared.db import connect
 from shared.settings import Settings
 from shared.telemetry import Telemetry
 from shared.web import Access, create_app, create_key, ensure_admin_key
-from shared.web.protocol import OneWrite
+from shared.web.protocol import HttpProtocol
 from tests.web.sample import Sample
 
 ADMIN_KEY = "an-admin-key-of-the-tests"
@@ -53,7 +53,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, protocol: type[OneWrite] = OneWrite) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, protocol: type[HttpProtocol] = HttpProtocol) -> AsyncIterator[str]:
     """The base address of a server for the application."""
     config = uvicorn.Config(
         app, http=protocol, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2

@@ -8,13 +8,13 @@ import pytest
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.web.protocol import HEAD_MAX, OneWrite, _Gathering
+from shared.web.protocol import HEAD_MAX, HttpProtocol, _Gathering
 from tests.web.conftest import serving
 
 MIB = 1024 * 1024
 
 
-class Counted(OneWrite):
+class Counted(HttpProtocol):
     """Keeps what was written to the socket, write by write."""
 
     writes: list[bytes] = []  # noqa: RUF012 - of all connections
@@ -110,7 +110,7 @@ def test_what_is_written_when_the_client_has_just_gone_is_dropped() -> None:
     assert failures == []
 
 
-class Refusing(OneWrite):
+class Refusing(HttpProtocol):
     """Notes how much had been gathered when a head was refused."""
 
     gathered: list[int] = []  # noqa: RUF012 - of all connections

@@ -189,7 +189,7 @@ class _Lines:
             self._is_closed = self._closes(self._lines[seen.stop])
             seen = range(seen.start, seen.stop + 1)
         self._looked_at = seen
-        if self._is_closed or self._ends[seen.stop - 1] > last:
+        if self._is_closed:
             return self._ends[seen.stop - 1] > last
         return self._is_end or self._ends[-1] > last
 

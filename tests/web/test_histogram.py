@@ -1,11 +1,12 @@
 """What a batch has measured, taken at once, is told as the library tells it when it is taken one by one."""
 
+import prometheus_client
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 
-from shared.telemetry.batches import BatchHistogram
+from shared.telemetry.histogram import Histogram
 
 BOUNDS = (0.01, 0.5, 1.0, 60.0)
 measured = st.sampled_from([0.0, 0.25, 3600.0, *BOUNDS]) | st.floats(0, 100)
@@ -14,8 +15,8 @@ measured = st.sampled_from([0.0, 0.25, 3600.0, *BOUNDS]) | st.floats(0, 100)
 @given(st.lists(st.lists(measured, max_size=6), max_size=5))
 def test_it_is_told_as_one_by_one(batches: list[list[float]]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    at_once = BatchHistogram("waited_seconds", "How long.", buckets=BOUNDS, registry=ours)
-    one_by_one = Histogram("waited_seconds", "How long.", buckets=BOUNDS, registry=theirs)
+    at_once = Histogram("waited_seconds", "How long.", buckets=BOUNDS, registry=ours)
+    one_by_one = prometheus_client.Histogram("waited_seconds", "How long.", buckets=BOUNDS, registry=theirs)
     for batch in batches:
         at_once.labels().observe_all(batch)
         for value in batch:
@@ -31,8 +32,8 @@ def test_it_is_told_as_one_by_one(batches: list[list[float]]) -> None:
 def test_each_series_is_told_as_the_library_tells_it(told: list[tuple[str, str, float]]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     names = ("method", "status")
-    histogram = BatchHistogram("waited_seconds", "How long.", names, buckets=BOUNDS, registry=ours)
-    library = Histogram("waited_seconds", "How long.", names, buckets=BOUNDS, registry=theirs)
+    histogram = Histogram("waited_seconds", "How long.", names, buckets=BOUNDS, registry=ours)
+    library = prometheus_client.Histogram("waited_seconds", "How long.", names, buckets=BOUNDS, registry=theirs)
     for method, status, value in told:
         histogram.labels(method, status).observe(value)
         library.labels(method, status).observe(value)
@@ -40,7 +41,7 @@ def test_each_series_is_told_as_the_library_tells_it(told: list[tuple[str, str, 
 
 
 def test_labels_that_are_missing_are_refused() -> None:
-    histogram = BatchHistogram("waited_seconds", "How long.", ("method",), buckets=BOUNDS, registry=CollectorRegistry())
+    histogram = Histogram("waited_seconds", "How long.", ("method",), buckets=BOUNDS, registry=CollectorRegistry())
     with pytest.raises(ValueError, match="waited_seconds has the labels"):
         histogram.labels()
 

@@ -43,8 +43,9 @@ class Series:
         family.add_metric(labels, buckets, self._sum)
 
 
-class BatchHistogram(Collector):
-    """Changed by one thread. `labels`: their names. `buckets`: their upper bounds, in order, without infinity."""
+class Histogram(Collector):
+    """As the library's, for one thread alone. `labels`: their names. `buckets`: their upper bounds, in order, without
+    infinity."""
 
     def __init__(
         self, name: str, text: str, labels: Sequence[str] = (), *, buckets: Sequence[float], registry: CollectorRegistry
